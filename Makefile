@@ -1,0 +1,56 @@
+# Every target does its whole set-up: it needs only Python and make.
+#   make demo    train on the phantom and show results
+#   make test    lint, types, import contract and tests
+# TORCH is the PyTorch to install, for example TORCH=torch==2.13.0; JOBS is the number of test processes.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+PYTEST := -m pytest --numprocesses $(JOBS)
+
+# One thread in each test process: together they have the cores, and none takes another's.
+test test-lower-bounds: export OMP_NUM_THREADS = 1
+
+.PHONY: demo test lint docs test-lower-bounds clean
+.NOTPARALLEL:
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m monai.bundle run training --config_file bundles/gu2net/configs/train.json
+	$(BIN)/python -m monai_gu2net evaluate
+
+test: lint $(VENV)/.installed-test
+	$(BIN)/python $(PYTEST)
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+# The oldest release of each requirement but PyTorch; their own warnings about newer Pythons are no errors.
+test-lower-bounds: LOWEST := $(VENV)-lowest
+test-lower-bounds:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	sed -n '/^install_requires/,/^$$/ { /torch>=/d; s/>=/==/p; }' setup.cfg > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install "$(TORCH)"
+	$(LOWEST)/bin/pip install --constraint $(LOWEST)/constraints.txt --editable ".[test]"
+	$(LOWEST)/bin/python $(PYTEST) -W default
+
+clean:
+	rm -rf $(VENV) $(VENV)-lowest build docs/_build *.egg-info .*_cache .hypothesis
+
+# Set-up happens once, and again when the requirements change.
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install "$(TORCH)"
+	$(BIN)/pip install --editable .
+	touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(BIN)/pip install --editable ".[$*]"
+	touch $@

@@ -1,0 +1,28 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Domains, datalists, dataset layouts, the phantom, and what feeds them to a network."""
+
+from __future__ import annotations
+
+from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.domain import Domain, ReferenceLength
+from monai_gu2net.data.phantom import make_phantom
+from monai_gu2net.data.reader import RadiographReader
+from monai_gu2net.data.sampler import DomainBatchSampler
+from monai_gu2net.data.source import open_data
+from monai_gu2net.data.spacing import case_spacing, reference_length_spacing
+from monai_gu2net.data.tolerant import TolerantDataset
+
+__all__ = [
+    "SPLITS",
+    "Datalist",
+    "Domain",
+    "DomainBatchSampler",
+    "RadiographReader",
+    "ReferenceLength",
+    "TolerantDataset",
+    "case_spacing",
+    "make_phantom",
+    "open_data",
+    "reference_length_spacing",
+]

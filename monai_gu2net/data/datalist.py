@@ -1,0 +1,198 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The datalist: the one JSON file that says which cases a dataset has, and what its domains are."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.data.domain import Domain
+
+__all__ = ["SPLITS", "Datalist"]
+
+SPLITS = ("training", "validation", "test")
+_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "spacing"}
+
+
+@dataclass
+class Datalist:
+    """Domains and their cases, split for training, validation and test.
+
+    A case is a dictionary: ``image`` (file), ``domain``, ``case`` (unique within its domain; by default the
+    file's stem), ``patient`` (by default the case), ``landmarks`` (N points in pixels of the image file, the first
+    pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth) and
+    ``spacing`` (mm per pixel, where it differs from the domain's).
+
+    Args:
+        name: what the results call this dataset.
+        domains: by name, in the order of the network's domains.
+        training, validation, test: cases.
+
+    Raises:
+        ValueError: a case breaks a rule, or a patient stands in two splits; the message names the case.
+    """
+
+    name: str
+    domains: dict[str, Domain]
+    training: list[dict[str, Any]] = field(default_factory=list)
+    validation: list[dict[str, Any]] = field(default_factory=list)
+    test: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.domains:
+            raise ValueError("A datalist must declare at least one domain; got none. Add it under 'domains'.")
+        seen: dict[tuple[str, str], str] = {}
+        patients: dict[tuple[str, str], str] = {}
+        for split in SPLITS:
+            cases = getattr(self, split)
+            for position, case in enumerate(cases):
+                where = f"{split}[{position}]"
+                cases[position] = case = self._checked(case, where)
+                key = (case["domain"], case["case"])
+                if key in seen:
+                    raise ValueError(
+                        f"Case {key[1]!r} of domain {key[0]!r} must stand in the datalist once; got it at {seen[key]} "
+                        f"and {where}. Give each case its own 'case'."
+                    )
+                seen[key] = where
+                owner = patients.setdefault((case["domain"], case["patient"]), split)
+                if owner != split:
+                    raise ValueError(
+                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one split; got "
+                        f"{owner} and {split}. Split by patient."
+                    )
+
+    @property
+    def landmark_counts(self) -> dict[str, int]:
+        """Number of landmarks by domain: the network's ``out_channels``."""
+        return {name: len(domain.landmarks) for name, domain in self.domains.items()}
+
+    @property
+    def channel_counts(self) -> dict[str, int]:
+        """Number of image channels by domain: the network's ``in_channels``."""
+        return {name: domain.in_channels for name, domain in self.domains.items()}
+
+    def only(self, names: Iterable[str]) -> Datalist:
+        """The part of the datalist that belongs to some of its domains, in the order given.
+
+        Raises:
+            ValueError: a name is not among the domains.
+        """
+        names = list(names)
+        unknown = [name for name in names if name not in self.domains]
+        if unknown:
+            raise ValueError(
+                f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the datalist."
+            )
+        return Datalist(
+            self.name,
+            {name: self.domains[name] for name in names},
+            *([case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Datalist:
+        """Read a datalist; images are taken relative to its folder.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not JSON or breaks a rule; the message names the file and the place.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The datalist must be a file; got {str(path)!r}, which is not there. "
+                "Make one with 'python -m monai_gu2net prepare'."
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls._from_json(content, path.parent)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the datalist, whole or not at all; images below its folder are written relative to it."""
+        path = Path(path)
+        folder = path.parent.resolve()
+        content: dict[str, Any] = {
+            "name": self.name,
+            "version": 1,
+            "domains": {name: domain.to_dict() for name, domain in self.domains.items()},
+        }
+        for split in SPLITS:
+            content[split] = [
+                case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)} for case in getattr(self, split)
+            ]
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+        return path
+
+    @classmethod
+    def _from_json(cls, content: Any, folder: Path) -> Datalist:
+        if not isinstance(content, Mapping) or not isinstance(content.get("domains"), Mapping):
+            raise ValueError("a datalist must be an object with 'domains'; see the how-to on datalists. Add it.")
+        if content.get("version", 1) != 1:
+            raise ValueError(f"version must be 1; got {content['version']!r}. Update monai_gu2net.")
+        splits: dict[str, list[dict[str, Any]]] = {}
+        for split in SPLITS:
+            splits[split] = []
+            for position, case in enumerate(content.get(split, [])):
+                if not isinstance(case, Mapping) or not isinstance(case.get("image"), str):
+                    raise ValueError(f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file.")
+                splits[split].append({**case, "image": str(folder / case["image"])})
+        domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
+        return cls(str(content.get("name", folder.name)), domains, **splits)
+
+    def _checked(self, case: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """The case with its defaults filled in."""
+        unknown = case.keys() - _CASE_FIELDS
+        if unknown:
+            raise ValueError(f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them out.")
+        if case.get("domain") is None and len(self.domains) == 1:
+            case = {**case, "domain": next(iter(self.domains))}
+        if case.get("domain") not in self.domains:
+            raise ValueError(
+                f"{where}: domain must be among {list(self.domains)}; got {case.get('domain')!r}. Declare it under 'domains'."
+            )
+        domain = self.domains[case["domain"]]
+        dims = len(domain.size)
+        name = str(case.get("case") or Path(case["image"]).name.split(".")[0])
+        checked = {**case, "case": name, "patient": str(case.get("patient") or name)}
+        where = f"{where} (case {name!r})"
+        landmarks = case.get("landmarks")
+        if landmarks is not None:
+            if isinstance(landmarks, Mapping):
+                strange = [key for key in landmarks if key not in domain.landmarks]
+                if strange:
+                    raise ValueError(
+                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
+                    )
+                landmarks = [landmarks.get(key) for key in domain.landmarks]
+            if len(landmarks) != len(domain.landmarks):
+                raise ValueError(
+                    f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain {domain.name!r}; "
+                    f"got {len(landmarks)}. Write null for an absent one."
+                )
+            checked["landmarks"] = [_point(point, dims, f"{where}: landmark {n!r}") for n, point in zip(domain.landmarks, landmarks, strict=True)]
+        spacing = case.get("spacing")
+        if spacing is not None and (len(spacing) != dims or not all(0 < s < math.inf for s in spacing)):
+            raise ValueError(f"{where}: spacing must be {dims} positive numbers; got {spacing!r}. Leave it out if unknown.")
+        return checked
+
+
+def _point(point: Any, dims: int, where: str) -> list[float] | None:
+    """A point as numbers; None where it is absent."""
+    if point is None:
+        return None
+    numbers = [float(p) for p in point]
+    if len(numbers) != dims or any(math.isinf(p) for p in numbers):
+        raise ValueError(f"{where} must be {dims} numbers or null; got {point!r}. Correct it.")
+    return None if any(math.isnan(p) for p in numbers) else numbers

@@ -1,0 +1,161 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A domain: what one landmark dataset is, apart from its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Domain", "ReferenceLength"]
+
+
+@dataclass(frozen=True)
+class ReferenceLength:
+    """A known distance between two landmarks, from which an image's spacing follows.
+
+    Args:
+        first: name of one landmark.
+        second: name of the other.
+        mm: their distance in mm; positive.
+
+    Source: Payer et al., Medical Image Analysis 54 (2019): a wrist is taken to be 50 mm wide.
+    """
+
+    first: str
+    second: str
+    mm: float
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Name, landmarks, input size and physical scale of one dataset.
+
+    Args:
+        name: the domain's name, as in datalists, checkpoints and ``net(image, domain)``.
+        landmarks: N different names, in the order of the network's output channels.
+        size: the network's input size in pixels, one number per spatial axis, width first.
+        spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
+        reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
+        mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
+        in_channels: channels of an image.
+
+    Raises:
+        ValueError: a field breaks its rule; the message names the domain, the field and its value.
+    """
+
+    name: str
+    landmarks: tuple[str, ...]
+    size: tuple[int, ...]
+    spacing: tuple[float, ...] | None = None
+    reference: ReferenceLength | None = None
+    mirror: tuple[tuple[str, str], ...] = ()
+    in_channels: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(
+                f"A domain's name must be letters, digits, '_' or '-'; got {self.name!r}. Rename the domain."
+            )
+        if not self.landmarks or not all(isinstance(name, str) and name for name in self.landmarks):
+            self._refuse("landmarks", "be a list of at least one name", self.landmarks, "Name every landmark")
+        repeated = sorted({name for name in self.landmarks if self.landmarks.count(name) > 1})
+        if repeated:
+            self._refuse("landmarks", "be all different", repeated, "Rename the repeated ones")
+        if len(self.size) not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
+            self._refuse("size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels")
+        if self.spacing is not None:
+            if len(self.spacing) != len(self.size) or not all(0 < s < float("inf") for s in self.spacing):
+                self._refuse(
+                    "spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown"
+                )
+        if self.reference is not None:
+            if self.spacing is not None:
+                self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
+            if not self.reference.mm > 0 or self.reference.first == self.reference.second:
+                self._refuse("reference", "be two landmarks a positive length apart", self.reference, "Correct it")
+            self._known("reference", (self.reference.first, self.reference.second))
+        for pair in self.mirror:
+            if len(pair) != 2:
+                self._refuse("mirror", "be pairs of landmark names", pair, "Give [left, right] pairs")
+            self._known("mirror", pair)
+        if self.in_channels < 1:
+            self._refuse("in_channels", "be at least 1", self.in_channels, "Radiographs have 1")
+
+    @property
+    def unit(self) -> str:
+        """``"mm"`` where the domain knows its physical scale, else ``"px"`` (pixels of the image file)."""
+        return "px" if self.spacing is None and self.reference is None else "mm"
+
+    @property
+    def mirror_order(self) -> tuple[int, ...]:
+        """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
+        partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
+        return tuple(self.landmarks.index(partner.get(name, name)) for name in self.landmarks)
+
+    @classmethod
+    def from_dict(cls, name: str, fields: Mapping[str, Any]) -> Domain:
+        """A domain from its JSON form.
+
+        Args:
+            name: the domain's name.
+            fields: ``landmarks`` and ``size``; optionally ``spacing``, ``reference`` (``{"between": [a, b],
+                "mm": 50}``), ``mirror``, ``in_channels``.
+
+        Raises:
+            ValueError: a field is missing, unknown, or breaks its rule.
+        """
+        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels"}
+        for field in ("landmarks", "size"):
+            if field not in fields:
+                raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
+        if not fields.keys() <= known:
+            raise ValueError(
+                f"Domain {name!r} must have fields among {sorted(known)}; got {sorted(fields.keys() - known)}. "
+                "Correct the spelling or take them out."
+            )
+        reference = fields.get("reference")
+        if reference is not None:
+            try:
+                first, second = reference["between"]
+                reference = ReferenceLength(first, second, float(reference["mm"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"Domain {name!r}: reference must be {{'between': [landmark, landmark], 'mm': length}}; "
+                    f"got {reference!r}. Correct it."
+                ) from error
+        spacing = fields.get("spacing")
+        return cls(
+            name=name,
+            landmarks=tuple(fields["landmarks"]),
+            size=tuple(fields["size"]),
+            spacing=None if spacing is None else tuple(map(float, spacing)),
+            reference=reference,
+            mirror=tuple(map(tuple, fields.get("mirror", ()))),
+            in_channels=fields.get("in_channels", 1),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form that :meth:`from_dict` reads; fields at their default are left out."""
+        fields: dict[str, Any] = {"landmarks": list(self.landmarks), "size": list(self.size)}
+        if self.spacing is not None:
+            fields["spacing"] = list(self.spacing)
+        if self.reference is not None:
+            fields["reference"] = {
+                "between": [self.reference.first, self.reference.second],
+                "mm": self.reference.mm,
+            }
+        if self.mirror:
+            fields["mirror"] = [list(pair) for pair in self.mirror]
+        if self.in_channels != 1:
+            fields["in_channels"] = self.in_channels
+        return fields
+
+    def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:
+        raise ValueError(f"Domain {self.name!r}: {field} must {rule}; got {value!r}. {advice}.")
+
+    def _known(self, field: str, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.landmarks]
+        if unknown:
+            self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")

@@ -1,0 +1,199 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""From images and landmarks on disk to the cases of a datalist."""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from monai_gu2net.landmarks import LandmarkSet
+
+__all__ = [
+    "PLAIN_IMAGE_SUFFIXES",
+    "Case",
+    "SpacingOption",
+    "Splits",
+    "chosen_spacing",
+    "domain_name",
+    "existing_folder",
+    "fitting_size",
+    "image_size",
+    "images_by_stem",
+    "log_left_out",
+    "make_case",
+    "plain_images",
+    "share_spacing",
+]
+
+Case = dict[str, Any]
+Splits = dict[str, list[Case]]
+# "default": what the layout knows; "unknown": none, results are in pixels; else mm per pixel (sx, sy)
+SpacingOption = Sequence[float] | Literal["default", "unknown"]
+
+_log = logging.getLogger(__name__)
+
+PLAIN_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def existing_folder(folder: str | Path) -> Path:
+    """The absolute path of a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    path = Path(folder).absolute()
+    if not path.is_dir():
+        raise FileNotFoundError(f"A dataset must be a folder; got {str(path)!r}, which is none. Check it.")
+    return path
+
+
+def plain_images(folder: Path) -> list[Path]:
+    """The PNG, JPEG, BMP and TIFF files of a folder, sorted; none where there is no folder."""
+    return sorted(
+        path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.suffix.lower() in PLAIN_IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by their names without extension, sorted.
+
+    Raises:
+        ValueError: two images have the same name but for the extension.
+    """
+    images: dict[str, Path] = {}
+    for path in plain_images(folder):
+        if path.stem in images:
+            raise ValueError(
+                f"{folder}: images must differ in more than the extension; got "
+                f"{images[path.stem].name!r} and {path.name!r}. Remove one."
+            )
+        images[path.stem] = path
+    return images
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) from the header of a PNG, JPEG, BMP or TIFF file.
+
+    A turn that an EXIF tag asks for is not applied, as MONAI's reader applies none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"{path}: the image must be readable; got {error}. Copy it anew.") from error
+
+
+def chosen_spacing(option: SpacingOption, default: Sequence[float] | None) -> Sequence[float] | None:
+    """The spacing that an option asks for; the layout's own for "default", None for "unknown".
+
+    Raises:
+        ValueError: the option is another word, or not two positive numbers.
+    """
+    if isinstance(option, str):
+        if option not in ("default", "unknown"):
+            raise ValueError(f"spacing must be 'default', 'unknown' or (sx, sy); got {option!r}. Choose one.")
+        return default if option == "default" else None
+    if len(option) != 2 or not all(0 < value < math.inf for value in option):
+        raise ValueError(f"spacing must be two positive numbers (mm per pixel); got {option!r}. Correct it.")
+    return option
+
+
+def make_case(
+    image: Path,
+    landmarks: LandmarkSet,
+    *,
+    domain: str,
+    case: str,
+    patient: str | None = None,
+    size: tuple[int, int] | None = None,
+    spacing: Sequence[float] | None = None,
+) -> Case:
+    """One case of a datalist; a landmark outside of the image's frame counts as absent.
+
+    Args:
+        image: the file.
+        landmarks: (N, 2) in pixel indices.
+        domain: name of the domain.
+        case: name of the case, unique in its domain.
+        patient: by default the case.
+        size: (width, height) of the image; None: unknown, then no landmark is taken to lie outside.
+        spacing: (sx, sy) mm per pixel; None: unknown.
+    """
+    if landmarks.frame != "index" or landmarks.dims != 2:
+        raise ValueError(
+            f"{image}: landmarks must be 2-D pixel indices; got {landmarks.dims}-D in "
+            f"{landmarks.frame!r}. Convert them."
+        )
+    inside = landmarks.present
+    if size is not None:
+        # the first pixel reaches from -0.5 to 0.5, the last one to size - 0.5
+        in_frame = (landmarks.points >= -0.5) & (landmarks.points <= np.asarray(size) - 0.5)
+        inside = inside & in_frame.all(axis=1)
+    points = [point if keep else None for point, keep in zip(landmarks.points.tolist(), inside, strict=True)]
+    made: Case = {
+        "image": str(image),
+        "domain": domain,
+        "case": case,
+        "patient": patient or case,
+        "landmarks": points,
+    }
+    return made if spacing is None else made | {"spacing": [float(s) for s in spacing]}
+
+
+def share_spacing(cases: Sequence[Case]) -> tuple[float, ...] | None:
+    """Take the spacing out of the cases where it is the same for all of them, and return it for their domain.
+
+    Returns:
+        (sx, sy) mm per pixel; None where the cases differ (they keep theirs) or know none.
+    """
+    spacings = {tuple(case.get("spacing", ())) for case in cases}
+    if len(spacings) != 1 or spacings == {()}:
+        return None
+    for case in cases:
+        del case["spacing"]
+    return spacings.pop()
+
+
+def fitting_size(
+    sizes: Sequence[tuple[int, int]], *, longest: int = 512, multiple: int = 16
+) -> tuple[int, int]:
+    """An input size with the images' usual proportions.
+
+    Args:
+        sizes: (width, height) of the images.
+        longest: the longer side, in pixels.
+        multiple: both sides are multiples of it, as four halvings ask for.
+
+    Returns:
+        (width, height); a square where there are none.
+    """
+    ratios = [width / height for width, height in sizes]
+    ratio = statistics.median(ratios) if ratios else 1.0
+    sides = (longest * min(1.0, ratio), longest * min(1.0, 1 / ratio))
+    width, height = (max(multiple, multiple * math.floor(side / multiple + 0.5)) for side in sides)
+    return width, height
+
+
+def domain_name(folder: Path) -> str:
+    """A domain's name from a folder's: letters, digits, "_" and "-"."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in folder.name) or "domain"
+
+
+def log_left_out(folder: Path, what: str, names: Sequence[str]) -> None:
+    """Say which files of a dataset were left out, and why."""
+    if names:
+        listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        _log.warning("%s: %d %s and are left out: %s", folder, len(names), what, listed)

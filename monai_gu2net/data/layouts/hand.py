@@ -1,0 +1,124 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The hand radiographs of the Digital Hand Atlas with Payer's annotation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai_gu2net.data.domain import Domain, ReferenceLength
+from monai_gu2net.data.layouts.case import (
+    SpacingOption,
+    Splits,
+    chosen_spacing,
+    existing_folder,
+    image_size,
+    images_by_stem,
+    log_left_out,
+    make_case,
+    share_spacing,
+)
+from monai_gu2net.data.layouts.split import split_in_order
+from monai_gu2net.landmarks.formats import read_payer_csv
+
+__all__ = ["HAND_LANDMARKS", "read_hand"]
+
+_WRIST = ("wrist_ulnar", "wrist_radial")
+# The annotation has no names. These are ours, for places plain to see; the others keep their number.
+HAND_LANDMARKS = (
+    _WRIST[0],
+    "landmark_02",
+    "landmark_03",
+    "landmark_04",
+    _WRIST[1],
+    *(f"landmark_{number:02d}" for number in range(6, 19)),
+    "thumb_mcp",
+    "thumb_ip",
+    "thumb_tip",
+    *(
+        f"{finger}_{joint}"
+        for finger in ("index", "middle", "ring", "little")
+        for joint in ("mcp", "pip", "dip", "tip")
+    ),
+)
+_WRIST_MM = 50.0
+_TRAINING_SHARE = 609 / 909
+
+
+def read_hand(
+    folder: str | os.PathLike[str],
+    *,
+    domain: str = "hand",
+    size: Sequence[int] = (368, 512),
+    spacing: SpacingOption = "default",
+    test: int | float | None = None,
+    test_cases: Sequence[str] | None = None,
+    validation: int | float = 0,
+    seed: int = 0,
+) -> tuple[Domain, Splits]:
+    """Read ``jpg/ID.jpg`` (or png, bmp) with ``all.csv``, lines ``id,x1,y1,...,x37,y37``.
+
+    The split of the paper: of all 909 images in the order of their ids, the first 609 train and the last 300
+    test. Where only some of the images are there, the same share (609/909, rounded) trains, again from the
+    start.
+
+    Args:
+        folder: the dataset.
+        domain: name of the domain.
+        size: the network's input size (width, height); by default that of the authors' code.
+        spacing: "default": none is known but that of each image from its wrist, whose ends (landmarks 1 and
+            5, one-based) are 50 mm apart; "unknown"; or (sx, sy) mm per pixel.
+        test: a count (int) or a fraction (float) of the images for the test part, from the end, instead.
+        test_cases: ids of the test part, instead.
+        validation: a count (int) or a fraction (float) of the training images to hold out.
+        seed: of that draw.
+
+    Returns:
+        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Ids
+        without image are passed over, images without a line are left out with a warning.
+
+    Raises:
+        ValueError: the table is broken, or no image has a line in it.
+
+    Source: Payer et al., Medical Image Analysis 54 (2019); the paper, section 3 (609 and 300 images).
+    """
+    folder = existing_folder(Path(folder))
+    table = read_payer_csv(folder / "all.csv", names=HAND_LANDMARKS)
+    images = images_by_stem(folder / "jpg")
+    without_line = [path.name for stem, path in images.items() if stem not in table]
+    log_left_out(folder, "images have no line in all.csv", without_line)
+    cases = [
+        make_case(
+            image,
+            table[stem],
+            domain=domain,
+            case=stem,
+            size=image_size(image),
+            spacing=chosen_spacing(spacing, None),
+        )
+        for stem, image in sorted(images.items(), key=lambda item: (len(item[0]), item[0]))
+        if stem in table
+    ]
+    if not cases:
+        raise ValueError(
+            f"{folder}: jpg/ must hold images whose ids stand in all.csv; got none. Unpack them there."
+        )
+    hand = Domain(
+        name=domain,
+        landmarks=HAND_LANDMARKS,
+        size=tuple(size),
+        spacing=share_spacing(cases),
+        reference=ReferenceLength(*_WRIST, _WRIST_MM)
+        if isinstance(spacing, str) and spacing == "default"
+        else None,
+    )
+    return hand, split_in_order(
+        cases,
+        training_share=_TRAINING_SHARE,
+        test=test,
+        test_cases=test_cases,
+        validation=validation,
+        seed=seed,
+    )

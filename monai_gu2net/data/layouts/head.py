@@ -1,0 +1,150 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The head radiographs of the ISBI 2015 challenge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.layouts.case import (
+    Case,
+    SpacingOption,
+    Splits,
+    chosen_spacing,
+    existing_folder,
+    image_size,
+    images_by_stem,
+    log_left_out,
+    make_case,
+    share_spacing,
+)
+from monai_gu2net.data.layouts.split import hold_out_validation
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import read_isbi_txt
+
+__all__ = ["HEAD_LANDMARKS", "Annotator", "read_head"]
+
+Annotator = Literal["mean", "senior", "junior"]
+
+HEAD_LANDMARKS = (
+    "sella",
+    "nasion",
+    "orbitale",
+    "porion",
+    "subspinale",
+    "supramentale",
+    "pogonion",
+    "menton",
+    "gnathion",
+    "gonion",
+    "lower_incisal_incision",
+    "upper_incisal_incision",
+    "upper_lip",
+    "lower_lip",
+    "subnasale",
+    "soft_tissue_pogonion",
+    "posterior_nasal_spine",
+    "anterior_nasal_spine",
+    "articulate",
+)
+
+_FOLDERS = {"senior": "400_senior", "junior": "400_junior"}
+_ORIGINAL_SIZE = (1935, 2400)
+_ORIGINAL_SPACING_MM = 0.1
+_LAST_TRAINING, _LAST_TEST = 150, 400
+
+
+def read_head(
+    folder: str | os.PathLike[str],
+    *,
+    annotator: Annotator = "mean",
+    domain: str = "head",
+    size: Sequence[int] = (416, 512),
+    spacing: SpacingOption = "default",
+    validation: int | float = 0,
+    seed: int = 0,
+) -> tuple[Domain, Splits]:
+    """Read ``raw/NNN.bmp`` (or png, jpg) with ``400_senior/NNN.txt`` and ``400_junior/NNN.txt``.
+
+    The official split: 001-150 train, 151-300 (Test 1) and 301-400 (Test 2) test, as far as they are there.
+
+    Args:
+        folder: the dataset.
+        annotator: whose points are the ground truth. "mean": the mean of both, the usual choice; both must
+            have annotated the image.
+        domain: name of the domain.
+        size: the network's input size (width, height).
+        spacing: "default": 0.1 mm at 1935x2400, for images of another size scaled with the size along each
+            axis; "unknown"; or (sx, sy) mm per pixel.
+        validation: a count (int) or a fraction (float) of the training images to hold out.
+        seed: of that draw.
+
+    Returns:
+        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
+        without annotation are left out with a warning.
+
+    Raises:
+        ValueError: an image is not numbered 001 to 400, or an annotation is broken or lacks the annotator.
+
+    Source: Wang et al., Medical Image Analysis 31 (2016); the paper, section 3 (150 and 250 images).
+    """
+    folder = existing_folder(Path(folder))
+    if annotator not in ("mean", *_FOLDERS):
+        raise ValueError(f"annotator must be 'mean', 'senior' or 'junior'; got {annotator!r}. Choose one.")
+    parts: dict[str, list[Case]] = {"training": [], "test": []}
+    left_out = []
+    for stem, image in images_by_stem(folder / "raw").items():
+        number = int(stem) if stem.isdigit() else 0
+        if not 1 <= number <= _LAST_TEST:
+            raise ValueError(
+                f"{image}: images must be numbered 001 to 400; got {stem!r}. Move other files elsewhere."
+            )
+        if not any((folder / name / f"{stem}.txt").is_file() for name in _FOLDERS.values()):
+            left_out.append(image.name)
+            continue
+        pixels = image_size(image)
+        case = make_case(
+            image,
+            _annotation(folder, stem, annotator),
+            domain=domain,
+            case=stem,
+            size=pixels,
+            spacing=chosen_spacing(spacing, _spacing(pixels)),
+        )
+        parts["training" if number <= _LAST_TRAINING else "test"].append(case)
+    log_left_out(folder, "images have no annotation", left_out)
+    cases = parts["training"] + parts["test"]
+    if not cases:
+        raise ValueError(f"{folder}: raw/ must hold annotated images; got none. Unpack the dataset there.")
+    head = Domain(name=domain, landmarks=HEAD_LANDMARKS, size=tuple(size), spacing=share_spacing(cases))
+    return head, hold_out_validation(parts["training"], parts["test"], validation=validation, seed=seed)
+
+
+def _annotation(folder: Path, stem: str, annotator: Annotator) -> LandmarkSet:
+    """The points of one annotator, or the mean of both; a point that one of them left out is the other's."""
+    wanted = [annotator] if annotator != "mean" else list(_FOLDERS)
+    sets = []
+    for name in wanted:
+        path = folder / _FOLDERS[name] / f"{stem}.txt"
+        if not path.is_file():
+            raise ValueError(
+                f"{path}: the annotation must be there for annotator={annotator!r}; got none. Add the "
+                "file, or choose the other annotator for the whole dataset."
+            )
+        sets.append(read_isbi_txt(path, names=HEAD_LANDMARKS))
+    points = np.stack([landmarks.points for landmarks in sets])
+    given = ~np.isnan(points)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(given, points, 0.0).sum(axis=0) / given.sum(axis=0)
+    return LandmarkSet(HEAD_LANDMARKS, mean, "index")
+
+
+def _spacing(pixels: tuple[int, int]) -> list[float]:
+    """Mm per pixel of an original image that was resized to these pixels."""
+    return [_ORIGINAL_SPACING_MM * whole / now for whole, now in zip(_ORIGINAL_SIZE, pixels, strict=True)]

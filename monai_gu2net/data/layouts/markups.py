@@ -1,0 +1,120 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of images, each with a point list of 3D Slicer of the same name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.layouts.case import (
+    SpacingOption,
+    Splits,
+    chosen_spacing,
+    domain_name,
+    existing_folder,
+    fitting_size,
+    image_size,
+    images_by_stem,
+    log_left_out,
+    make_case,
+    share_spacing,
+)
+from monai_gu2net.data.layouts.split import split_drawn
+from monai_gu2net.landmarks import image_plane_affine
+from monai_gu2net.landmarks.formats import read_markups
+
+__all__ = ["MARKUPS_EXTENSION", "read_markups_folder"]
+
+MARKUPS_EXTENSION = ".mrk.json"
+
+
+def read_markups_folder(
+    folder: str | os.PathLike[str],
+    *,
+    domain: str | None = None,
+    landmarks: Sequence[str] | None = None,
+    size: Sequence[int] | None = None,
+    spacing: SpacingOption = "default",
+    test: int | float | None = None,
+    test_cases: Sequence[str] | None = None,
+    validation: int | float | None = None,
+    seed: int = 0,
+) -> tuple[Domain, Splits]:
+    """Read ``NAME.png`` (or jpg, bmp, tif) with ``NAME.mrk.json``, in the folder or its ``images/``.
+
+    Every image is taken for a patient of its own. Datasets with several images of a patient go into a table.
+
+    Args:
+        folder: the dataset.
+        domain: name of the domain; by default the folder's.
+        landmarks: names and order of the landmarks; by default all labels in the order in which the files,
+            sorted by name, bring them up. A label that is not among them is an error.
+        size: the network's input size (width, height); by default 512 on the longer side, in the images'
+            usual proportions.
+        spacing: (sx, sy) mm per pixel that the points were placed with; "default" and "unknown": none, the
+            points are pixel indices, since Slicer gives such images 1 mm per pixel.
+        test: a count (int) or a fraction (float) of the images; by default 0.2.
+        test_cases: names of the cases (image names without extension) of the test part, instead.
+        validation: a count (int) or a fraction (float) of the images (with test_cases: of the others); by
+            default 0.1.
+        seed: of the draw.
+
+    Returns:
+        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
+        without markups and markups without image are left out with a warning.
+
+    Raises:
+        ValueError: a file is broken, or no image has markups.
+    """
+    folder = existing_folder(Path(folder))
+    place = folder / "images" if not any(folder.glob(f"*{MARKUPS_EXTENSION}")) else folder
+    files = {
+        path.name.removesuffix(MARKUPS_EXTENSION): path
+        for path in sorted(place.glob(f"*{MARKUPS_EXTENSION}"))
+    }
+    images = images_by_stem(place)
+    log_left_out(
+        folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files]
+    )
+    log_left_out(
+        folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images]
+    )
+    known_mm = chosen_spacing(spacing, None)
+    affine = np.eye(4) if known_mm is None else image_plane_affine(known_mm)
+    sets = {
+        stem: read_markups(path, names=landmarks, dims=2).to_index(affine)
+        for stem, path in files.items()
+        if stem in images
+    }
+    if not sets:
+        raise ValueError(
+            f"{folder}: images must have markups of the same name; got none. Put them beside the images."
+        )
+    names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
+    sizes = {stem: image_size(images[stem]) for stem in sets}
+    name = domain or domain_name(folder)
+    cases = [
+        make_case(
+            images[stem],
+            landmark_set.select(names, allow_missing=True),
+            domain=name,
+            case=stem,
+            size=sizes[stem],
+            spacing=known_mm,
+        )
+        for stem, landmark_set in sets.items()
+    ]
+    markups_domain = Domain(
+        name=name,
+        landmarks=names,
+        size=fitting_size(list(sizes.values())) if size is None else tuple(size),
+        spacing=share_spacing(cases),
+    )
+    return markups_domain, split_drawn(
+        cases, test=test, test_cases=test_cases, validation=validation, seed=seed
+    )

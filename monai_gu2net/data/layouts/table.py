@@ -1,0 +1,147 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of images with a table of their landmarks, ``landmarks.csv``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.layouts.case import (
+    PLAIN_IMAGE_SUFFIXES,
+    Case,
+    SpacingOption,
+    Splits,
+    chosen_spacing,
+    domain_name,
+    existing_folder,
+    fitting_size,
+    image_size,
+    log_left_out,
+    make_case,
+    plain_images,
+    share_spacing,
+)
+from monai_gu2net.data.layouts.split import split_drawn
+from monai_gu2net.landmarks.formats import TableRow, read_table
+
+__all__ = ["TABLE_NAME", "read_table_folder"]
+
+TABLE_NAME = "landmarks.csv"
+_SPLITS = ("training", "validation", "test")
+
+
+def read_table_folder(
+    folder: str | os.PathLike[str],
+    *,
+    domain: str | None = None,
+    landmarks: Sequence[str] | None = None,
+    size: Sequence[int] | None = None,
+    spacing: SpacingOption = "default",
+    test: int | float | None = None,
+    test_cases: Sequence[str] | None = None,
+    validation: int | float | None = None,
+    seed: int = 0,
+) -> tuple[Domain, Splits]:
+    """Read ``landmarks.csv``, wide or long, and the images it names, which lie beside it or in ``images/``.
+
+    A column ``split`` ("training", "validation" or "test") decides the split. Without it whole patients
+    (column ``patient``; else every image is one) are drawn.
+
+    Args:
+        folder: the dataset.
+        domain: name of the domain; by default the folder's.
+        landmarks: names and order of the landmarks; by default those of the table. One the table lacks is
+            absent, one of the table that is not among them is an error.
+        size: the network's input size (width, height); by default 512 on the longer side, in the images'
+            usual proportions.
+        spacing: "default": the columns ``spacing_x`` and ``spacing_y``, unknown where there are none;
+            "unknown"; or (sx, sy) mm per pixel.
+        test: a count (int) or a fraction (float) of the patients; by default 0.2.
+        test_cases: names of the cases (image names without extension) of the test part, instead.
+        validation: a count (int) or a fraction (float) of the patients (with test_cases: of the others); by
+            default 0.1.
+        seed: of the draw.
+
+    Returns:
+        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Lines
+        without image and images without line are left out with a warning.
+
+    Raises:
+        ValueError: the table is broken, some lines lack a split or it comes with other wishes, or no image is
+            there.
+    """
+    folder = existing_folder(Path(folder))
+    path = folder / TABLE_NAME
+    rows = read_table(path, names=landmarks)
+    files = {row.image: _image_file(folder, row.image) for row in rows}
+    _warn_about_strays(folder, files)
+    name = domain or domain_name(folder)
+    cases: list[Case] = []
+    split_of: dict[str, str | None] = {}
+    sizes: list[tuple[int, int]] = []
+    for row in rows:
+        file = files[row.image]
+        if file is None:
+            continue
+        pixels = image_size(file) if file.suffix.lower() in PLAIN_IMAGE_SUFFIXES else None
+        sizes += [pixels] if pixels else []
+        made = make_case(
+            file,
+            row.landmarks,
+            domain=name,
+            case=str(Path(row.image).with_suffix("")),
+            patient=row.patient,
+            size=pixels,
+            spacing=chosen_spacing(spacing, row.spacing),
+        )
+        cases.append(made)
+        split_of[made["case"]] = _checked_split(row, path)
+    if not cases:
+        raise ValueError(
+            f"{path}: images must lie in {folder} or its 'images'; got none of them. Put them there."
+        )
+    table_domain = Domain(
+        name=name,
+        landmarks=rows[0].landmarks.names,
+        size=fitting_size(sizes) if size is None else tuple(size),
+        spacing=share_spacing(cases),
+    )
+    if not any(split_of.values()):
+        splits = split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+        return table_domain, splits
+    unset = [case for case, part in split_of.items() if part is None]
+    wishes = {"test": test, "test_cases": test_cases, "validation": validation}
+    if unset or any(wish is not None for wish in wishes.values()):
+        raise ValueError(
+            f"{path}: the column 'split' must be filled in for all cases and decide alone; got none "
+            f"for {unset[:5]}, and the wishes {wishes}. Fill it in, or remove it."
+        )
+    return table_domain, {part: [c for c in cases if split_of[c["case"]] == part] for part in _SPLITS}
+
+
+def _image_file(folder: Path, name: str) -> Path | None:
+    """The image of that name beside the table or in images/."""
+    return next((path for path in (folder / name, folder / "images" / name) if name and path.is_file()), None)
+
+
+def _warn_about_strays(folder: Path, files: dict[str, Path | None]) -> None:
+    """Say which lines have no image and which images no line."""
+    without_image = [name for name, file in files.items() if file is None]
+    log_left_out(folder, f"lines of {TABLE_NAME} have no image", without_image)
+    listed = set(files.values())
+    strays = [
+        path.name for path in plain_images(folder) + plain_images(folder / "images") if path not in listed
+    ]
+    log_left_out(folder, f"images have no line in {TABLE_NAME}", strays)
+
+
+def _checked_split(row: TableRow, path: Path) -> str | None:
+    """The split of a line; None where it has none."""
+    if row.split is not None and row.split not in _SPLITS:
+        raise ValueError(
+            f"{path}, line {row.line}: split must be one of {_SPLITS}; got {row.split!r}. Correct it."
+        )
+    return row.split

@@ -1,0 +1,114 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of one domain each, mixed anew every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+__all__ = ["DomainBatchSampler"]
+
+
+class DomainBatchSampler(Sampler[list[int]]):
+    """Draws batches whose samples all belong to one domain, and mixes the domains.
+
+    A domain has its own convolutions and number of landmarks, so a batch cannot mix them. In an epoch every
+    domain gets a number of batches proportional to ``size ** temperature``: with 1 each sample is seen once, with
+    0 all domains are seen equally often. Larger shares than a domain's size go through it again, shuffled anew.
+
+    Args:
+        domains: the domain of each sample of the dataset.
+        batch_size: samples in a batch; the last batch of a pass through a domain is filled from its next pass.
+        batches: batches in an epoch over all replicas; by default as many as it takes to see as many samples as
+            the dataset has.
+        temperature: exponent of the domains' sizes, 0 to 1.
+        shares: relative number of batches by domain, instead of a temperature; every domain must have one.
+        seed: with the epoch, decides all draws.
+        num_replicas, rank: processes of a distributed run and this one's number; each gets its own batches, all
+            of them equally many, and at every step all replicas work on the same domain.
+
+    Raises:
+        ValueError: an argument breaks its rule.
+
+    Example:
+        >>> sampler = DomainBatchSampler(["a"] * 4 + ["b"] * 2, batch_size=2)
+        >>> sorted(index for batch in sampler for index in batch)
+        [0, 1, 2, 3, 4, 5]
+    """
+
+    def __init__(
+        self,
+        domains: Sequence[str],
+        *,
+        batch_size: int,
+        batches: int | None = None,
+        temperature: float = 1.0,
+        shares: Mapping[str, float] | None = None,
+        seed: int = 0,
+        num_replicas: int = 1,
+        rank: int = 0,
+    ) -> None:
+        if not domains:
+            raise ValueError("domains must hold one name per sample; got none. Is the training split empty?")
+        if batch_size < 1 or (batches is not None and batches < 1):
+            raise ValueError(f"batch_size and batches must be at least 1; got {batch_size} and {batches}. Raise them.")
+        if not 0 <= temperature <= 1:
+            raise ValueError(f"temperature must lie between 0 and 1; got {temperature}. Use 1 for proportional.")
+        if not 0 <= rank < num_replicas:
+            raise ValueError(f"rank must lie between 0 and {num_replicas - 1}; got {rank}. Check the process group.")
+        names = sorted(set(domains))
+        self._indices = [np.flatnonzero(np.array([d == name for d in domains])) for name in names]
+        if shares is None:
+            shares = {name: len(own) ** temperature for name, own in zip(names, self._indices, strict=True)}
+        elif set(shares) != set(names) or not all(share > 0 for share in shares.values()):
+            raise ValueError(f"shares must be positive for each of {names}; got {dict(shares)}. Correct them.")
+        self._share = np.array([shares[name] for name in names]) / sum(shares.values())
+        self._batch_size, self._seed = batch_size, seed
+        self._replicas, self._rank = num_replicas, rank
+        total = batches if batches is not None else -(-len(domains) // batch_size)
+        self._steps = max(1, -(-total // num_replicas))
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches the next iteration draws; iterating moves on to the next one."""
+        self._epoch = epoch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch that comes next."""
+        return {"epoch": self._epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the epoch that was to come next."""
+        self._epoch = state["epoch"]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        random = np.random.default_rng([self._seed, self._epoch])
+        self._epoch += 1
+        counts = _apportion(self._share, self._steps)
+        order = random.permutation(np.repeat(np.arange(len(counts)), counts))
+        queues = []
+        for indices, steps in zip(self._indices, counts, strict=True):
+            need = int(steps) * self._batch_size * self._replicas
+            passes = [random.permutation(indices) for _ in range(-(-need // len(indices)))]
+            queues.append(iter(np.concatenate(passes)[:need] if passes else []))
+        for domain in order:
+            step = [[int(next(queues[domain])) for _ in range(self._batch_size)] for _ in range(self._replicas)]
+            yield step[self._rank]
+
+
+def _apportion(share: np.ndarray, total: int) -> np.ndarray:
+    """Whole numbers that sum to total, as near to the shares as can be, none of them 0 where total allows."""
+    counts = np.floor(share * total).astype(int)
+    if total >= len(share):
+        counts = np.maximum(counts, 1)
+    while counts.sum() > total:
+        counts[np.argmax(counts)] -= 1
+    for index in np.argsort(share * total - counts)[::-1][: total - counts.sum()]:
+        counts[index] += 1
+    return counts

@@ -1,0 +1,70 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""One pass of a trained network over cases, for evaluation and for prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.data import DataLoader
+from monai.engines import SupervisedEvaluator
+from monai.transforms import Compose
+
+from monai_gu2net.data.tolerant import TolerantDataset
+from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
+from monai_gu2net.handlers.result_rows import ResultRows
+from monai_gu2net.inferers.inferer import LandmarkInferer
+from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd
+from monai_gu2net.transforms.points import LandmarksToPointsd
+from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
+
+__all__ = ["run_cases"]
+
+
+def run_cases(
+    network: torch.nn.Module,
+    card: ModelCard,
+    cases: Sequence[Mapping[str, Any]],
+    *,
+    device: str | torch.device = "cpu",
+    min_confidence: float = 0.0,
+    on_case: Callable[[int], None] = lambda count: None,
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Predict the landmarks of each case; a case that cannot be read does not stop the others.
+
+    Args:
+        network: called as ``network(image, domain)``, in evaluation mode.
+        card: its description; the cases' domains are looked up in it.
+        cases: datalist cases, with or without landmarks.
+        device: where the network is.
+        min_confidence: landmarks below it are called absent.
+        on_case: called with the number of cases done, after each.
+
+    Returns:
+        Result rows, one per case and landmark (see :class:`~monai_gu2net.handlers.ResultRows`), and failures, one per
+        case that could not be read, with ``case``, ``domain`` and ``reason``.
+    """
+    preparation = Compose(
+        [
+            RadiographPreprocessing(card.domains),
+            LandmarksToPointsd("landmarks", allow_missing_keys=True),
+        ]
+    )
+    dataset = TolerantDataset(cases, preparation, on_case=on_case)
+    results = ResultRows(domains=card.domains)
+    evaluator = SupervisedEvaluator(
+        device=torch.device(device),
+        val_data_loader=DataLoader(dataset, batch_size=1),
+        network=network,
+        prepare_batch=PrepareDomainBatch(),
+        inferer=LandmarkInferer(),
+        postprocessing=HeatmapsToLandmarksd("pred", min_confidence=min_confidence),
+        val_handlers=[results],
+        amp=torch.device(device).type == "cuda",
+    )
+    if cases:
+        evaluator.run()
+    return results.rows, dataset.failures

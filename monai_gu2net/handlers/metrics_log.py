@@ -1,0 +1,86 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The course of a training run as a table and a picture."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from monai_gu2net.visualize import draw_learning_curve, save_figure
+
+__all__ = ["MetricsLog"]
+
+
+class MetricsLog:
+    """Writes ``metrics.csv`` and ``learning_curve.png`` after every epoch.
+
+    A row has the epoch, the seconds it took, the mean training loss, the learning rate, and in epochs with a
+    validation its metrics. A resumed run goes on with the rows of the epochs before it. Attach it to the trainer
+    after the validation handler.
+
+    Args:
+        folder: where the files go.
+        optimizer: whose learning rate is logged.
+        validator: the engine whose ``state.metrics`` are logged.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, optimizer: torch.optim.Optimizer, validator: Engine
+    ) -> None:
+        self.folder = Path(folder)
+        self.optimizer, self.validator = optimizer, validator
+        self._rows: list[dict[str, Any]] = []
+        self._losses: list[torch.Tensor] = []
+        self._began = 0.0
+        self._validated = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: self._losses.append(e.state.output["loss"]))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def _start(self, engine: Engine) -> None:
+        path = self.folder / "metrics.csv"
+        self._validated = self.validator.state.epoch
+        if engine.state.epoch and path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= engine.state.epoch]
+
+    def _start_epoch(self) -> None:
+        self._losses, self._began = [], time.monotonic()
+
+    def _write(self, engine: Engine) -> None:
+        row: dict[str, Any] = {
+            "epoch": engine.state.epoch,
+            "seconds": f"{time.monotonic() - self._began:.2f}",
+            "train_loss": f"{torch.stack(self._losses).mean().item():.6g}" if self._losses else "",
+            "learning_rate": f"{self.optimizer.param_groups[0]['lr']:.6g}",
+        }
+        if self.validator.state.epoch > self._validated:
+            self._validated = self.validator.state.epoch
+            row |= {
+                name: "" if math.isnan(value) else f"{value:.6g}"
+                for name, value in self.validator.state.metrics.items()
+                if isinstance(value, int | float)
+            }
+        self._rows.append(row)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "metrics.csv"
+        temporary = path.with_name(path.name + ".part")
+        columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self._rows)
+        temporary.replace(path)
+        save_figure(draw_learning_curve(path), self.folder / "learning_curve.png")

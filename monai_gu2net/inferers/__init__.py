@@ -1,0 +1,9 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running networks on images."""
+
+from __future__ import annotations
+
+from monai_gu2net.inferers.inferer import LandmarkInferer, processor_has_bfloat16
+
+__all__ = ["LandmarkInferer", "processor_has_bfloat16"]

@@ -1,0 +1,93 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""This package's JSON of one image's landmarks.
+
+``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
+with ``z`` in 3-D and ``confidence`` where there is one; an absent landmark has null coordinates.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from monai_gu2net.landmarks.formats.parsing import (
+    checked_confidence,
+    in_names,
+    parse_error,
+    parse_number,
+    read_json_object,
+    write_text_whole,
+)
+from monai_gu2net.landmarks.landmark_set import LandmarkSet
+
+__all__ = ["read_landmark_json", "write_landmark_json"]
+
+
+def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> LandmarkSet:
+    """Read landmarks in the frame that the file states ("index" where it states none).
+
+    Args:
+        path: the file.
+        names: names of the landmarks to return, in this order; by default all of the file. One the file lacks
+            is absent; one of the file that is not among them is an error.
+
+    Returns:
+        2-D landmarks, or 3-D ones where the file has a ``z``; without coordinates, or with null or NaN:
+        absent.
+
+    Raises:
+        ValueError: the content is not as described; the message names the file and the landmark.
+    """
+    path, content = read_json_object(path)
+    entries, frame = content.get("landmarks"), content.get("frame", "index")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise parse_error(
+            path, None, "'landmarks' must be a list of objects", entries, "See the how-to on landmark files"
+        )
+    if content.get("version", 1) != 1 or frame not in ("index", "mm"):
+        value = (content.get("version", 1), frame)
+        raise parse_error(
+            path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file"
+        )
+    axes = ("x", "y", "z") if any("z" in entry for entry in entries) else ("x", "y")
+    points: dict[str, list[float]] = {}
+    for position, entry in enumerate(entries):
+        name = entry.get("name")
+        if not isinstance(name, str) or not name or name in points:
+            raise parse_error(
+                path, None, f"landmarks[{position}] must have a name of its own", name, "Rename it"
+            )
+        point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
+        points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
+    return in_names(points, names, len(axes), frame, path)
+
+
+def write_landmark_json(
+    path: str | os.PathLike[str], landmark_set: LandmarkSet, *, confidence: ArrayLike | None = None
+) -> Path:
+    """Write one set with its frame and unit ("px" for indices, else "mm").
+
+    Args:
+        path: the file; written whole or not at all.
+        landmark_set: N landmarks.
+        confidence: (N,) numbers; NaN: none.
+
+    Returns:
+        The path.
+    """
+    landmarks: list[dict[str, Any]] = []
+    values = checked_confidence(confidence, len(landmark_set.names))
+    for name, point, value in zip(landmark_set.names, landmark_set.points.tolist(), values, strict=True):
+        entry: dict[str, Any] = {"name": name}
+        entry |= {axis: None if math.isnan(p) else p for axis, p in zip("xyz", point, strict=False)}
+        landmarks.append(entry if confidence is None else entry | {"confidence": value})
+    unit = "px" if landmark_set.frame == "index" else "mm"
+    content = {"version": 1, "frame": landmark_set.frame, "unit": unit, "landmarks": landmarks}
+    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

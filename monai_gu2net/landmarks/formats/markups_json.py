@@ -1,0 +1,179 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Point lists of 3D Slicer, ``.mrk.json``.
+
+Coordinates are LPS mm. A radiograph without patient geometry lies in its image plane: Slicer shows the pixel
+(x, y) at (x*sx, y*sy, 0).
+
+Source: Slicer's Markups schema 1.0.3, see MARKUPS_SCHEMA.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from monai_gu2net.landmarks.formats.parsing import (
+    checked_confidence,
+    in_names,
+    parse_error,
+    parse_number,
+    read_json_object,
+    write_text_whole,
+)
+from monai_gu2net.landmarks.landmark_set import LandmarkSet
+
+__all__ = ["MARKUPS_SCHEMA", "read_markups", "write_markups"]
+
+MARKUPS_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/"
+    "Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
+)
+_LPS_AXES = [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0]
+_MM_PER_UNIT = {"mm": 1.0, "um": 1e-3}
+
+
+def read_markups(
+    path: str | os.PathLike[str], *, names: Sequence[str] | None = None, dims: Literal[2, 3] = 3
+) -> LandmarkSet:
+    """Read the control points of all point lists ("Fiducial") of a file; other markups are passed over.
+
+    Args:
+        path: the file.
+        names: names of the landmarks to return, in this order; by default all labels of the file. One the
+            file lacks is absent; one of the file that is not among them is an error.
+        dims: 3, or 2 to leave the third coordinate out (radiographs).
+
+    Returns:
+        The landmarks in LPS mm (RAS and micrometres are converted). A point whose positionStatus is not
+        "defined" or that has no position is absent. Slicer gives an image without known spacing 1 mm per
+        pixel, so there the coordinates are pixel indices.
+
+    Raises:
+        ValueError: the content is not as the schema has it; the message names the file and the point.
+    """
+    if dims not in (2, 3):
+        raise ValueError(f"dims must be 2 or 3; got {dims!r}. Use 2 for radiographs.")
+    path, content = read_json_object(path)
+    markups = content.get("markups")
+    lists = (
+        [m for m in markups if isinstance(m, dict) and m.get("type") == "Fiducial"]
+        if isinstance(markups, list)
+        else []
+    )
+    if not lists:
+        raise parse_error(
+            path,
+            None,
+            "'markups' must hold a markup of type 'Fiducial'",
+            markups,
+            "Save a point list from Slicer",
+        )
+    points: dict[str, list[float]] = {}
+    for markup in lists:
+        scale = _to_lps_mm(markup, path)
+        for position, control_point in enumerate(markup.get("controlPoints") or []):
+            label = control_point.get("label") if isinstance(control_point, dict) else None
+            if not isinstance(label, str) or not label or label in points:
+                raise parse_error(
+                    path, None, f"control point {position} must have a label of its own", label, "Rename it"
+                )
+            points[label] = (_position(control_point, label, path) * scale)[:dims].tolist()
+    return in_names(points, names, dims, "mm", path)
+
+
+def write_markups(
+    path: str | os.PathLike[str],
+    landmark_set: LandmarkSet,
+    *,
+    confidence: ArrayLike | None = None,
+    unit: Literal["mm", "px"] = "mm",
+) -> Path:
+    """Write one set as a point list of Slicer.
+
+    Args:
+        path: the file; written whole or not at all.
+        landmark_set: N landmarks, 2-D ones with z = 0; an absent one is "undefined" and has no position.
+        confidence: (N,) numbers, written into the points' descriptions; NaN: none.
+        unit: "mm"; or "px" for points of an image without known spacing, which lie right on the image as
+            Slicer loads it (1 mm per pixel), and whose file then states no unit.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: the points are pixel indices and unit is "mm".
+    """
+    if landmark_set.frame == "index" and unit == "mm":
+        raise ValueError(
+            f"Landmarks for {str(path)!r} must be in mm; got pixel indices. Convert them with to_mm(affine), "
+            "or pass unit='px' where the spacing is not known."
+        )
+    control_points: list[dict[str, Any]] = []
+    values = checked_confidence(confidence, len(landmark_set.names))
+    for number, (name, point, value) in enumerate(
+        zip(landmark_set.names, landmark_set.points.tolist(), values, strict=True), start=1
+    ):
+        absent = math.isnan(point[0])
+        control_points.append(
+            {
+                "id": str(number),
+                "label": name,
+                "description": "" if value is None else f"confidence {value:.4g}",
+                "associatedNodeID": "",
+                **({} if absent else {"position": [*point, 0.0][:3]}),
+                "orientation": _LPS_AXES,
+                "selected": True,
+                "locked": False,
+                "visibility": True,
+                "positionStatus": "undefined" if absent else "defined",
+            }
+        )
+    markup = {
+        "type": "Fiducial",
+        "coordinateSystem": "LPS",
+        **({"coordinateUnits": "mm"} if unit == "mm" else {}),
+        "locked": False,
+        "labelFormat": "%N-%d",
+        "controlPoints": control_points,
+    }
+    content = {"@schema": MARKUPS_SCHEMA, "markups": [markup]}
+    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
+    """(3,) factors from the markup's coordinates to LPS mm."""
+    system, unit = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
+    unit = unit[0] if isinstance(unit, list) and unit else unit
+    if system not in ("LPS", "RAS"):
+        raise parse_error(
+            path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer"
+        )
+    if unit not in _MM_PER_UNIT:
+        raise parse_error(
+            path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points"
+        )
+    signs = (1.0, 1.0, 1.0) if system == "LPS" else (-1.0, -1.0, 1.0)
+    return np.array(signs) * _MM_PER_UNIT[unit]
+
+
+def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarray:
+    """(3,) position; NaN where it is not defined."""
+    status, position = control_point.get("positionStatus", "defined"), control_point.get("position")
+    if status not in ("defined", "undefined", "preview", "missing"):
+        raise parse_error(
+            path, None, f"positionStatus of {label!r} must be as in the schema", status, "Correct it"
+        )
+    if status != "defined" or position is None:
+        return np.full(3, np.nan)
+    if not isinstance(position, list) or len(position) != 3:
+        raise parse_error(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
+    numbers = np.array([parse_number(p, path, None, f"a coordinate of {label!r}") for p in position])
+    return np.full(3, np.nan) if np.isnan(numbers).any() else numbers

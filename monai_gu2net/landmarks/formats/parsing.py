@@ -1,0 +1,138 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the landmark formats share: errors with file and line, numbers, names, writing whole files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from monai_gu2net.landmarks.landmark_set import LandmarkSet
+
+__all__ = [
+    "checked_confidence",
+    "in_names",
+    "numbered_names",
+    "parse_error",
+    "parse_number",
+    "read_json_object",
+    "read_text",
+    "write_text_whole",
+]
+
+
+def parse_error(path: Path, line: int | None, rule: str, value: object, advice: str) -> ValueError:
+    """An error that names file and line (one-based), the rule, the value and what to do."""
+    place = f"{path}" if line is None else f"{path}, line {line}"
+    return ValueError(f"{place}: {rule}; got {value!r}. {advice}.")
+
+
+def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """The path and the content of a text file, with or without a byte order mark.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not UTF-8 text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A landmark file must exist; got {str(path)!r}. Check the folder and the name."
+        )
+    try:
+        return path, path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise parse_error(
+            path, None, "the file must be UTF-8 text", str(error), "Save it as UTF-8"
+        ) from error
+
+
+def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
+    """The path and the content of a JSON file that holds an object."""
+    path, text = read_text(path)
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        raise parse_error(
+            path, line, "the file must be JSON", str(error), "Correct it or write it anew"
+        ) from error
+    if not isinstance(content, dict):
+        raise parse_error(
+            path, None, "the file must hold a JSON object", type(content).__name__, "Correct it"
+        )
+    return path, content
+
+
+def parse_number(text: object, path: Path, line: int | None, what: str) -> float:
+    """A finite number, or NaN for an empty field or "nan"."""
+    if text is None or (isinstance(text, str) and not text.strip()):
+        return math.nan
+    try:
+        if isinstance(text, bool) or not isinstance(text, str | int | float):
+            raise TypeError
+        number = float(text)
+        if math.isinf(number):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise parse_error(path, line, f"{what} must be a finite number", text, "Correct it") from None
+    return number
+
+
+def numbered_names(count: int) -> tuple[str, ...]:
+    """landmark_01, landmark_02, ... for files that carry no names."""
+    return tuple(f"landmark_{number:02d}" for number in range(1, count + 1))
+
+
+def in_names(
+    points: Mapping[str, Sequence[float]], names: Sequence[str] | None, dims: int, frame: Any, path: Path
+) -> LandmarkSet:
+    """A set of the named points of a file, in the order asked for.
+
+    A name that the file lacks is absent; one that was not asked for is an error, lest a misspelt one gets
+    lost.
+    """
+    unknown = [name for name in points if names is not None and name not in names]
+    if unknown:
+        raise parse_error(
+            path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names"
+        )
+    rows = np.array(list(points.values()), dtype=np.float64).reshape(-1, dims)
+    try:
+        found = LandmarkSet(tuple(points), rows, frame)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return found if names is None else found.select(names, allow_missing=True)
+
+
+def checked_confidence(confidence: ArrayLike | None, count: int) -> list[float | None]:
+    """One confidence per landmark; None where there is none or it is NaN."""
+    if confidence is None:
+        return [None] * count
+    values = np.asarray(confidence, dtype=np.float64)
+    if values.shape != (count,):
+        raise ValueError(
+            f"confidence must have shape ({count},), one number per landmark; got {values.shape}. "
+            "Give NaN where there is none."
+        )
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file whole or not at all, so that no reader ever sees half of it; makes the folder."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,105 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Binary cross-entropy between heatmaps and landmarks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from monai_gu2net.transforms.heatmaps import gaussian_profiles, plain_tensor
+
+
+def heatmap_bce_with_logits(logits: Tensor, heatmaps: Tensor, present: Tensor) -> Tensor:
+    """Binary cross-entropy, summed over pixels and averaged over the present landmarks of the batch.
+
+    Args:
+        logits: (B, N, *spatial); their sigmoid is the predicted heatmap.
+        heatmaps: (B, N, *spatial) targets from 0 to 1.
+        present: (B, N) bool; an absent landmark gives neither loss nor gradient.
+
+    Returns:
+        Scalar in float32. 0, with a gradient of 0, if no landmark is present.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> logits = torch.zeros(1, 2, 2, 2)
+        >>> round(heatmap_bce_with_logits(logits, logits, torch.tensor([[True, False]])).item(), 4)
+        2.7726
+
+    Source: Zhu et al., MICCAI 2021, equation 2.
+    """
+    if logits.shape != heatmaps.shape or logits.shape[:2] != present.shape:
+        raise ValueError(
+            "logits and heatmaps must be (B, N, *spatial) and present (B, N); got "
+            f"{tuple(logits.shape)}, {tuple(heatmaps.shape)} and {tuple(present.shape)}. "
+            "Check that the landmarks are those of the batch's domain."
+        )
+    with torch.autocast(logits.device.type, enabled=False):
+        pixels = functional.binary_cross_entropy_with_logits(
+            plain_tensor(logits).float(), plain_tensor(heatmaps).float(), reduction="none"
+        )
+        return _mean_over_present(pixels.flatten(2).sum(dim=-1), present)
+
+
+class HeatmapLoss(nn.Module):
+    """Heatmap loss from points: no target heatmap is stored, neither by the data loader nor here.
+
+    With logits z and targets t the cross-entropy of a pixel is softplus(z) - z t, and t is a product of
+    one-dimensional Gaussians, so the sum of z t is a chain of small products.
+
+    Args:
+        sigma: standard deviation of the target Gaussians in pixels.
+
+    Raises:
+        ValueError: ``sigma`` is not positive.
+
+    Example:
+        >>> loss = HeatmapLoss(sigma=3.0)
+        >>> points = torch.tensor([[[2.5, 4.0], [float("nan"), float("nan")]]])
+        >>> round(loss(torch.zeros(1, 2, 8, 8), points).item(), 4)
+        44.3614
+    """
+
+    def __init__(self, sigma: float = 3.0) -> None:
+        super().__init__()
+        if not sigma > 0:
+            raise ValueError(f"sigma must be positive; got {sigma}. Give it in pixels, such as 3.0.")
+        self.sigma = sigma
+
+    def forward(self, logits: Tensor, points: Tensor) -> Tensor:
+        """Compare predicted heatmaps with landmarks.
+
+        Args:
+            logits: (B, N, *spatial); their sigmoid is the predicted heatmap.
+            points: (B, N, D) landmarks in pixels of the logits; a row that is not finite is an absent
+                landmark, which gives neither loss nor gradient.
+
+        Returns:
+            Scalar in float32, whatever autocast says: summed over pixels, averaged over the present landmarks
+            of the batch. 0, with a gradient of 0, if no landmark is present.
+
+        Raises:
+            ValueError: the shapes do not fit each other.
+        """
+        if logits.shape[:2] != points.shape[:2] or logits.ndim - 2 != points.shape[-1]:
+            raise ValueError(
+                f"points must be (B, N, D) for logits (B, N, *D axes); got {tuple(points.shape)} for "
+                f"{tuple(logits.shape)}. Check that the landmarks are those of the batch's domain."
+            )
+        with torch.autocast(logits.device.type, enabled=False):
+            logits = plain_tensor(logits).float()
+            points = plain_tensor(points).to(device=logits.device, dtype=torch.float32)
+            overlap = logits
+            for profile in gaussian_profiles(points, logits.shape[2:], sigma=self.sigma):
+                overlap = (profile.unsqueeze(-2) @ overlap.reshape(*profile.shape, -1)).squeeze(-2)
+            total = functional.softplus(logits).flatten(2).sum(dim=-1)
+            return _mean_over_present(total - overlap.squeeze(-1), points.isfinite().all(dim=-1))
+
+
+def _mean_over_present(per_landmark: Tensor, present: Tensor) -> Tensor:
+    total = torch.where(present, per_landmark, 0.0).sum()
+    return total / present.sum().clamp(min=1)

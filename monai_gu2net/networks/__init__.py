@@ -1,0 +1,20 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Networks: GU2Net, its parts and the baselines it is compared with."""
+
+from __future__ import annotations
+
+from monai_gu2net.networks.authors_weights import load_authors_weights
+from monai_gu2net.networks.checkpoint import ModelCard, load_model, save_model
+from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
+
+__all__ = [
+    "GU2Net",
+    "GlobalNet",
+    "ModelCard",
+    "SpecializedNetwork",
+    "UShapedNet",
+    "load_authors_weights",
+    "load_model",
+    "save_model",
+]

@@ -1,0 +1,174 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints that describe themselves."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+import monai_gu2net
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.networks import nets
+from monai_gu2net.networks.nets.domain_network import DomainNetwork
+
+__all__ = ["ModelCard", "load_model", "save_atomically", "save_model"]
+
+
+@dataclass
+class ModelCard:
+    """What travels with the weights: domains, the network's options, how targets were made, versions.
+
+    It has ``state_dict`` and ``load_state_dict``, so that it can be saved and resumed beside network and optimiser.
+
+    Args:
+        domains: by name, in the order of the network's domains.
+        network: class name and options of the network, as ``network.description`` gives them.
+        sigma: standard deviation of the targets in network pixels.
+        provenance: free text by topic, such as the data's name or measured results.
+    """
+
+    domains: dict[str, Domain]
+    network: dict[str, Any]
+    sigma: float = 3.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
+        """A network as described, with fresh weights."""
+        return getattr(nets, self.network["name"])(
+            len(next(iter(self.domains.values())).size),
+            {name: domain.in_channels for name, domain in self.domains.items()},
+            {name: len(domain.landmarks) for name, domain in self.domains.items()},
+            **self.network["options"],
+            default_domain=default_domain,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as ``torch.load(weights_only=True)`` takes them."""
+        return {
+            "domains": {name: domain.to_dict() for name, domain in self.domains.items()},
+            "network": self.network,
+            "sigma": self.sigma,
+            "normalization": "zero mean, unit standard deviation of each image",
+            "provenance": self.provenance,
+            "versions": {
+                "monai_gu2net": monai_gu2net.__version__,
+                "monai": str(monai.__version__),
+                "torch": str(torch.__version__),
+                "python": platform.python_version(),
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Check that a saved card fits this one, as when a run is resumed.
+
+        Raises:
+            ValueError: domains, landmarks or network differ; the message says which.
+        """
+        saved = ModelCard.from_state_dict(state)
+        if list(saved.domains) != list(self.domains):
+            raise ValueError(
+                f"The checkpoint's domains must be {list(self.domains)}; got {list(saved.domains)}. "
+                "Use the datalist it was trained with."
+            )
+        for name, domain in self.domains.items():
+            ours, theirs = domain.landmarks, saved.domains[name].landmarks
+            if ours != theirs:
+                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]] or (ours, theirs)
+                raise ValueError(
+                    f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
+                    f"checkpoint's): {different}. Use the datalist it was trained with."
+                )
+        if saved.network != self.network:
+            raise ValueError(
+                f"The checkpoint's network must be {self.network}; got {saved.network}. Use the options it was trained with."
+            )
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> ModelCard:
+        """The card that ``state_dict`` described."""
+        return cls(
+            domains={name: Domain.from_dict(name, fields) for name, fields in state["domains"].items()},
+            network=dict(state["network"]),
+            sigma=state["sigma"],
+            provenance=dict(state.get("provenance", {})),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ModelCard:
+        """The card of a checkpoint file; raises as :func:`load_model`."""
+        return cls.from_state_dict(_read(Path(path), "cpu")["card"])
+
+
+def load_model(
+    path: str | os.PathLike[str], *, map_location: str | torch.device = "cpu", default_domain: str | None = None
+) -> tuple[DomainNetwork, ModelCard]:
+    """A trained network, in evaluation mode and float32, and its card.
+
+    Args:
+        path: a file written by the training workflow or :func:`save_model`.
+        map_location: the device.
+        default_domain: the domain of ``network(image)``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint of this package, or its weights do not fit its card.
+    """
+    state = _read(Path(path), map_location)
+    card = ModelCard.from_state_dict(state["card"])
+    network = card.build_network(default_domain=default_domain)
+    try:
+        network.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise ValueError(f"{path}: the weights must fit the card; {error}. The file is damaged or was edited.") from error
+    return network.to(map_location).eval(), card
+
+
+def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:
+    """Write weights and card, whole or not at all.
+
+    Args:
+        path: the file.
+        network: its weights are written, on whatever device they are.
+        card: its description.
+        half: write floating-point numbers in half precision, at half the size.
+    """
+    weights = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().clone()
+        for name, value in network.state_dict().items()
+    }
+    return save_atomically({"model": weights, "card": card.state_dict()}, path)
+
+
+def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """``torch.save`` under a temporary name, then rename: an interrupted run leaves the earlier file whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    torch.save(dict(state), temporary)
+    temporary.replace(path)
+    return path
+
+
+def _read(path: Path, map_location: str | torch.device) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The checkpoint must be a file; got {str(path)!r}, which is not there. Train a model first, or correct the path."
+        )
+    try:
+        state = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch names no common type for what a foreign file can raise
+        raise ValueError(f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind.") from error
+    if not isinstance(state, dict) or "model" not in state or "card" not in state:
+        raise ValueError(
+            f"{path} must hold 'model' and 'card'; got {sorted(state) if isinstance(state, dict) else type(state).__name__}. "
+            "Weights of the authors' code go through load_authors_weights."
+        )
+    return state

@@ -1,0 +1,193 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all networks have in common: the choice of a domain, checks at the door, one domain taken out."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
+
+
+class DomainNetwork(DomainModule):
+    """Base of the networks: ``network(image, domain)`` gives the logits of that domain's heatmaps.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: image channels, one number or one per domain.
+        out_channels: number of landmarks by name of domain; its order is the order of the domains.
+        min_size: smallest size of a spatial axis that the network can take.
+        default_domain: the domain of ``network(image)``; a network with one domain needs none.
+
+    Raises:
+        ValueError: an argument is out of range, or names a domain that ``out_channels`` lacks.
+    """
+
+    __jit_unused_properties__ = ["description"]
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int | Mapping[str, int],
+        out_channels: Mapping[str, int],
+        *,
+        min_size: int,
+        default_domain: str | None,
+    ) -> None:
+        super().__init__()
+        if spatial_dims not in (2, 3):
+            raise ValueError(f"spatial_dims must be 2 or 3; got {spatial_dims!r}. Pass the image's.")
+        if not out_channels:
+            raise ValueError("out_channels must name at least one domain; got {}. Pass e.g. {'head': 19}.")
+        names = list(out_channels)
+        channels = in_channels if isinstance(in_channels, Mapping) else dict.fromkeys(names, in_channels)
+        if set(channels) != set(names):
+            raise ValueError(
+                f"in_channels must name the domains of out_channels, {names}; got {list(channels)}. "
+                "Pass one number for all, or one for each."
+            )
+        self.options: dict[str, Any] = {}
+        self.spatial_dims = spatial_dims
+        self.min_size = min_size
+        self.domain_names = names
+        self.in_channels = [int(channels[name]) for name in names]
+        self.out_channels = [int(out_channels[name]) for name in names]
+        check_counts("in_channels", self.in_channels)
+        check_counts("out_channels", self.out_channels)
+        self.default_domain = 0 if len(names) == 1 else -1
+        if default_domain is not None:
+            self.default_domain = self.domain_index(default_domain)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Class name and options, without the domains: what it takes to build the same network again."""
+        return {"name": type(self).__name__, "options": self.options}
+
+    def domain_index(self, domain: str | int | None) -> int:
+        """Index of a domain.
+
+        Args:
+            domain: its name or index; None for the default domain.
+
+        Raises:
+            ValueError: there is no such domain, or None was given and there is no default.
+        """
+        if domain is None:
+            if self.default_domain < 0:
+                raise ValueError(
+                    f"domain must be given, for the network has {self.domain_names}; got None. "
+                    "Pass a name or an index, or build the network with default_domain."
+                )
+            return self.default_domain
+        if isinstance(domain, str):
+            if domain in self.domain_names:
+                return self.domain_names.index(domain)
+            raise ValueError(f"domain must be one of {self.domain_names}; got '{domain}'. Check its name.")
+        # TorchScript knows the type, and compiles this only if the condition stands alone.
+        if not torch.jit.is_scripting():  # noqa: SIM102
+            if isinstance(domain, bool) or not isinstance(domain, int):
+                raise ValueError(
+                    f"domain must be a name or an index of {self.domain_names}; got {domain} "
+                    f"({type(domain).__name__}). Pass a str or an int."
+                )
+        if domain < 0 or domain >= len(self.domain_names):
+            raise ValueError(
+                f"domain must be an index in 0 to {len(self.domain_names) - 1} of {self.domain_names}; "
+                f"got {domain}. Pass a name or one of these indices."
+            )
+        return domain
+
+    def check_image(self, image: Tensor, domain: int) -> None:
+        """Refuse an image of the wrong shape.
+
+        Raises:
+            ValueError: wrong number of axes or channels, or too small.
+        """
+        if torch.jit.is_tracing():  # a trace would keep the answers for this image as constants
+            return
+        shape = list(image.shape)
+        if len(shape) != self.spatial_dims + 2:
+            raise ValueError(
+                f"image must have {self.spatial_dims + 2} axes, batch and channel first; got shape {shape}. "
+                "Add the batch axis, or build the network for other spatial_dims."
+            )
+        if shape[1] != self.in_channels[domain]:
+            raise ValueError(
+                f"image must have {self.in_channels[domain]} channels for domain "
+                f"'{self.domain_names[domain]}'; got {shape[1]} in shape {shape}. Check reader and domain."
+            )
+        if min(shape[2:]) < self.min_size:
+            raise ValueError(
+                f"image must be at least {self.min_size} pixels along each spatial axis; got shape {shape}. "
+                "Resize or pad it."
+            )
+
+    def keep_only(self, domain: int) -> None:
+        super().keep_only(domain)
+        self.domain_names = [self.domain_names[domain]]
+        self.in_channels = [self.in_channels[domain]]
+        self.out_channels = [self.out_channels[domain]]
+        self.default_domain = 0
+
+    def specialize(self, domain: str | int) -> SpecializedNetwork:
+        """Take one domain out: a network of the image alone, for evaluation, export and fast prediction.
+
+        Args:
+            domain: name or index of the domain.
+
+        Returns:
+            A network in evaluation mode whose weights are copies, without those of the other domains and
+            with batch norms folded into the convolutions; its output is that of ``self.eval()`` to 1e-5.
+
+        Raises:
+            ValueError: there is no such domain.
+        """
+        index = self.domain_index(domain)
+        network = copy.deepcopy(self).eval()
+        network.keep_only(index)
+        for parameter in network.parameters():
+            parameter.grad = None
+        return SpecializedNetwork(network.requires_grad_(False)).eval()
+
+
+class SpecializedNetwork(nn.Module):
+    """One domain of a network; see :meth:`DomainNetwork.specialize`.
+
+    Args:
+        network: a network cut down to one domain.
+    """
+
+    def __init__(self, network: DomainNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, X, Y[, Z]) to logits (B, N, X, Y[, Z])."""
+        return self.network(image, 0)
+
+
+def check_prior(prior: float) -> None:
+    """Refuse a mean of the heatmaps that is not between 0 and 1."""
+    if not 0.0 < prior < 1.0:
+        raise ValueError(
+            f"prior must lie between 0 and 1, both excluded; got {prior}. Pass the mean of a target heatmap."
+        )
+
+
+def check_counts(what: str, counts: Sequence[int]) -> None:
+    """Refuse an empty sequence and numbers below 1."""
+    if not counts or min(counts) < 1:
+        raise ValueError(f"{what} must be at least 1; got {list(counts)}. Pass positive whole numbers.")
+
+
+def set_prior(exits: DomainSwitch, prior: float) -> None:
+    """Start the last convolutions at a mean probability, by their biases: logit(prior)."""
+    for name, parameter in exits.named_parameters():
+        if name.endswith("bias"):
+            nn.init.constant_(parameter, math.log(prior / (1.0 - prior)))

@@ -1,0 +1,126 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The global network: dilated convolutions at a fraction of the size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.layers.factories import Conv
+from torch import Tensor, nn
+
+from monai_gu2net.networks.blocks.domain_conv import RELU, DomainConv
+from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
+from monai_gu2net.networks.nets.domain_network import (
+    DomainNetwork,
+    check_counts,
+    check_prior,
+    set_prior,
+)
+
+
+class GlobalNet(DomainNetwork):
+    """Dilated 3x3 convolutions, all per domain, on the downsampled image and optionally a local heatmap.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: image channels, one number or one per domain.
+        out_channels: number of landmarks by name of domain; its order is the order of the domains.
+        features: channels of the hidden layers.
+        dilations: of the convolutions, one each.
+        downsample: factor between the image's size and the size the network works at.
+        sees_heatmap: whether a local heatmap is the second input; half of the features read it.
+        prior: mean of the heatmaps at the start, which sets the last biases.
+        default_domain: the domain of ``network(image)``; a network with one domain needs none.
+
+    Raises:
+        ValueError: an argument is out of range, or names a domain that ``out_channels`` lacks.
+
+    Example:
+        >>> network = GlobalNet(2, 1, {"head": 19, "hand": 37}, features=8)
+        >>> network(torch.zeros(1, 1, 32, 24), "hand").shape
+        torch.Size([1, 37, 32, 24])
+
+    Source: Zhu et al., "You Only Learn Once: Universal Anatomical Landmark Detection", MICCAI 2021.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int | Mapping[str, int],
+        out_channels: Mapping[str, int],
+        *,
+        features: int = 128,
+        dilations: Sequence[int] = (1, 2, 5, 2, 1),
+        downsample: int = 4,
+        sees_heatmap: bool = False,
+        prior: float = 3e-4,
+        default_domain: str | None = None,
+    ) -> None:
+        check_counts("dilations", dilations)
+        check_counts("downsample", [downsample])
+        check_counts("features // 2", [features // 2])
+        check_prior(prior)
+        super().__init__(
+            spatial_dims, in_channels, out_channels, min_size=downsample, default_domain=default_domain
+        )
+        self.options = {
+            "features": features,
+            "dilations": list(dilations),
+            "downsample": downsample,
+            "sees_heatmap": sees_heatmap,
+            "prior": prior,
+        }
+        self.downsample = downsample
+        conv = Conv[Conv.CONV, spatial_dims]
+        n_domains = len(self.domain_names)
+        width = features // 2 if sees_heatmap else features
+        self.entry = DomainSwitch(conv(channels, width, 3, padding=1) for channels in self.in_channels)
+        self.heatmap_entry = None
+        if sees_heatmap:
+            self.heatmap_entry = DomainSwitch(
+                conv(landmarks, features - width, 3, padding=1) for landmarks in self.out_channels
+            )
+        self.convs = nn.ModuleList(
+            DomainConv(spatial_dims, features, features, n_domains, dilation=dilation, act=RELU)
+            for dilation in dilations
+        )
+        self.exit = DomainSwitch(conv(features, landmarks, 1) for landmarks in self.out_channels)
+        set_prior(self.exit, prior)
+
+    def forward(
+        self, image: Tensor, domain: str | int | None = None, local_logits: Tensor | None = None
+    ) -> Tensor:
+        """Logits of the heatmaps.
+
+        Args:
+            image: (B, C, X, Y[, Z]).
+            domain: name or index, the same for the whole batch; None for the default domain.
+            local_logits: (B, N, X, Y[, Z]) logits of the local heatmap, if the network sees one.
+
+        Returns:
+            (B, N, X, Y[, Z]) logits, constant over each cell of ``downsample`` pixels.
+
+        Raises:
+            ValueError: no such domain, an image of the wrong shape, or local_logits missing.
+        """
+        index = self.domain_index(domain)
+        self.check_image(image, index)
+        x = self.entry(self._shrink(image), index)
+        if self.heatmap_entry is not None:
+            if local_logits is None:
+                raise ValueError(
+                    "local_logits must be given to a network that sees a heatmap; got None. "
+                    "Pass them, or build the network with sees_heatmap=False."
+                )
+            heatmap = self._shrink(local_logits).sigmoid()
+            x = torch.cat([x, self.heatmap_entry(heatmap, index)], dim=1)
+        for conv in self.convs:
+            x = conv(x, index)
+        return F.interpolate(self.exit(x, index), size=image.shape[2:], mode="nearest")
+
+    def _shrink(self, x: Tensor) -> Tensor:
+        """Every downsample-th pixel from the first on; what is left at the end of an axis falls away."""
+        return F.interpolate(x, scale_factor=1.0 / self.downsample, mode="nearest")

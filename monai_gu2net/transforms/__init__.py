@@ -1,0 +1,33 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Dictionary transforms from files to network input, and from heatmaps to landmarks."""
+
+from __future__ import annotations
+
+from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.transforms.elastic import RandElasticLandmarksd
+from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
+from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
+from monai_gu2net.transforms.load import LoadRadiographd
+from monai_gu2net.transforms.mirror import RandMirrorLandmarksd
+from monai_gu2net.transforms.points import LandmarksToPointsd
+from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
+from monai_gu2net.transforms.resize import FitToDomaind
+from monai_gu2net.transforms.spacing import PhysicalSpaced
+
+__all__ = [
+    "FitToDomaind",
+    "HeatmapsToLandmarksd",
+    "LandmarksToHeatmapsd",
+    "LandmarksToPointsd",
+    "LoadRadiographd",
+    "PhysicalSpaced",
+    "RadiographPreprocessing",
+    "RandElasticLandmarksd",
+    "RandMirrorLandmarksd",
+    "apply_affine",
+    "decode_heatmaps",
+    "decode_probabilities",
+    "gaussian_heatmaps",
+    "spatial_affine",
+]

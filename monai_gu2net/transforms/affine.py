@@ -1,0 +1,38 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Points and the affine of the image they lie on, as tensors."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["apply_affine", "spatial_affine"]
+
+
+def spatial_affine(affine: torch.Tensor, dims: int) -> torch.Tensor:
+    """The part of an affine that concerns D spatial axes.
+
+    Args:
+        affine: (K+1, K+1) with K >= D; MONAI's 2-D images carry 3x3 or 4x4.
+        dims: D.
+
+    Returns:
+        (D+1, D+1) float64.
+    """
+    keep = [*range(dims), affine.shape[-1] - 1]
+    return torch.as_tensor(affine, dtype=torch.float64)[keep][:, keep]
+
+
+def apply_affine(points: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
+    """Map points.
+
+    Args:
+        points: (..., D); NaN rows stay NaN.
+        affine: (K+1, K+1) with K >= D.
+
+    Returns:
+        (..., D) float64 on the points' device.
+    """
+    dims = points.shape[-1]
+    matrix = spatial_affine(affine, dims).to(points.device)
+    return points.double() @ matrix[:dims, :dims].T + matrix[:dims, dims]

@@ -1,0 +1,112 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Smooth random deformation of an image together with its landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, RandomizableTransform
+from torch.nn import functional
+
+from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+
+__all__ = ["RandElasticLandmarksd"]
+
+
+class RandElasticLandmarksd(RandomizableTransform, MapTransform):
+    """Bends the image and moves its landmarks with it.
+
+    No affine describes a bend, so this transform moves both keys itself (MONAI's Rand2DElastic and
+    RandGridDistortion leave landmarks behind). Displacements are drawn on a coarse grid and interpolated; the output
+    at q shows the input at q + u(q), so a landmark at p goes to the q that solves q + u(q) = p, found by fixed-point
+    iteration, which converges since the slope of u is kept below 1.
+
+    Args:
+        keys: the image, (C, *spatial) MetaTensor.
+        landmarks_key: (N, D) in the world, NaN for absent ones.
+        prob: probability of bending a sample.
+        spacing: distance of the coarse grid's nodes in pixels.
+        magnitude: (lowest, highest) standard deviation of the displacements in pixels, drawn per sample; at most an
+            eighth of spacing, beyond which the image could fold.
+
+    Raises:
+        ValueError: magnitude is out of order or too large for spacing.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        landmarks_key: str = "landmarks",
+        prob: float = 0.5,
+        spacing: float = 48.0,
+        magnitude: tuple[float, float] = (0.0, 4.0),
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        RandomizableTransform.__init__(self, prob)
+        if not 0 <= magnitude[0] <= magnitude[1] <= spacing / 8:
+            raise ValueError(
+                f"magnitude must rise from 0 to at most spacing / 8 = {spacing / 8:g}; got {magnitude}. "
+                "Lower it or widen the grid."
+            )
+        self.landmarks_key, self.spacing, self.magnitude = landmarks_key, spacing, magnitude
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        self.randomize(None)
+        if not self._do_transform:
+            return sample
+        keys = list(self.key_iterator(sample))
+        field = self._draw_field(sample[keys[0]].shape[1:])
+        for key in keys:
+            image = sample[key]
+            sample[key] = MetaTensor(_warp(image.as_tensor(), field), affine=image.affine)
+        if self.landmarks_key in sample:
+            landmarks = sample[self.landmarks_key]
+            affine = spatial_affine(sample[keys[0]].affine, landmarks.shape[-1])
+            points = _displace(apply_affine(landmarks, torch.linalg.inv(affine)), field)
+            sample[self.landmarks_key] = apply_affine(points, affine).to(landmarks.dtype)
+        return sample
+
+    def _draw_field(self, size: torch.Size) -> torch.Tensor:
+        """(D, *spatial) displacements in pixels."""
+        nodes = [max(2, round(n / self.spacing) + 1) for n in size]
+        sd = self.R.uniform(*self.magnitude)
+        # Beyond 2.5 standard deviations two neighbouring nodes could fold the image between them.
+        coarse = np.clip(self.R.standard_normal((1, len(size), *nodes)), -2.5, 2.5) * sd
+        mode = "bicubic" if len(size) == 2 else "trilinear"
+        field = functional.interpolate(
+            torch.as_tensor(coarse, dtype=torch.float32), size=tuple(size), mode=mode, align_corners=True
+        )
+        return field[0]
+
+
+def _sample(values: torch.Tensor, points: torch.Tensor, padding: str) -> torch.Tensor:
+    """Values (C, *spatial), linearly interpolated at points (*any, D) in pixels: (C, *any)."""
+    dims = points.shape[-1]
+    extent = torch.tensor(values.shape[1:], dtype=points.dtype) - 1
+    # grid_sample wants the last axis first, in [-1, 1] from the first pixel's centre to the last one's.
+    grid = (2 * points / extent.clamp(min=1) - 1).flip(-1).float()
+    grid = grid.reshape(1, *([1] * (dims - 1)), -1, dims)
+    found = functional.grid_sample(values[None].float(), grid, mode="bilinear", padding_mode=padding, align_corners=True)
+    return found.reshape(values.shape[0], *points.shape[:-1])
+
+
+def _warp(image: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+    axes = [torch.arange(n, dtype=torch.float32) for n in field.shape[1:]]
+    positions = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) + field.movedim(0, -1)
+    return _sample(image, positions, "zeros")
+
+
+def _displace(points: torch.Tensor, field: torch.Tensor, iterations: int = 30) -> torch.Tensor:
+    """Where points (N, D) go when the output at q shows the input at q + field(q)."""
+    moved = points
+    for _ in range(iterations):
+        moved = points - _sample(field, moved.nan_to_num(), "border").T
+    return moved

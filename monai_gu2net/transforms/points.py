@@ -1,0 +1,51 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Landmarks onto the pixels of the image as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.transforms.spacing import inside_frame
+
+__all__ = ["LandmarksToPointsd"]
+
+
+class LandmarksToPointsd(MapTransform):
+    """Maps landmarks from the world to pixels of the image: ``inv(affine_now) @ landmarks``.
+
+    It belongs after the last spatial transform, since the image's affine then holds all of them.
+
+    Args:
+        keys: landmarks, (N, D) in the world, NaN for absent ones.
+        image_key: the image, a MetaTensor (C, *spatial).
+        points_key: where the points go: (N, D) float32, NaN for absent landmarks and those outside the frame.
+        allow_missing_keys: pass samples without landmarks.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "landmarks",
+        *,
+        image_key: str = "image",
+        points_key: str = "points",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.image_key, self.points_key = image_key, points_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        image = sample[self.image_key]
+        for key in self.key_iterator(sample):
+            landmarks = torch.as_tensor(sample[key])
+            inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
+            points = apply_affine(landmarks, inverse)
+            sample[self.points_key] = inside_frame(points, image.shape[1:]).float()
+        return sample

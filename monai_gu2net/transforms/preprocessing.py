@@ -1,0 +1,36 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The fixed steps before a network: the same in training, evaluation and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monai.transforms import Compose, NormalizeIntensityd
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.transforms.load import LoadRadiographd
+from monai_gu2net.transforms.resize import FitToDomaind
+from monai_gu2net.transforms.spacing import PhysicalSpaced
+
+__all__ = ["RadiographPreprocessing"]
+
+
+class RadiographPreprocessing(Compose):
+    """Load, give physical spacing, normalise to zero mean and unit deviation, fit to the domain's input size.
+
+    None of the steps is random, so a caching dataset keeps their result.
+
+    Args:
+        domains: by name; the sample's ``domain`` picks one.
+    """
+
+    def __init__(self, domains: Mapping[str, Domain]) -> None:
+        super().__init__(
+            [
+                LoadRadiographd("image"),
+                PhysicalSpaced("image", domains=domains),
+                NormalizeIntensityd("image", channel_wise=True),
+                FitToDomaind("image", domains=domains),
+            ]
+        )

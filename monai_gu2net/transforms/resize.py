@@ -1,0 +1,46 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The image at its domain's input size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, Resize, SpatialPad
+
+from monai_gu2net.data.domain import Domain
+
+__all__ = ["FitToDomaind"]
+
+
+class FitToDomaind(MapTransform):
+    """Resizes the image to its domain's input size, keeping its aspect, and pads the rest with zeros.
+
+    The affine follows. Averaging over the area of a pixel keeps fine structure from aliasing when the image shrinks;
+    an image that grows is interpolated linearly.
+
+    Args:
+        keys: the image, (C, *spatial) MetaTensor.
+        domains: by name; the sample's ``domain`` picks one.
+        domain_key: the name of the sample's domain.
+    """
+
+    def __init__(
+        self, keys: KeysCollection = "image", *, domains: Mapping[str, Domain], domain_key: str = "domain"
+    ) -> None:
+        super().__init__(keys)
+        self.domains, self.domain_key = domains, domain_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        target = self.domains[sample[self.domain_key]].size
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            scale = min(t / n for t, n in zip(target, image.shape[1:], strict=True))
+            inner = tuple(min(t, max(1, round(n * scale))) for t, n in zip(target, image.shape[1:], strict=True))
+            linear = "bilinear" if len(target) == 2 else "trilinear"
+            image = Resize(inner, mode="area" if scale < 1 else linear)(image)
+            sample[key] = SpatialPad(target, mode="constant")(image)
+        return sample

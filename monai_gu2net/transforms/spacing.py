@@ -1,0 +1,90 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the pixels of a file to the millimetres of a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.spacing import case_spacing, points_of
+from monai_gu2net.transforms.affine import apply_affine
+from monai_gu2net.transforms.heatmaps import plain_tensor
+
+__all__ = ["PhysicalSpaced"]
+
+
+class PhysicalSpaced(MapTransform):
+    """Gives the image its physical affine and moves the landmarks from pixels of the file to the world.
+
+    Spacing comes from the case, its domain, or a reference length between two landmarks; else from the file's own
+    affine where that is not the identity; else it stays unknown: the world is then the pixel grid and the unit "px".
+    The case's fields ``spacing`` and ``patient`` are used up; ``unit``, ``spacing_source`` and ``file_affine`` (4x4,
+    pixels of the file to the world) are added.
+
+    Args:
+        keys: the image, (C, *spatial) MetaTensor as loaded.
+        domains: by name; the sample's ``domain`` picks one.
+        landmarks_key: (N, D) points in pixels of the file, None for absent ones; afterwards a float64 tensor in the
+            world, NaN for absent ones and those outside the frame. A sample without it is left without it.
+        domain_key: the name of the sample's domain.
+
+    Raises:
+        ValueError: the sample's domain is unknown or the image's dimensions or channels are not the domain's.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        domains: Mapping[str, Domain],
+        landmarks_key: str = "landmarks",
+        domain_key: str = "domain",
+    ) -> None:
+        super().__init__(keys)
+        self.domains, self.landmarks_key, self.domain_key = domains, landmarks_key, domain_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        name = sample[self.domain_key]
+        if name not in self.domains:
+            raise ValueError(f"The domain must be among {list(self.domains)}; got {name!r}. Declare it in the datalist.")
+        domain = self.domains[name]
+        spacing, source = case_spacing(
+            {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}, domain
+        )
+        sample.pop("patient", None)
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            dims = len(domain.size)
+            if image.ndim != dims + 1 or image.shape[0] != domain.in_channels:
+                raise ValueError(
+                    f"Case {sample.get('case')!r}: the image must have {domain.in_channels} channel(s) and {dims} spatial "
+                    f"axes, as domain {name!r} has; got shape {tuple(image.shape)}. Check the file."
+                )
+            affine = torch.eye(4, dtype=torch.float64)
+            if spacing is not None:
+                affine[range(dims), range(dims)] = torch.tensor(spacing, dtype=torch.float64)
+            elif isinstance(image, MetaTensor) and not torch.equal(image.affine.double(), affine):
+                affine, source = image.affine.double(), "file"
+            sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
+            sample["file_affine"] = affine.clone()
+            if sample.get(self.landmarks_key) is not None:
+                points = torch.as_tensor(points_of(sample[self.landmarks_key], dims))
+                sample[self.landmarks_key] = apply_affine(inside_frame(points, image.shape[1:]), affine)
+        sample["spacing_source"] = source
+        sample["unit"] = "px" if source == "none" else "mm"
+        return sample
+
+
+def inside_frame(points: torch.Tensor, spatial_size: torch.Size | tuple[int, ...]) -> torch.Tensor:
+    """The points with those outside the frame made NaN; the frame ends at the outer edges of its pixels."""
+    size = torch.as_tensor(spatial_size, dtype=points.dtype, device=points.device)
+    outside = ~((points >= -0.5) & (points <= size - 0.5)).all(dim=-1, keepdim=True)
+    return points.masked_fill(outside, torch.nan)

@@ -1,0 +1,131 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is reported of result rows, by domain and by landmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from monai_gu2net.metrics import summarize_errors
+from monai_gu2net.visualize.rows import checked_rows
+
+__all__ = ["DEFAULT_THRESHOLDS", "Thresholds", "bootstrap_mean_interval", "summarize_rows"]
+
+Thresholds = Sequence[float] | Mapping[str, Sequence[float]]
+
+DEFAULT_THRESHOLDS: Sequence[float] = (2.0, 2.5, 3.0, 4.0)
+
+
+def bootstrap_mean_interval(
+    errors: Sequence[Sequence[float]], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean error, resampling images.
+
+    The landmarks of one image are not independent, so whole images are drawn with replacement, as many as
+    there are; each draw's mean is pooled over the landmarks of the images drawn. The interval goes from the
+    (1 - level) / 2 to the (1 + level) / 2 quantile of these means, rounded outwards to means that were drawn.
+
+    Args:
+        errors: one sequence of radial errors per image; NaN (not annotated) is left out, inf (not found)
+            makes the means of the draws it is in inf.
+        level: share of the means that the interval covers.
+        resamples: number of draws.
+        seed: of the draws; the same numbers give the same interval.
+
+    Returns:
+        (low, high) in the unit of the errors. NaN with fewer than two annotated images, which say nothing
+        about other images.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval.
+    """
+    annotated = [np.asarray(image, dtype=np.float64) for image in errors]
+    annotated = [image[~np.isnan(image)] for image in annotated if not np.isnan(image).all()]
+    if len(annotated) < 2:
+        return float("nan"), float("nan")
+    sums = np.array([image.sum() for image in annotated])
+    counts = np.array([image.size for image in annotated])
+    drawn = np.random.default_rng(seed).integers(len(annotated), size=(resamples, len(annotated)))
+    means = np.sort(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    cut = int((1 - level) / 2 * resamples)
+    return float(means[cut]), float(means[resamples - 1 - cut])
+
+
+def summarize_rows(
+    rows: Iterable[Mapping[str, Any]], *, thresholds: Thresholds = DEFAULT_THRESHOLDS, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Summaries of each domain and of each of its landmarks, pooled over the annotated landmarks.
+
+    Args:
+        rows: see :func:`~monai_gu2net.visualize.checked_rows`. Where the cases of a domain have two units,
+            because only some have a known spacing, each unit has summaries of its own.
+        thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
+            domain, or by unit ("mm", "px") for the domains it does not name.
+        seed: of the bootstrap.
+
+    Returns:
+        Per domain and unit, in the order of the rows, first one summary of all its landmarks, then one of
+        each:
+
+        - ``domain``, ``unit``, ``landmark`` (None: all of them), ``spacing_source`` (all that occur)
+        - ``images``: with an annotated landmark; ``count``: annotated landmarks; ``not_found``
+        - ``mre``: mean of the annotated, inf if one was not found; ``mre_low``, ``mre_high``: its 95 %
+          interval, see :func:`bootstrap_mean_interval`; ``median``
+        - ``mre_found``, ``std_found``: mean and population standard deviation of the found
+        - ``sdr``: threshold -> percent of the annotated within it (<=)
+
+        NaN wherever there is nothing to measure.
+
+    Raises:
+        ValueError: a row breaks its rule, or ``thresholds`` has none for a domain.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in checked_rows(rows):
+        groups.setdefault((row["domain"], row["unit"]), []).append(row)
+    summaries = []
+    for (domain, unit), group in groups.items():
+        limits = _thresholds_of(domain, unit, thresholds)
+        by_landmark: dict[str, list[dict[str, Any]]] = {}
+        for row in group:
+            by_landmark.setdefault(row["landmark"], []).append(row)
+        selections: list[tuple[str | None, list[dict[str, Any]]]] = [(None, group), *by_landmark.items()]
+        for landmark, selected in selections:
+            by_case: dict[str, list[float]] = {}
+            for row in selected:
+                by_case.setdefault(row["case"], []).append(row["error"])
+            errors = torch.tensor([row["error"] for row in selected], dtype=torch.float64)
+            numbers = summarize_errors(errors, limits)
+            low, high = bootstrap_mean_interval(list(by_case.values()), seed=seed)
+            summaries.append(
+                {
+                    "domain": domain,
+                    "unit": unit,
+                    "landmark": landmark,
+                    "spacing_source": sorted({row["spacing_source"] for row in selected} - {""}),
+                    "images": sum(not np.isnan(values).all() for values in by_case.values()),
+                    "count": numbers["count"],
+                    "not_found": numbers["not_found"],
+                    "mre": numbers["mean"],
+                    "mre_low": low,
+                    "mre_high": high,
+                    "median": numbers["median"],
+                    "mre_found": numbers["mean_found"],
+                    "std_found": numbers["std_found"],
+                    "sdr": {threshold: 100 * rate for threshold, rate in numbers["sdr"].items()},
+                }
+            )
+    return summaries
+
+
+def _thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:
+    if not isinstance(thresholds, Mapping):
+        return thresholds
+    if domain not in thresholds and unit not in thresholds:
+        raise ValueError(
+            f"thresholds must name every domain or its unit; got {sorted(thresholds)}. "
+            f"Add {domain!r} or {unit!r}."
+        )
+    return thresholds[domain] if domain in thresholds else thresholds[unit]

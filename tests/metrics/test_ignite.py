@@ -1,0 +1,158 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.engines import SupervisedEvaluator
+
+from monai_gu2net.metrics import DomainRadialError, summarize_errors
+
+NAN = float("nan")
+Batch = tuple[list[torch.Tensor], list[torch.Tensor], list[str]]
+
+
+def batch(domain: str, *errors: list[float]) -> Batch:
+    """Samples whose landmarks lie at the given distances from their references; NaN = not annotated."""
+    predicted = [torch.tensor([[0.0, value] for value in sample]).nan_to_num() for sample in errors]
+    reference = [torch.tensor([[0.0, 0.0 * value] for value in sample]) for sample in errors]
+    return predicted, reference, [domain] * len(errors)
+
+
+BATCHES = [
+    batch("head", [1.0, 2.0, 6.0]),
+    batch("hand", [10.0, NAN], [20.0, 30.0]),
+    batch("head", [3.0, NAN, NAN]),
+]
+
+
+def test_each_domain_is_measured_apart() -> None:
+    engine = Engine(lambda _, output: output)
+    DomainRadialError(thresholds=[2.0, 15.0]).attach(engine, "val_mre")
+    metrics = engine.run(BATCHES).metrics
+    assert metrics["head_mre"] == metrics["head_mre_found"] == 3
+    assert metrics["head_median"] == 2.5
+    assert metrics["head_std_found"] == pytest.approx(np.std([1, 2, 6, 3]))
+    assert metrics["head_count"] == 4
+    assert metrics["head_sdr_2"] == 0.5
+    assert metrics["hand_mre"] == 20
+    assert metrics["hand_sdr_15"] == pytest.approx(1 / 3)
+    assert metrics["hand_not_found"] == 0
+
+
+def test_the_mean_over_domains_weighs_each_domain_the_same() -> None:
+    engine = Engine(lambda _, output: output)
+    DomainRadialError().attach(engine, "val_mre")
+    metrics = engine.run(BATCHES).metrics
+    assert metrics["val_mre"] == metrics["mre"] == (3 + 20) / 2
+
+
+def test_thresholds_may_differ_by_domain() -> None:
+    metric = DomainRadialError(thresholds={"head": [2.5], "hand": [10]})
+    for output in BATCHES:
+        metric.update(output)
+    rates = {name: value for name, value in metric.compute().items() if "_sdr_" in name}
+    assert rates == {"head_sdr_2.5": 0.5, "hand_sdr_10": pytest.approx(1 / 3)}
+
+
+def test_a_domain_without_thresholds_is_refused() -> None:
+    metric = DomainRadialError(thresholds={"head": [2.5]})
+    metric.update(BATCHES[1])
+    with pytest.raises(ValueError, match=r"thresholds must name every domain; got \['head'\]. Add 'hand'"):
+        metric.compute()
+
+
+def test_lists_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="one entry for each sample; got 1, 1 and 2"):
+        DomainRadialError().update(([torch.zeros(1, 2)], [torch.zeros(1, 2)], ["head", "hand"]))
+
+
+def test_a_domain_without_annotations_is_nan_and_left_out_of_the_mean() -> None:
+    metric = DomainRadialError(thresholds=[2.0])
+    metric.update(batch("head", [4.0]))
+    metric.update(batch("hand", [NAN, NAN]))
+    values = metric.compute()
+    assert np.isnan([values["hand_mre"], values["hand_sdr_2"]]).all()
+    assert values["hand_count"] == 0
+    assert values["mre"] == 4
+
+
+def test_nothing_measured_is_nan() -> None:
+    metric = DomainRadialError()
+    assert np.isnan(metric.compute()["mre"])
+    metric.update(batch("hand", [NAN, NAN]))
+    assert np.isnan(metric.compute()["mre"])
+
+
+def test_a_missed_landmark_makes_the_mean_infinite() -> None:
+    metric = DomainRadialError(thresholds=[2.0])
+    metric.update(([torch.tensor([[NAN, NAN], [1.0, 0.0]])], [torch.zeros(2, 2)], ["head"]))
+    values = metric.compute()
+    assert values["head_mre"] == values["mre"] == float("inf")
+    assert values["head_mre_found"] == 1
+    assert values["head_not_found"] == 1
+    assert values["head_sdr_2"] == 0.5
+
+
+def test_each_run_starts_afresh() -> None:
+    engine = Engine(lambda _, output: output)
+    DomainRadialError().attach(engine, "mre")
+    engine.run(BATCHES)
+    assert set(engine.run(BATCHES[1:2]).metrics) >= {"mre", "hand_mre"}
+    assert engine.state.metrics["mre"] == 20
+
+
+def test_it_serves_as_the_key_metric_of_a_monai_evaluator() -> None:
+    def points_of(output: list[dict[str, Any]]) -> Batch:
+        predicted = [item["pred"] for item in output]
+        return predicted, [item["label"] for item in output], ["head"] * len(output)
+
+    data = [{"image": torch.full((2, 1, 2), float(i)), "label": torch.zeros(2, 1, 2)} for i in range(3)]
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=data,
+        network=torch.nn.Identity(),
+        key_val_metric={"val_mre": DomainRadialError(output_transform=points_of)},
+        metric_cmp_fn=lambda current, best: current < best,
+    )
+    evaluator.run()
+    assert evaluator.state.best_metric == pytest.approx(np.sqrt(2))
+    assert evaluator.state.metrics["head_count"] == 6
+    assert all(isinstance(value, int | float) for value in evaluator.state.metrics.values())
+
+
+MEASURE_AS_ONE_OF_TWO_PROCESSES = """
+import sys
+import torch
+from monai_gu2net.metrics import DomainRadialError
+
+folder, rank = sys.argv[1], int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+metric = DomainRadialError(thresholds=[2.0, 15.0])
+for output in torch.load(f"{folder}/batches.pt")[rank::2]:
+    metric.update(output)
+torch.save(metric.compute(), f"{folder}/{rank}.pt")
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_processes_measure_together_what_one_measures_alone(tmp_path: Path) -> None:
+    """The first process sees only the head, the second only the hand."""
+    torch.save(BATCHES, tmp_path / "batches.pt")
+    command = [sys.executable, "-c", MEASURE_AS_ONE_OF_TWO_PROCESSES, str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(rank)]) for rank in range(2)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    alone = DomainRadialError(thresholds=[2.0, 15.0])
+    for output in BATCHES:
+        alone.update(output)
+    expected = alone.compute()
+    assert expected["head_mre"] == summarize_errors(torch.tensor([1.0, 2.0, 6.0, 3.0]), [])["mean"]
+    for rank in range(2):
+        assert torch.load(tmp_path / f"{rank}.pt", weights_only=True) == pytest.approx(expected)

@@ -1,0 +1,158 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_gu2net.visualize import write_report
+
+
+def case_rows(case: str, errors: list[float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:
+    return [
+        {
+            "case": case,
+            "domain": domain,
+            "landmark": f"landmark {number}",
+            "reference_x": None if error is None else 10.0 * number,
+            "reference_y": None if error is None else 20.0,
+            "predicted_x": 10.0 * number,
+            "predicted_y": 20.0 + (error or 0) if error != np.inf else None,
+            "error": error,
+            "unit": unit,
+            "spacing_source": "fixed" if unit == "mm" else "none",
+        }
+        for number, error in enumerate(errors, start=1)
+    ]
+
+
+@pytest.fixture
+def image(tmp_path: Path, rng: np.random.Generator) -> Path:
+    path = tmp_path / "image.png"
+    Image.fromarray(rng.integers(0, 256, (50, 40), dtype=np.uint8)).save(path)
+    return path
+
+
+def linked_files(report: Path) -> set[str]:
+    return set(re.findall(r"\]\(([^)]+)\)", report.read_text()))
+
+
+def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
+    rows = [row for n in range(5) for row in case_rows(f"c{n}", [1.0 + n, 3.0])]
+    rows += case_rows("p", [4.0], domain="chest", unit="px")
+    images = {("head", f"c{n}"): image for n in range(5)} | {("chest", "p"): image}
+    failures = [{"case": "f", "domain": "head", "reason": "the file is broken"}]
+
+    report = write_report(
+        tmp_path / "r", rows, images=images, protocol={"Ground truth": "junior"}, failures=failures, worst=2
+    )
+
+    files = {
+        path.relative_to(tmp_path / "r").as_posix() for path in (tmp_path / "r").rglob("*") if path.is_file()
+    }
+    overlays = {f"overlays/{name}.png" for name in ("head_c4", "head_c3", "head_c2", "chest_p")}
+    pictures = overlays | {"curves.png", "overlays.png", "per_landmark_head.png", "per_landmark_chest.png"}
+    assert files == pictures | {"report.md", "landmarks.csv", "summary.csv", "summary.json"}
+    assert linked_files(report) == pictures
+    for name in pictures:
+        with Image.open(tmp_path / "r" / name) as picture:
+            picture.verify()
+    text = report.read_text()
+    assert "**Ground truth**: junior" in text
+    assert "head f: the file is broken" in text
+    assert "| head | mm | 5 | 10 | 0 | 3.00 |" in text
+    assert "head: 10 annotated landmarks in 5 images; in mm, spacing from: fixed" in text
+    assert "[head c4: worst 1, mean error 4.00 mm]" in text
+    assert "[head c2: median, mean error 3.00 mm]" in text
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["failures"] == failures
+    assert len((tmp_path / "r" / "landmarks.csv").read_text().splitlines()) == 12
+
+
+def test_a_report_in_pixels_never_says_mm(image, tmp_path):
+    rows = case_rows("p", [4.0, np.inf], domain="chest", unit="px")
+
+    text = write_report(tmp_path / "r", rows, images={("chest", "p"): image}).read_text()
+
+    assert [line for line in text.splitlines() if "mm" in line] == [
+        line for line in text.splitlines() if line.startswith("- **Radial error**")
+    ]
+    assert "chest p: worst 1, not all found" in text
+
+
+def test_cases_without_reference_are_drawn_and_not_scored(image, tmp_path):
+    rows = case_rows("a", [None, None]) + case_rows("b", [None, None])
+
+    report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"}, worst=1)
+
+    assert linked_files(report) == {"overlays.png", "overlays/head_a.png"}
+    assert "| head | mm | 0 | 0 | 0 | - | - |" in report.read_text()
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["summaries"][0]["mre"] is None
+
+
+def test_a_run_in_which_every_case_failed_has_a_report(tmp_path):
+    failures = [{"case": "1", "domain": "head", "reason": "no image"}]
+
+    text = write_report(tmp_path / "r", [], images={}, failures=failures).read_text()
+
+    assert "No case has a result." in text
+    assert "head 1: no image" in text
+
+
+def test_a_case_whose_image_is_missing_or_broken_is_said_and_the_rest_is_drawn(image, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    rows = [
+        row
+        for case, error in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0))
+        for row in case_rows(case, [error])
+    ]
+    images = {
+        ("head", "a"): image,
+        ("head", "b"): tmp_path / "broken.png",
+        ("head", "c"): tmp_path / "none.png",
+    }
+
+    report = write_report(tmp_path / "r", rows, images=images)
+
+    assert "overlays/head_a.png" in linked_files(report)
+    problems = [line for line in report.read_text().splitlines() if "No picture" in line]
+    assert [line[:9] for line in problems] == ["- head d:", "- head c:", "- head b:"]
+    assert "the case has no image file" in problems[0]
+    assert "none.png" in problems[1]
+    assert "broken.png" in problems[2]
+
+
+@pytest.mark.parametrize(
+    "cases", [["../../evil", "..", "/abs"], ["A_B", "a/b", "a b", "a_b"], ["x" * 300, "$1|"]]
+)
+def test_names_of_cases_are_never_paths(image, tmp_path, cases):
+    rows = [row for n, case in enumerate(cases) for row in case_rows(case, [float(n)])]
+    before = set(tmp_path.rglob("*"))
+
+    report = write_report(tmp_path / "r", rows, images={("head", case): image for case in cases})
+
+    overlays = [path for path in (tmp_path / "r" / "overlays").iterdir() if path.suffix == ".png"]
+    assert len({path.name.casefold() for path in overlays}) == len(overlays) == len(cases)
+    assert {f"overlays/{path.name}" for path in overlays} < linked_files(report)
+    assert all(tmp_path / "r" in (path, *path.parents) for path in set(tmp_path.rglob("*")) - before)
+
+
+def test_a_domain_with_two_units_has_a_section_for_each(image, tmp_path):
+    rows = case_rows("a", [1.0]) + case_rows("b", [30.0], unit="px")
+
+    report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"})
+
+    assert {"per_landmark_head_mm.png", "per_landmark_head_px.png"} < linked_files(report)
+    assert "b: worst 1, mean error 30.00 px" in report.read_text()
+
+
+def test_volumes_are_scored_and_not_drawn(tmp_path):
+    rows = [row | {"predicted_z": 1.0, "reference_z": 1.0} for row in case_rows("v", [2.0])]
+
+    report = write_report(tmp_path / "r", rows, images={})
+
+    assert linked_files(report) == {"curves.png", "per_landmark_head.png"}
