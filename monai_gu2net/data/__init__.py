@@ -7,9 +7,9 @@ from __future__ import annotations
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.phantom import make_phantom
-from monai_gu2net.data.reader import RadiographReader
+from monai_gu2net.data.reader import RadiographReader, is_image
 from monai_gu2net.data.sampler import DomainBatchSampler
-from monai_gu2net.data.source import open_data
+from monai_gu2net.data.source import cases_to_predict, open_data
 from monai_gu2net.data.spacing import case_spacing, reference_length_spacing
 from monai_gu2net.data.tolerant import TolerantDataset
 
@@ -22,6 +22,8 @@ __all__ = [
     "ReferenceLength",
     "TolerantDataset",
     "case_spacing",
+    "cases_to_predict",
+    "is_image",
     "make_phantom",
     "open_data",
     "reference_length_spacing",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,15 @@ class Datalist:
     """Domains and their cases, split for training, validation and test.
 
     A case is a dictionary: ``image`` (file), ``domain``, ``case`` (unique within its domain; by default the
-    file's stem), ``patient`` (by default the case), ``landmarks`` (N points in pixels of the image file, the first
-    pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth) and
-    ``spacing`` (mm per pixel, where it differs from the domain's).
+    file's stem), ``patient`` (by default the case), ``landmarks`` (N points in pixels of the image file, the
+    first pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth)
+    and ``spacing`` (mm per pixel, where it differs from the domain's).
 
     Args:
         name: what the results call this dataset.
         domains: by name, in the order of the network's domains.
         training, validation, test: cases.
+        origin: how the cases came about, for whoever made them; any JSON object, None where nothing is said.
 
     Raises:
         ValueError: a case breaks a rule, or a patient stands in two splits; the message names the case.
@@ -43,6 +44,7 @@ class Datalist:
     training: list[dict[str, Any]] = field(default_factory=list)
     validation: list[dict[str, Any]] = field(default_factory=list)
     test: list[dict[str, Any]] = field(default_factory=list)
+    origin: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.domains:
@@ -57,14 +59,16 @@ class Datalist:
                 key = (case["domain"], case["case"])
                 if key in seen:
                     raise ValueError(
-                        f"Case {key[1]!r} of domain {key[0]!r} must stand in the datalist once; got it at {seen[key]} "
+                        f"Case {key[1]!r} of domain {key[0]!r} must stand in the datalist once; "
+                        f"got it at {seen[key]} "
                         f"and {where}. Give each case its own 'case'."
                     )
                 seen[key] = where
                 owner = patients.setdefault((case["domain"], case["patient"]), split)
                 if owner != split:
                     raise ValueError(
-                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one split; got "
+                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one split; "
+                        "got "
                         f"{owner} and {split}. Split by patient."
                     )
 
@@ -88,12 +92,14 @@ class Datalist:
         unknown = [name for name in names if name not in self.domains]
         if unknown:
             raise ValueError(
-                f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the datalist."
+                f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the "
+                "datalist."
             )
+        splits = {
+            split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS
+        }
         return Datalist(
-            self.name,
-            {name: self.domains[name] for name in names},
-            *([case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS),
+            self.name, {name: self.domains[name] for name in names}, **splits, origin=self.origin
         )
 
     @classmethod
@@ -117,7 +123,7 @@ class Datalist:
             raise ValueError(f"{path}: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the datalist, whole or not at all; images below its folder are written relative to it."""
+        """Write the datalist, whole or not at all; images are written relative to its folder."""
         path = Path(path)
         folder = path.parent.resolve()
         content: dict[str, Any] = {
@@ -125,9 +131,12 @@ class Datalist:
             "version": 1,
             "domains": {name: domain.to_dict() for name, domain in self.domains.items()},
         }
+        if self.origin is not None:
+            content["origin"] = self.origin
         for split in SPLITS:
             content[split] = [
-                case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)} for case in getattr(self, split)
+                case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)}
+                for case in getattr(self, split)
             ]
         folder.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".part")
@@ -138,29 +147,43 @@ class Datalist:
     @classmethod
     def _from_json(cls, content: Any, folder: Path) -> Datalist:
         if not isinstance(content, Mapping) or not isinstance(content.get("domains"), Mapping):
-            raise ValueError("a datalist must be an object with 'domains'; see the how-to on datalists. Add it.")
+            raise ValueError(
+                "a datalist must be an object with 'domains'; see the how-to on datalists. Add it."
+            )
         if content.get("version", 1) != 1:
             raise ValueError(f"version must be 1; got {content['version']!r}. Update monai_gu2net.")
+        origin = content.get("origin")
+        if origin is not None and not isinstance(origin, dict):
+            raise ValueError(f"origin must be an object; got {origin!r}. Correct it or leave it out.")
         splits: dict[str, list[dict[str, Any]]] = {}
         for split in SPLITS:
             splits[split] = []
             for position, case in enumerate(content.get(split, [])):
                 if not isinstance(case, Mapping) or not isinstance(case.get("image"), str):
-                    raise ValueError(f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file.")
+                    raise ValueError(
+                        f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file."
+                    )
                 splits[split].append({**case, "image": str(folder / case["image"])})
         domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
-        return cls(str(content.get("name", folder.name)), domains, **splits)
+        return cls(str(content.get("name", folder.name)), domains, **splits, origin=origin)
 
     def _checked(self, case: Mapping[str, Any], where: str) -> dict[str, Any]:
         """The case with its defaults filled in."""
         unknown = case.keys() - _CASE_FIELDS
         if unknown:
-            raise ValueError(f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them out.")
+            raise ValueError(
+                f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them "
+                "out."
+            )
+        case = {key: value for key, value in case.items() if value is not None}
+        if "image" not in case:
+            raise ValueError(f"{where} must have 'image'; got {sorted(case)}. Add the file.")
         if case.get("domain") is None and len(self.domains) == 1:
             case = {**case, "domain": next(iter(self.domains))}
         if case.get("domain") not in self.domains:
             raise ValueError(
-                f"{where}: domain must be among {list(self.domains)}; got {case.get('domain')!r}. Declare it under 'domains'."
+                f"{where}: domain must be among {list(self.domains)}; got {case.get('domain')!r}. "
+                "Declare it under 'domains'."
             )
         domain = self.domains[case["domain"]]
         dims = len(domain.size)
@@ -173,18 +196,29 @@ class Datalist:
                 strange = [key for key in landmarks if key not in domain.landmarks]
                 if strange:
                     raise ValueError(
-                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
+                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. "
+                        "Correct them."
                     )
                 landmarks = [landmarks.get(key) for key in domain.landmarks]
-            if len(landmarks) != len(domain.landmarks):
+            count = len(landmarks) if isinstance(landmarks, Sized) else landmarks
+            if count != len(domain.landmarks):
                 raise ValueError(
-                    f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain {domain.name!r}; "
-                    f"got {len(landmarks)}. Write null for an absent one."
+                    f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain "
+                    f"{domain.name!r}; "
+                    f"got {count!r}. Write null for an absent one."
                 )
-            checked["landmarks"] = [_point(point, dims, f"{where}: landmark {n!r}") for n, point in zip(domain.landmarks, landmarks, strict=True)]
-        spacing = case.get("spacing")
-        if spacing is not None and (len(spacing) != dims or not all(0 < s < math.inf for s in spacing)):
-            raise ValueError(f"{where}: spacing must be {dims} positive numbers; got {spacing!r}. Leave it out if unknown.")
+            checked["landmarks"] = [
+                _point(point, dims, f"{where}: landmark {n!r}")
+                for n, point in zip(domain.landmarks, landmarks, strict=True)
+            ]
+        if "spacing" in case:
+            spacing = _numbers(case["spacing"])
+            if spacing is None or len(spacing) != dims or not all(0 < s < math.inf for s in spacing):
+                raise ValueError(
+                    f"{where}: spacing must be {dims} positive numbers; got {case['spacing']!r}. "
+                    "Leave it out if unknown."
+                )
+            checked["spacing"] = spacing
         return checked
 
 
@@ -192,7 +226,15 @@ def _point(point: Any, dims: int, where: str) -> list[float] | None:
     """A point as numbers; None where it is absent."""
     if point is None:
         return None
-    numbers = [float(p) for p in point]
-    if len(numbers) != dims or any(math.isinf(p) for p in numbers):
+    numbers = _numbers(point)
+    if numbers is None or len(numbers) != dims or any(math.isinf(p) for p in numbers):
         raise ValueError(f"{where} must be {dims} numbers or null; got {point!r}. Correct it.")
     return None if any(math.isnan(p) for p in numbers) else numbers
+
+
+def _numbers(values: Any) -> list[float] | None:
+    """A list of floats; None where it is not one."""
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        return None

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Domain", "ReferenceLength"]
@@ -64,24 +64,37 @@ class Domain:
         if repeated:
             self._refuse("landmarks", "be all different", repeated, "Rename the repeated ones")
         if len(self.size) not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
-            self._refuse("size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels")
-        if self.spacing is not None:
-            if len(self.spacing) != len(self.size) or not all(0 < s < float("inf") for s in self.spacing):
-                self._refuse(
-                    "spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown"
-                )
+            self._refuse(
+                "size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels"
+            )
+        if self.spacing is not None and (
+            len(self.spacing) != len(self.size) or not all(0 < s < float("inf") for s in self.spacing)
+        ):
+            self._refuse(
+                "spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown"
+            )
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
-            if not self.reference.mm > 0 or self.reference.first == self.reference.second:
-                self._refuse("reference", "be two landmarks a positive length apart", self.reference, "Correct it")
+            if not 0 < self.reference.mm < float("inf") or self.reference.first == self.reference.second:
+                self._refuse(
+                    "reference", "be two landmarks a positive length apart", self.reference, "Correct it"
+                )
             self._known("reference", (self.reference.first, self.reference.second))
         for pair in self.mirror:
             if len(pair) != 2:
                 self._refuse("mirror", "be pairs of landmark names", pair, "Give [left, right] pairs")
             self._known("mirror", pair)
-        if self.in_channels < 1:
-            self._refuse("in_channels", "be at least 1", self.in_channels, "Radiographs have 1")
+        mirrored = [name for pair in self.mirror for name in pair]
+        repeated = sorted({name for name in mirrored if mirrored.count(name) > 1})
+        if repeated:
+            self._refuse(
+                "mirror", "name each landmark in one place", repeated, "Leave out those of the midline"
+            )
+        if type(self.in_channels) is not int or self.in_channels < 1:
+            self._refuse(
+                "in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1"
+            )
 
     @property
     def unit(self) -> str:
@@ -93,6 +106,10 @@ class Domain:
         """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
         partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
         return tuple(self.landmarks.index(partner.get(name, name)) for name in self.landmarks)
+
+    def resized(self, size: Sequence[int]) -> Domain:
+        """The same domain with another input size."""
+        return replace(self, size=tuple(size))
 
     @classmethod
     def from_dict(cls, name: str, fields: Mapping[str, Any]) -> Domain:
@@ -112,9 +129,16 @@ class Domain:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
         if not fields.keys() <= known:
             raise ValueError(
-                f"Domain {name!r} must have fields among {sorted(known)}; got {sorted(fields.keys() - known)}. "
+                f"Domain {name!r} must have fields among {sorted(known)}; got "
+                f"{sorted(fields.keys() - known)}. "
                 "Correct the spelling or take them out."
             )
+        for field in ("landmarks", "size", "spacing", "mirror"):
+            # A string would pass for a list of letters.
+            if not isinstance(fields.get(field, ()), list | tuple | None):
+                raise ValueError(
+                    f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets."
+                )
         reference = fields.get("reference")
         if reference is not None:
             try:
@@ -158,4 +182,6 @@ class Domain:
     def _known(self, field: str, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
-            self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
+            self._refuse(
+                field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling"
+            )

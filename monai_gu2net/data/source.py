@@ -8,12 +8,17 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from ignite import distributed
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
-from monai_gu2net.data.layouts import read_layout
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.layouts import read_layout, recognize_layout
 from monai_gu2net.data.phantom import make_phantom
+from monai_gu2net.data.reader import is_image
 
-__all__ = ["open_data"]
+__all__ = ["cases_to_predict", "open_data"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +40,7 @@ def open_data(
         phantom_dir: where the phantom is drawn when neither is given.
 
     Raises:
-        FileNotFoundError: a file or folder is not there, or images that the datalist names are not; all are listed.
+        FileNotFoundError: a file or folder is not there, or images that the datalist names are not.
         ValueError: the data breaks a rule or has none of the domains asked for.
     """
     if datalist is not None:
@@ -43,37 +48,75 @@ def open_data(
     elif dataset_dir is not None:
         folder = Path(dataset_dir)
         if not folder.is_dir():
-            raise FileNotFoundError(f"dataset_dir must be a folder; got {str(folder)!r}, which is not there. Correct the path.")
+            raise FileNotFoundError(
+                f"dataset_dir must be a folder; got {str(folder)!r}, which is not there. Correct the path."
+            )
         own = folder / "datalist.json"
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder)
     else:
-        _log.info("No data given: drawing the phantom in %s", phantom_dir)
-        data = Datalist.load(make_phantom(phantom_dir, domains=tuple(domains or ("head", "hand", "chest"))))
+        data = _phantom(phantom_dir, tuple(domains or ("head", "hand", "chest")))
     if domains:
         data = data.only(domains)
     missing = [c["image"] for split in SPLITS for c in getattr(data, split) if not Path(c["image"]).is_file()]
     if missing:
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
-            f"Images of the datalist must be files; {len(missing)} are not there: {shown}. Correct their paths."
+            f"Images of the datalist must be files; {len(missing)} are not there: {shown}. Correct their "
+            "paths."
         )
+    return data
+
+
+def cases_to_predict(
+    folder: str | os.PathLike[str] | None, domain: Domain, *, phantom_dir: str | os.PathLike[str]
+) -> list[dict[str, Any]]:
+    """Cases without landmarks: the images of a folder; without one, the phantom's test images.
+
+    Args:
+        folder: a folder of images of the domain.
+        domain: the domain.
+        phantom_dir: where the phantom is drawn.
+
+    Raises:
+        FileNotFoundError: the folder is not there or has no images.
+    """
+    if folder is None:
+        test = _phantom(phantom_dir, (domain.name,)).test
+        return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
+    images = sorted(path for path in Path(folder).glob("*") if is_image(path))
+    if not images:
+        raise FileNotFoundError(f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path.")
+    return [{"image": str(path), "domain": domain.name, "case": path.name} for path in images]
+
+
+def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datalist:
+    """The phantom, drawn by the first process of a run and read by the others."""
+    _log.info("No data given: using the phantom in %s", folder)
+    if distributed.get_rank() > 0:
+        distributed.barrier()
+    data = Datalist.load(make_phantom(folder, domains=domains))
+    if distributed.get_rank() == 0:
+        distributed.barrier()
     return data
 
 
 def _from_layouts(folder: Path) -> Datalist:
     try:
-        parts = [read_layout(folder)]
-    except ValueError as error:
-        parts = []
+        recognize_layout(folder)
+        found = [folder]
+    except ValueError:
+        found = []
         for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
             try:
-                parts.append(read_layout(inner))
+                recognize_layout(inner)
+                found.append(inner)
             except ValueError:
                 _log.info("%s has no known layout; passed over", inner.name)
-        if not parts:
-            raise error
+        if not found:
+            raise
+    parts = [read_layout(path) for path in found]
     return Datalist(
         folder.resolve().name,
         {domain.name: domain for domain, _ in parts},
-        *(sum((list(splits.get(split, [])) for _, splits in parts), []) for split in SPLITS),
+        *([case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS),
     )

@@ -27,7 +27,9 @@ def reference_length_spacing(points: np.ndarray, domain: Domain) -> float | None
     Source: Payer et al., Medical Image Analysis 54 (2019), the 50 mm wrist of the hand radiographs.
     """
     if domain.reference is None:
-        raise ValueError(f"Domain {domain.name!r} must have a reference length; got none. Declare 'reference'.")
+        raise ValueError(
+            f"Domain {domain.name!r} must have a reference length; got none. Declare 'reference'."
+        )
     first, second = (
         points[domain.landmarks.index(name)] for name in (domain.reference.first, domain.reference.second)
     )
@@ -39,12 +41,13 @@ def case_spacing(case: Mapping[str, Any], domain: Domain) -> tuple[tuple[float, 
     """Spacing of one case and where it comes from: the case itself, its domain, or a reference length.
 
     Args:
-        case: a datalist case; ``spacing`` in it goes before the domain's; ``landmarks`` (N, D) in pixels of the
-            image file, rows of None or NaN for absent ones, serve the reference length.
+        case: a datalist case; ``spacing`` in it goes before the domain's; ``landmarks`` (N, D) in pixels of
+            the image file, rows of None or NaN for absent ones, serve the reference length.
         domain: the case's domain.
 
     Returns:
-        (mm per pixel along each axis or None, source). Source is "case", "domain", "reference-length" or "none".
+        (mm per pixel along each axis or None, source). Source is "case", "domain", "reference-length" or
+        "none".
     """
     dims = len(domain.size)
     if case.get("spacing") is not None:
@@ -61,4 +64,6 @@ def case_spacing(case: Mapping[str, Any], domain: Domain) -> tuple[tuple[float, 
 def points_of(landmarks: Any, dims: int) -> np.ndarray:
     """(N, D) float64 points from a datalist's list, with NaN rows where it says None."""
     absent = [float("nan")] * dims
-    return np.array([absent if point is None else point for point in landmarks], dtype=np.float64).reshape(-1, dims)
+    return np.array([absent if point is None else point for point in landmarks], dtype=np.float64).reshape(
+        -1, dims
+    )

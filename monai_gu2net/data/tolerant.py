@@ -42,12 +42,21 @@ class TolerantDataset(IterableDataset[Any]):
         for count, case in enumerate(self.cases, start=1):
             try:
                 sample = self.transform(dict(case))
-            except Exception as error:  # MONAI wraps what a transform raises in RuntimeError, the cause beneath
-                reason = str(error.__cause__ or error)
-                _log.warning("Case %s of domain %s left out: %s", case.get("case"), case.get("domain"), reason)
+            except Exception as error:
+                reason = _reason(error)
+                _log.warning(
+                    "Case %s of domain %s left out: %s", case.get("case"), case.get("domain"), reason
+                )
                 self.failures.append(
                     {"case": str(case.get("case")), "domain": str(case.get("domain")), "reason": reason}
                 )
             else:
                 yield sample
             self.on_case(count)
+
+
+def _reason(error: BaseException) -> str:
+    """What the transform itself said: every Compose around it wraps that in a RuntimeError of its own."""
+    while error.__cause__ is not None and str(error).startswith("applying transform"):
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,11 +1,13 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""What MONAI's engines need to train and evaluate on domains."""
+"""What MONAI's engines need to train on domains, and whole runs of a trained model."""
 
 from __future__ import annotations
 
-from monai_gu2net.engines.evaluator import run_cases
+from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
+from monai_gu2net.engines.prediction import predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
+from monai_gu2net.engines.run_cases import run_cases
 
-__all__ = ["PrepareDomainBatch", "keep_freed_memory", "run_cases"]
+__all__ = ["PrepareDomainBatch", "evaluate_model", "keep_freed_memory", "predict_images", "run_cases"]

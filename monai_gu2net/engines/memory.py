@@ -15,9 +15,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 def keep_freed_memory() -> bool:
     """Tell the C library to keep large blocks when they are freed, for this process.
 
-    glibc gives every large tensor back to the kernel when it is freed and fetches it again at the next step; on a
-    processor the page faults then take up to half of the time of a step. Kept memory is reused by the process and
-    returned when it ends.
+    glibc gives every large tensor back to the kernel when it is freed and fetches it again at the next step;
+    on a processor the page faults then take up to half of the time of a step. Kept memory is reused by the
+    process and returned when it ends.
 
     Returns:
         Whether it was done; False where the C library is not glibc (macOS, Windows, musl).

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite import distributed
 from ignite.engine import Engine, Events
 
 from monai_gu2net.networks.checkpoint import ModelCard, save_atomically, save_model
@@ -74,6 +75,8 @@ class TrainingCheckpoints:
         _log.info("Going on after epoch %d from %s", engine.state.epoch, last)
 
     def _save(self, engine: Engine) -> None:
+        if distributed.get_rank() > 0:
+            return
         if self.validator.state.epoch > self._validated:
             self._validated = self.validator.state.epoch
             value = float(self.validator.state.metrics.get(self.metric, math.nan))

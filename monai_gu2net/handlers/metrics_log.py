@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite import distributed
 from ignite.engine import Engine, Events
 
 from monai_gu2net.visualize import draw_learning_curve, save_figure
@@ -43,7 +44,9 @@ class MetricsLog:
         self._validated = 0
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the trainer."""
+        """Attach to the trainer; of a distributed run, the first process alone writes."""
+        if distributed.get_rank() > 0:
+            return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: self._losses.append(e.state.output["loss"]))

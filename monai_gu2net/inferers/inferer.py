@@ -17,12 +17,14 @@ __all__ = ["LandmarkInferer", "processor_has_bfloat16"]
 class LandmarkInferer(Inferer):
     """Calls ``network(image, domain)`` on a plain tensor, in the precision that suits the processor.
 
-    A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed. MONAI's
-    engines autocast on CUDA only; on a processor with bfloat16 instructions this inferer autocasts itself.
+    A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed.
+    MONAI's engines autocast on CUDA only; on a processor with bfloat16 instructions this inferer autocasts
+    itself.
 
     Args:
-        precision: "auto" (bfloat16 on a processor that computes in it, else as the tensors are), "bfloat16" or
-            "float32". On other devices only "auto" and "float32" are needed: the engine's ``amp`` rules there.
+        precision: "auto" (bfloat16 on a processor that computes in it, else as the tensors are), "bfloat16"
+            or "float32". On other devices only "auto" and "float32" are needed: the engine's ``amp`` rules
+            there.
 
     Raises:
         ValueError: precision is none of these.
@@ -31,7 +33,9 @@ class LandmarkInferer(Inferer):
     def __init__(self, *, precision: str = "auto") -> None:
         super().__init__()
         if precision not in ("auto", "bfloat16", "float32"):
-            raise ValueError(f"precision must be 'auto', 'bfloat16' or 'float32'; got {precision!r}. Choose one.")
+            raise ValueError(
+                f"precision must be 'auto', 'bfloat16' or 'float32'; got {precision!r}. Choose one."
+            )
         self.precision = precision
 
     def __call__(  # type: ignore[override]
@@ -54,8 +58,8 @@ class LandmarkInferer(Inferer):
 def processor_has_bfloat16() -> bool:
     """Whether bfloat16 is faster than float32 on this processor, which takes matrix instructions (AMX).
 
-    With AVX-512 alone (``avx512_bf16``) oneDNN's convolutions were measured at half the speed of float32 where they
-    are bound by arithmetic, and no faster over a whole training step.
+    With AVX-512 alone (``avx512_bf16``) oneDNN's convolutions were measured at half the speed of float32
+    where they are bound by arithmetic, and no faster over a whole training step.
     """
     ask = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot tell
     return bool(ask and ask().get("amx_bf16"))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from monai_gu2net.networks.authors_weights import load_authors_weights
-from monai_gu2net.networks.checkpoint import ModelCard, load_model, save_model
+from monai_gu2net.networks.checkpoint import ModelCard, card_of, first_checkpoint, load_model, save_model
 from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "ModelCard",
     "SpecializedNetwork",
     "UShapedNet",
+    "card_of",
+    "first_checkpoint",
     "load_authors_weights",
     "load_model",
     "save_model",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.networks import nets
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["ModelCard", "load_model", "save_atomically", "save_model"]
+__all__ = ["ModelCard", "card_of", "first_checkpoint", "load_model", "save_atomically", "save_model"]
 
 
 @dataclass
@@ -129,6 +129,28 @@ def load_model(
     except RuntimeError as error:
         raise ValueError(f"{path}: the weights must fit the card; {error}. The file is damaged or was edited.") from error
     return network.to(map_location).eval(), card
+
+
+def first_checkpoint(paths: Sequence[str | os.PathLike[str]]) -> Path:
+    """The first of the files that is there; the last one where none is."""
+    candidates = [Path(path) for path in paths]
+    return next((path for path in candidates if path.is_file()), candidates[-1])
+
+
+def card_of(
+    checkpoint: str | os.PathLike[str], domains: Mapping[str, Mapping[str, Any]], *, network: str = "GU2Net"
+) -> ModelCard:
+    """The card of a checkpoint or, as long as there is none, one of declared domains.
+
+    Args:
+        checkpoint: the file, which need not be there yet.
+        domains: their JSON form by name, see :meth:`~monai_gu2net.data.Domain.from_dict`.
+        network: class of the network, at its default options.
+    """
+    if Path(checkpoint).is_file():
+        return ModelCard.load(checkpoint)
+    declared = {name: Domain.from_dict(name, fields) for name, fields in domains.items()}
+    return ModelCard(declared, {"name": network, "options": {}})
 
 
 def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:

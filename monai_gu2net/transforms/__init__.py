@@ -13,7 +13,8 @@ from monai_gu2net.transforms.mirror import RandMirrorLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 from monai_gu2net.transforms.resize import FitToDomaind
-from monai_gu2net.transforms.spacing import PhysicalSpaced
+from monai_gu2net.transforms.save import SaveLandmarksd
+from monai_gu2net.transforms.spacing import PhysicalSpaced, ScaleByPredictiond
 
 __all__ = [
     "FitToDomaind",
@@ -25,6 +26,8 @@ __all__ = [
     "RadiographPreprocessing",
     "RandElasticLandmarksd",
     "RandMirrorLandmarksd",
+    "SaveLandmarksd",
+    "ScaleByPredictiond",
     "apply_affine",
     "decode_heatmaps",
     "decode_probabilities",

@@ -23,17 +23,18 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
     """Bends the image and moves its landmarks with it.
 
     No affine describes a bend, so this transform moves both keys itself (MONAI's Rand2DElastic and
-    RandGridDistortion leave landmarks behind). Displacements are drawn on a coarse grid and interpolated; the output
-    at q shows the input at q + u(q), so a landmark at p goes to the q that solves q + u(q) = p, found by fixed-point
-    iteration, which converges since the slope of u is kept below 1.
+    RandGridDistortion leave landmarks behind). Displacements are drawn on a coarse grid and interpolated;
+    the output at q shows the input at q + u(q), so a landmark at p goes to the q that solves q + u(q) = p,
+    found by fixed-point iteration, which converges since the slope of u is kept below 1: too steep a draw is
+    flattened.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor.
         landmarks_key: (N, D) in the world, NaN for absent ones.
         prob: probability of bending a sample.
         spacing: distance of the coarse grid's nodes in pixels.
-        magnitude: (lowest, highest) standard deviation of the displacements in pixels, drawn per sample; at most an
-            eighth of spacing, beyond which the image could fold.
+        magnitude: (lowest, highest) standard deviation of the displacements in pixels, drawn per sample; at
+            most an eighth of spacing, beyond which the image could fold.
 
     Raises:
         ValueError: magnitude is out of order or too large for spacing.
@@ -78,13 +79,15 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         """(D, *spatial) displacements in pixels."""
         nodes = [max(2, round(n / self.spacing) + 1) for n in size]
         sd = self.R.uniform(*self.magnitude)
-        # Beyond 2.5 standard deviations two neighbouring nodes could fold the image between them.
         coarse = np.clip(self.R.standard_normal((1, len(size), *nodes)), -2.5, 2.5) * sd
         mode = "bicubic" if len(size) == 2 else "trilinear"
         field = functional.interpolate(
             torch.as_tensor(coarse, dtype=torch.float32), size=tuple(size), mode=mode, align_corners=True
         )
-        return field[0]
+        field = field[0]
+        # The slope's bound over all directions: below 1 nothing folds and the iteration converges.
+        slope = sum(float(field.diff(dim=1 + axis).abs().max()) for axis in range(len(size)))
+        return field * min(1.0, 0.9 / slope) if slope > 0 else field
 
 
 def _sample(values: torch.Tensor, points: torch.Tensor, padding: str) -> torch.Tensor:
@@ -94,7 +97,9 @@ def _sample(values: torch.Tensor, points: torch.Tensor, padding: str) -> torch.T
     # grid_sample wants the last axis first, in [-1, 1] from the first pixel's centre to the last one's.
     grid = (2 * points / extent.clamp(min=1) - 1).flip(-1).float()
     grid = grid.reshape(1, *([1] * (dims - 1)), -1, dims)
-    found = functional.grid_sample(values[None].float(), grid, mode="bilinear", padding_mode=padding, align_corners=True)
+    found = functional.grid_sample(
+        values[None].float(), grid, mode="bilinear", padding_mode=padding, align_corners=True
+    )
     return found.reshape(values.shape[0], *points.shape[:-1])
 
 
@@ -104,7 +109,7 @@ def _warp(image: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
     return _sample(image, positions, "zeros")
 
 
-def _displace(points: torch.Tensor, field: torch.Tensor, iterations: int = 30) -> torch.Tensor:
+def _displace(points: torch.Tensor, field: torch.Tensor, iterations: int = 50) -> torch.Tensor:
     """Where points (N, D) go when the output at q shows the input at q + field(q)."""
     moved = points
     for _ in range(iterations):

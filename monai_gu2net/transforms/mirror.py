@@ -19,8 +19,8 @@ __all__ = ["RandMirrorLandmarksd"]
 class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
     """Mirrors the image left to right and swaps left and right landmarks.
 
-    A mirrored image shows a left landmark where a right one was, so indices must be permuted with it. Only domains
-    that declare ``mirror`` pairs are ever mirrored.
+    A mirrored image shows a left landmark where a right one was, so indices must be permuted with it. Only
+    domains that declare ``mirror`` pairs are ever mirrored.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor, mirrored along its first spatial axis.

@@ -13,26 +13,28 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.spacing import case_spacing, points_of
+from monai_gu2net.data.spacing import case_spacing, points_of, reference_length_spacing
 from monai_gu2net.transforms.affine import apply_affine
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
-__all__ = ["PhysicalSpaced"]
+__all__ = ["PhysicalSpaced", "ScaleByPredictiond"]
 
 
 class PhysicalSpaced(MapTransform):
     """Gives the image its physical affine and moves the landmarks from pixels of the file to the world.
 
-    Spacing comes from the case, its domain, or a reference length between two landmarks; else from the file's own
-    affine where that is not the identity; else it stays unknown: the world is then the pixel grid and the unit "px".
-    The case's fields ``spacing`` and ``patient`` are used up; ``unit``, ``spacing_source`` and ``file_affine`` (4x4,
-    pixels of the file to the world) are added.
+    Spacing comes from the case, its domain, or a reference length between two landmarks; else from the
+    file's own affine, unless it is the identity but for signs, as files without a spacing have it; else
+    it stays unknown: the world is then the pixel grid and the unit "px". The case's fields ``spacing`` and
+    ``patient`` are used up; ``unit``, ``spacing_source`` and ``file_affine`` (4x4, pixels of the file to the
+    world) are added.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor as loaded.
         domains: by name; the sample's ``domain`` picks one.
-        landmarks_key: (N, D) points in pixels of the file, None for absent ones; afterwards a float64 tensor in the
-            world, NaN for absent ones and those outside the frame. A sample without it is left without it.
+        landmarks_key: (N, D) points in pixels of the file, None for absent ones; afterwards a float64 tensor
+            in the world, NaN for absent ones and those outside the frame. A sample without it is left
+            without it.
         domain_key: the name of the sample's domain.
 
     Raises:
@@ -54,7 +56,9 @@ class PhysicalSpaced(MapTransform):
         sample = dict(data)
         name = sample[self.domain_key]
         if name not in self.domains:
-            raise ValueError(f"The domain must be among {list(self.domains)}; got {name!r}. Declare it in the datalist.")
+            raise ValueError(
+                f"The domain must be among {list(self.domains)}; got {name!r}. Declare it in the datalist."
+            )
         domain = self.domains[name]
         spacing, source = case_spacing(
             {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}, domain
@@ -65,13 +69,14 @@ class PhysicalSpaced(MapTransform):
             dims = len(domain.size)
             if image.ndim != dims + 1 or image.shape[0] != domain.in_channels:
                 raise ValueError(
-                    f"Case {sample.get('case')!r}: the image must have {domain.in_channels} channel(s) and {dims} spatial "
+                    f"Case {sample.get('case')!r}: the image must have {domain.in_channels} channel(s) "
+                    f"and {dims} spatial "
                     f"axes, as domain {name!r} has; got shape {tuple(image.shape)}. Check the file."
                 )
             affine = torch.eye(4, dtype=torch.float64)
             if spacing is not None:
                 affine[range(dims), range(dims)] = torch.tensor(spacing, dtype=torch.float64)
-            elif isinstance(image, MetaTensor) and not torch.equal(image.affine.double(), affine):
+            elif isinstance(image, MetaTensor) and not torch.equal(image.affine.double().abs(), affine):
                 affine, source = image.affine.double(), "file"
             sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
             sample["file_affine"] = affine.clone()
@@ -80,6 +85,39 @@ class PhysicalSpaced(MapTransform):
                 sample[self.landmarks_key] = apply_affine(inside_frame(points, image.shape[1:]), affine)
         sample["spacing_source"] = source
         sample["unit"] = "px" if source == "none" else "mm"
+        return sample
+
+
+class ScaleByPredictiond(MapTransform):
+    """Millimetres from the landmarks found, where the domain's reference length alone tells the scale.
+
+    It belongs into prediction, after ``HeatmapsToLandmarksd``; in evaluation the reference landmarks decide.
+    The sample's ``unit``, ``spacing_source`` ("reference-length of the prediction") and ``file_affine``
+    follow; a sample whose spacing is known, or whose two landmarks were not found, stays as it is.
+
+    Args:
+        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; ``{key}_landmarks`` are scaled.
+        domains: by name; the sample's ``domain`` picks one.
+    """
+
+    def __init__(self, keys: KeysCollection = "pred", *, domains: Mapping[str, Domain]) -> None:
+        super().__init__(keys)
+        self.domains = domains
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        domain = self.domains[sample["domain"]]
+        if sample["unit"] == "mm" or domain.reference is None:
+            return sample
+        for key in self.keys:
+            found = torch.as_tensor(sample[f"{key}_landmarks"])
+            scale = reference_length_spacing(found.double().cpu().numpy(), domain)
+            if scale is not None:
+                sample[f"{key}_landmarks"] = found * scale
+                affine = sample["file_affine"].clone()
+                affine[:-1] *= scale
+                sample |= {"file_affine": affine, "unit": "mm"}
+                sample["spacing_source"] = "reference-length of the prediction"
         return sample
 
 

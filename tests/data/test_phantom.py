@@ -14,10 +14,11 @@ from PIL import Image
 from scipy.optimize import brentq
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.layouts import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
 from monai_gu2net.data.phantom import hand as hand_module
 from monai_gu2net.data.phantom import make_phantom, phantom_case
 from monai_gu2net.data.phantom.anatomy import Pose, gap_between, outline_crossing
-from monai_gu2net.data.phantom.case import DOMAINS
+from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.data.phantom.chest import draw_chest
 from monai_gu2net.data.phantom.hand import draw_hand
 from monai_gu2net.data.phantom.head import draw_head
@@ -162,7 +163,17 @@ def test_outlines_of_two_balls_cross_where_the_circles_do():
 
 @pytest.mark.parametrize(("domain", "count"), [("head", 19), ("hand", 37), ("chest", 6)])
 def test_landmark_names_are_all_different(domain, count):
-    assert len(DOMAINS[domain].landmarks) == len(set(DOMAINS[domain].landmarks)) == count
+    names = EXAMINATIONS[domain].domain.landmarks
+    assert len(names) == len(set(names)) == count
+
+
+def test_phantom_and_dataset_name_the_same_landmarks_alike():
+    landmarks = {name: examination.domain.landmarks for name, examination in EXAMINATIONS.items()}
+    assert landmarks["head"] == HEAD_LANDMARKS
+    assert landmarks["chest"] == CHEST_LANDMARKS
+    named = [place for place, name in enumerate(HAND_LANDMARKS) if not name.startswith("landmark_")]
+    assert len(named) == 21
+    assert [landmarks["hand"][place] for place in named] == [HAND_LANDMARKS[place] for place in named]
 
 
 @pytest.mark.parametrize(
@@ -172,8 +183,8 @@ def test_forty_patients_can_be_drawn_and_have_no_landmark_of_another_name(domain
     missing = 0
     for seed in range(40):
         anatomy = draw(np.random.default_rng(seed))
-        assert set(anatomy.landmarks) <= set(DOMAINS[domain].landmarks)
-        missing += len(set(DOMAINS[domain].landmarks) - set(anatomy.landmarks))
+        assert set(anatomy.landmarks) <= set(EXAMINATIONS[domain].domain.landmarks)
+        missing += len(set(EXAMINATIONS[domain].domain.landmarks) - set(anatomy.landmarks))
         assert np.isfinite(np.stack(list(anatomy.landmarks.values()))).all()
     assert missing <= 10
 
@@ -190,7 +201,7 @@ def test_fingers_articulate_as_a_chain_of_rigid_segments():
         joints = hand_module._joints("little", lengths, 1.0, np.random.default_rng(seed))
         np.testing.assert_allclose(np.linalg.norm(np.diff(joints, axis=0), axis=1), lengths)
         hand = draw_hand(np.random.default_rng(seed)).landmarks
-        middle = [hand[f"middle_{name}"] for name in ("carpometacarpal", *hand_module.FINGER_JOINTS[:2])]
+        middle = [hand[f"middle_{name}"] for name in ("cmc", *hand_module.FINGER_JOINTS[:2])]
         assert np.linalg.norm(middle[1] - middle[0]) > np.linalg.norm(middle[2] - middle[1]) > 20
 
 
@@ -198,10 +209,7 @@ def test_a_joint_of_the_finger_lies_in_the_dark_gap_between_two_bones():
     rng = np.random.default_rng(3)
     hand = draw_hand(rng)
     bones = [body for body in hand.bodies if body.attenuation > 0.05]  # compact bone without flesh and marrow
-    head, joint, base = (
-        hand.landmarks[f"middle_{name}"]
-        for name in ("carpometacarpal", "metacarpophalangeal", "proximal_interphalangeal")
-    )
+    head, joint, base = (hand.landmarks[f"middle_{name}"] for name in ("cmc", "mcp", "pip"))
 
     def bone_at(point):
         return line_integrals(bones, point[:1], point[1:]).item()
@@ -272,7 +280,7 @@ def test_a_landmark_stays_on_its_structure_in_the_pixels_of_the_image():
         np.testing.assert_allclose(centre, expected, atol=0.05)
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", EXAMINATIONS)
 def test_a_case_is_a_function_of_domain_seed_and_index(domain):
     image, points, spacing = phantom_case(domain, seed=1, index=2)
     again, same_points, same_spacing = phantom_case(domain, seed=1, index=2)
@@ -286,7 +294,7 @@ def test_a_case_is_a_function_of_domain_seed_and_index(domain):
     assert image.shape != other.shape or (image != other).any()
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", EXAMINATIONS)
 def test_landmarks_lie_inside_the_image_and_most_are_present(domain):
     for index in range(6):
         image, points, spacing = phantom_case(domain, seed=9, index=index)
@@ -359,14 +367,23 @@ def test_an_identical_phantom_is_used_again_and_another_one_replaced(tmp_path):
     make_phantom(tmp_path, cases=cases, domains=("hand",), seed=1, progress=False)
     assert (tmp_path / "hand" / "0001.png").is_file()
     assert not list(tmp_path.glob("*.part"))
+    assert Datalist.load(path).origin == {
+        "generator": "phantom",
+        "version": 2,
+        "seed": 1,
+        "domains": ["hand"],
+        "cases": cases,
+    }
 
 
 def test_the_datalist_of_another_dataset_is_left_alone(tmp_path):
     mine = tmp_path / "datalist.json"
-    mine.write_text('{"name": "mine"}')
-    with pytest.raises(FileExistsError, match="must not hold another dataset"):
-        make_phantom(tmp_path, cases={"test": 1}, progress=False)
-    assert mine.read_text() == '{"name": "mine"}'
+    valid = json.dumps({"domains": {"a": {"landmarks": ["b"], "size": [8, 8]}}})
+    for text in ('{"name": "mine"}', "no JSON", valid):
+        mine.write_text(text)
+        with pytest.raises(FileExistsError, match="must not hold another dataset"):
+            make_phantom(tmp_path, cases={"test": 1}, progress=False)
+        assert mine.read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ HEAD_LANDMARKS = (
     "soft_tissue_pogonion",
     "posterior_nasal_spine",
     "anterior_nasal_spine",
-    "articulate",
+    "articulare",
 )
 
 _FOLDERS = {"senior": "400_senior", "junior": "400_junior"}

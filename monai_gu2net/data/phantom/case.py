@@ -10,71 +10,73 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monai_gu2net.data.domain import Domain, ReferenceLength
+from monai_gu2net.data.layouts.chest import CHEST_LANDMARKS
+from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
+
 from . import chest, hand, head
 from .anatomy import Anatomy
 from .radiograph import Technique, develop, line_integrals
 from .solids import Floats
 
-__all__ = ["DOMAINS", "PhantomDomain", "phantom_case"]
+__all__ = ["EXAMINATIONS", "Examination", "phantom_case"]
 
 
 @dataclass(frozen=True)
-class PhantomDomain:
-    """One of the anatomies.
+class Examination:
+    """How the radiographs of one domain are taken.
 
     Args:
-        landmarks: names in order.
-        size: network input (width, height) in pixels.
+        domain: the domain; its reference, if it has one, holds for every case, else each gives its spacing.
         draw: makes a random anatomy.
         margins_mm: least and most distance in mm from the outermost landmarks to the image's left, right, top
             and bottom border.
         crops: borders, of `BORDERS`, that sometimes cut off a landmark.
         gamma: display curve around which a case's varies.
         isotropic: pixels are square.
-        reference: two landmarks and their distance in mm, None where each case gives its spacing.
     """
 
-    landmarks: tuple[str, ...]
-    size: tuple[int, int]
+    domain: Domain
     draw: Callable[[np.random.Generator], Anatomy]
     margins_mm: tuple[tuple[float, float], ...]
     crops: tuple[str, ...]
     gamma: float
     isotropic: bool
-    reference: tuple[str, str, float] | None = None
 
 
-DOMAINS = {
-    "head": PhantomDomain(
-        landmarks=head.LANDMARKS,
-        size=(112, 128),
+_EXAMINATIONS = (
+    Examination(
+        domain=Domain("head", HEAD_LANDMARKS, (112, 128)),
         draw=head.draw_head,
         margins_mm=((50, 75), (20, 40), (65, 95), (12, 35)),
         crops=("bottom", "right"),
         gamma=0.85,
         isotropic=False,
     ),
-    "hand": PhantomDomain(
-        landmarks=hand.LANDMARKS,
-        size=(96, 128),
+    Examination(
+        domain=Domain(
+            "hand",
+            hand.LANDMARKS,
+            (96, 128),
+            reference=ReferenceLength(hand.LANDMARKS[0], hand.LANDMARKS[4], hand.REFERENCE_MM),
+        ),
         draw=hand.draw_hand,
         margins_mm=((8, 35), (8, 35), (8, 25), (8, 40)),
         crops=("top",),
         gamma=0.9,
         isotropic=True,
-        reference=(hand.LANDMARKS[0], hand.LANDMARKS[4], hand.REFERENCE_MM),
     ),
-    "chest": PhantomDomain(
-        landmarks=chest.LANDMARKS,
-        size=(128, 128),
+    Examination(
+        domain=Domain("chest", CHEST_LANDMARKS, (128, 128)),
         draw=chest.draw_chest,
         margins_mm=((25, 55), (25, 55), (25, 60), (25, 70)),
         crops=("left", "right", "bottom"),
         gamma=1.3,
         isotropic=False,
     ),
-}
-"""The anatomies by name of their domain."""
+)
+EXAMINATIONS = {examination.domain.name: examination for examination in _EXAMINATIONS}
+"""The examinations by name of their domain."""
 
 BORDERS = ("left", "right", "top", "bottom")
 CROPPED_SHARE = 0.1
@@ -99,19 +101,19 @@ def phantom_case(
     Raises:
         ValueError: the domain is unknown.
     """
-    if domain not in DOMAINS:
+    if domain not in EXAMINATIONS:
         raise ValueError(
-            f"Phantom domain must be one of {', '.join(DOMAINS)}; got {domain!r}. Choose one of them."
+            f"Phantom domain must be one of {', '.join(EXAMINATIONS)}; got {domain!r}. Choose one of them."
         )
-    kind = DOMAINS[domain]
-    rng = np.random.default_rng(np.random.SeedSequence([seed, list(DOMAINS).index(domain), index]))
-    anatomy = kind.draw(rng)
+    examination = EXAMINATIONS[domain]
+    rng = np.random.default_rng(np.random.SeedSequence([seed, list(EXAMINATIONS).index(domain), index]))
+    anatomy = examination.draw(rng)
     absent = np.full(2, np.nan)
-    points_mm = np.stack([anatomy.landmarks.get(name, absent) for name in kind.landmarks])
-    low, high = _field_of_view(points_mm, kind, rng)
+    points_mm = np.stack([anatomy.landmarks.get(name, absent) for name in examination.domain.landmarks])
+    low, high = _field_of_view(points_mm, examination, rng)
     height = int(rng.integers(240, 273))
     spacing_y = float(high[1] - low[1]) / height
-    spacing_x = spacing_y if kind.isotropic else spacing_y * float(rng.uniform(0.97, 1.03))
+    spacing_x = spacing_y if examination.isotropic else spacing_y * float(rng.uniform(0.97, 1.03))
     width = round(float(high[0] - low[0]) / spacing_x)
     x, y = low[0] + spacing_x * np.arange(width), low[1] + spacing_y * np.arange(height)
 
@@ -119,16 +121,18 @@ def phantom_case(
     points[((points < 0) | (points > (width - 1, height - 1))).any(axis=1)] = np.nan
     shutter = _shutter(points, (width, height), rng) if rng.random() < SHUTTER_SHARE else None
     integrals = line_integrals(anatomy.bodies, x, y)
-    image = develop(integrals, rng, technique=Technique.draw(rng, gamma=kind.gamma), shutter=shutter)
+    image = develop(integrals, rng, technique=Technique.draw(rng, gamma=examination.gamma), shutter=shutter)
     return image[None], points, (spacing_x, spacing_y)
 
 
-def _field_of_view(points_mm: Floats, kind: PhantomDomain, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _field_of_view(
+    points_mm: Floats, examination: Examination, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Corner (x, y) of the first pixel's centre and of the last one's, in mm."""
-    margins = [rng.uniform(*limits) for limits in kind.margins_mm]
+    margins = [rng.uniform(*limits) for limits in examination.margins_mm]
     if rng.random() < CROPPED_SHARE:
         # Past the outermost landmark by 2 to 9 mm.
-        margins[BORDERS.index(str(rng.choice(kind.crops)))] = -rng.uniform(2, 9)
+        margins[BORDERS.index(str(rng.choice(examination.crops)))] = -rng.uniform(2, 9)
     low, high = np.nanmin(points_mm, axis=0), np.nanmax(points_mm, axis=0)
     return low - np.array(margins[0::2]), high + np.array(margins[1::2])
 

@@ -13,16 +13,8 @@ import numpy as np
 from .anatomy import Anatomy, Pose, Tissue, bone, outline_crossing
 from .solids import Body, Ellipsoid, Floats, Solid
 
-__all__ = ["LANDMARKS", "draw_chest"]
+__all__ = ["draw_chest"]
 
-LANDMARKS = (
-    "right_lung_apex",
-    "right_costophrenic_angle",
-    "right_cardiophrenic_angle",
-    "left_lung_apex",
-    "left_costophrenic_angle",
-    "left_cardiophrenic_angle",
-)
 SIDES = {"right": -1.0, "left": 1.0}
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,15 +13,17 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .case import DOMAINS, phantom_case
+from monai_gu2net.data.datalist import SPLITS, Datalist
+
+from .case import EXAMINATIONS, phantom_case
 
 __all__ = ["DEFAULT_CASES", "make_phantom"]
 
 DEFAULT_CASES = {"training": 64, "validation": 12, "test": 24}
 """Cases of each domain by split."""
 
-SPLITS = tuple(DEFAULT_CASES)
-VERSION = 1
+# Raised when the same arguments give other files than before.
+VERSION = 2
 
 
 def make_phantom(
@@ -58,8 +59,8 @@ def make_phantom(
     _check(counts, domains, seed)
     folder = Path(folder)
     datalist = folder / "datalist.json"
-    generator = {
-        "name": "phantom",
+    origin = {
+        "generator": "phantom",
         "version": VERSION,
         "seed": seed,
         "domains": list(domains),
@@ -72,37 +73,26 @@ def make_phantom(
         for number in range(counts.get(split, 0))
     ]
     if datalist.exists():
-        found = _generator_of(datalist)
-        if found == generator and all(
+        found = _origin_of(datalist)
+        if found == origin and all(
             (folder / _image_name(domain, index)).is_file() for _, domain, index in plan
         ):
             return datalist
         # Without it an interrupted rewrite leaves no datalist that speaks of other images than those there.
         datalist.unlink()
 
-    content: dict[str, Any] = {
-        "name": "phantom",
-        "version": 1,
-        "generator": generator,
-        "domains": {domain: _domain_entry(domain) for domain in domains},
-        "training": [],
-        "validation": [],
-        "test": [],
-    }
+    splits: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     for split, domain, index in tqdm(plan, desc="phantom", unit="image", disable=not progress):
-        content[split].append(_write_case(folder, domain, seed=seed, index=index))
-    temporary = datalist.with_name(datalist.name + ".part")
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, datalist)
-    return datalist
+        splits[split].append(_write_case(folder, domain, seed=seed, index=index))
+    declared = {domain: EXAMINATIONS[domain].domain for domain in domains}
+    return Datalist("phantom", declared, **splits, origin=origin).save(datalist)
 
 
 def _check(counts: Mapping[str, int], domains: Sequence[str], seed: int) -> None:
-    unknown = [domain for domain in domains if domain not in DOMAINS]
+    unknown = [domain for domain in domains if domain not in EXAMINATIONS]
     if unknown or not domains or len(set(domains)) != len(domains):
         raise ValueError(
-            f"Phantom domains must be some of {', '.join(DOMAINS)}, each once; got {list(domains)}. "
+            f"Phantom domains must be some of {', '.join(EXAMINATIONS)}, each once; got {list(domains)}. "
             "Choose among them."
         )
     if not counts.keys() <= set(SPLITS) or any(count < 0 for count in counts.values()):
@@ -114,32 +104,22 @@ def _check(counts: Mapping[str, int], domains: Sequence[str], seed: int) -> None
         raise ValueError(f"Phantom seed must be at least 0; got {seed}. Choose another.")
 
 
-def _generator_of(datalist: Path) -> Any:
-    """The generator entry of a phantom's datalist; other datalists are not ours to replace."""
+def _origin_of(datalist: Path) -> dict[str, Any]:
+    """The origin of a phantom's datalist; other datalists are not ours to replace."""
     try:
-        generator = json.loads(datalist.read_text(encoding="utf-8"))["generator"]
-        is_phantom = generator["name"] == "phantom"
-    except (ValueError, KeyError, TypeError):
-        is_phantom = False
-    if not is_phantom:
+        origin = Datalist.load(datalist).origin
+    except ValueError:
+        origin = None
+    if origin is None or origin.get("generator") != "phantom":
         raise FileExistsError(
             f"The phantom's folder must not hold another dataset; got {str(datalist)!r}. "
             "Choose another folder."
         )
-    return generator
+    return origin
 
 
 def _image_name(domain: str, index: int) -> str:
     return f"{domain}/{index + 1:04d}.png"
-
-
-def _domain_entry(domain: str) -> dict[str, Any]:
-    kind = DOMAINS[domain]
-    entry: dict[str, Any] = {"landmarks": list(kind.landmarks), "size": list(kind.size)}
-    if kind.reference is not None:
-        first, second, length_mm = kind.reference
-        entry["reference"] = {"between": [first, second], "mm": length_mm}
-    return entry
 
 
 def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str, Any]:
@@ -150,7 +130,7 @@ def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str
     Image.fromarray(np.ascontiguousarray(image[0].T)).save(path, format="PNG")
     name = f"{domain}_{index + 1:04d}"
     case: dict[str, Any] = {
-        "image": _image_name(domain, index),
+        "image": str(path),
         "domain": domain,
         "case": name,
         "patient": name,
@@ -158,6 +138,6 @@ def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str
             None if np.isnan(point).any() else [round(float(p), 4) for p in point] for point in points
         ],
     }
-    if DOMAINS[domain].reference is None:
+    if EXAMINATIONS[domain].domain.reference is None:
         case["spacing"] = list(spacing)
     return case

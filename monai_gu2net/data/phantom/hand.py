@@ -2,8 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An articulated left hand on the detector, palm down: 37 landmarks in the manner of the Digital Hand Atlas.
 
-The patient's coordinates: x towards the thumb, y towards the elbow, z into the detector, origin at the wrist.
-Source: lengths of the segments after Buryanov and Kotiuk, International Journal of Morphology 28 (2010).
+The patient's coordinates in mm: x towards the thumb, y towards the elbow, z into the detector; the origin is
+where the axis of the middle metacarpal meets the radius.
+
+The bones stand on a regular layout with the round measures of an adult man; no radiograph was traced:
+
+- Lengths of metacarpals and phalanges: Buryanov and Kotiuk, International Journal of Morphology 28 (2010).
+- Carpal height 0.53 of the middle metacarpal, radius inclined by 24 degrees, ulna 0.9 mm shorter than the
+  radius: Schuind et al., Journal of Bone and Joint Surgery 74-A (1992), means of 120 adults.
+- Length of the capitate, the carpal height / 1.57: Nattrass et al., Journal of Bone and Joint Surgery 76-A
+  (1994).
+- Styloid of the ulna 5 mm long: Singapore Medical Journal 52 (2011) 673, mean of 100 ulnae.
+- The metacarpals' bases touch on an arc, the metacarpals at right angles to it. The arc's radius gives the
+  hand its breadth, 90 mm with the flesh: Gordon et al., US Army Anthropometric Survey (1989).
+- The widths of the metacarpals' bases, of radius (33 mm) and ulna (17 mm), the sizes and places of the other
+  carpals and the joint spaces are round numbers of the usual order.
 """
 
 from __future__ import annotations
@@ -12,17 +25,23 @@ from itertools import pairwise
 
 import numpy as np
 
+from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
+
 from .anatomy import Anatomy, Point, Pose, Tissue, bone, gap_between
 from .solids import Body, Ellipsoid, Floats, Solid
 
 __all__ = ["LANDMARKS", "REFERENCE_MM", "draw_hand"]
 
-WRIST = (
-    "wrist_ulnar_end",
+FINGERS = ("little", "ring", "middle", "index", "thumb")
+FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
+THUMB_JOINTS = ("mcp", "ip", "tip")
+# The atlas names the ends of the wrist and the fingers' joints; the places between are this phantom's own.
+LANDMARKS = (
+    HAND_LANDMARKS[0],
     "ulnar_styloid",
     "distal_radioulnar_joint",
     "radius_ulnar_corner",
-    "wrist_radial_end",
+    HAND_LANDMARKS[4],
     "radial_styloid",
     "triquetrum_proximal_end",
     "radiolunate_joint",
@@ -31,28 +50,12 @@ WRIST = (
     "scaphocapitate_joint",
     "scaphotrapezoid_joint",
     "scaphotrapezium_joint",
-)
-FINGERS = ("little", "ring", "middle", "index", "thumb")
-FINGER_JOINTS = ("metacarpophalangeal", "proximal_interphalangeal", "distal_interphalangeal", "tip")
-THUMB_JOINTS = ("metacarpophalangeal", "interphalangeal", "tip")
-LANDMARKS = (
-    WRIST
-    + tuple(f"{finger}_carpometacarpal" for finger in FINGERS)
-    + tuple(f"thumb_{joint}" for joint in THUMB_JOINTS)
-    + tuple(
-        f"{finger}_{joint}" for finger in ("index", "middle", "ring", "little") for joint in FINGER_JOINTS
-    )
+    *(f"{finger}_cmc" for finger in FINGERS),
+    *HAND_LANDMARKS[18:],
 )
 REFERENCE_MM = 50.0
 """Distance of the two wrist ends, the first and the fifth landmark, in every hand."""
 
-BASES: dict[str, Point] = {
-    "little": (-17, -41, 0),
-    "ring": (-8, -43, 0),
-    "middle": (3.5, -44, 0),
-    "index": (15, -42, 0),
-    "thumb": (33, -37, 0),
-}
 LENGTHS = {
     "little": (54, 33, 18, 16),
     "ring": (58, 41, 26, 17),
@@ -60,7 +63,48 @@ LENGTHS = {
     "index": (68, 40, 22, 16),
     "thumb": (46, 32, 22),
 }
-SPLAY_DEG = {"little": -17.0, "ring": -8.0, "middle": 0.0, "index": 6.0, "thumb": 40.0}
+CARPAL_HEIGHT = 0.53 * LENGTHS["middle"][0]
+CAPITATE_LENGTH = CARPAL_HEIGHT / 1.57
+JOINT_SPACE = 1.5
+RADIUS_WIDTH, ULNA_WIDTH, ULNA_SHORTER, ULNAR_STYLOID = 33.0, 17.0, 0.9, 5.0
+INCLINATION_DEG = 24.0
+ARC = 90.0
+# Along the arc from the middle metacarpal, from base widths of 17, 14, 12 and 13 mm (index to little).
+ARC_POSITIONS = {"index": 15.5, "middle": 0.0, "ring": -13.0, "little": -25.5}
+THUMB_DEG = 40.0
+
+
+def _on_arc(position: float, depth: float = 0.0) -> Point:
+    """The point `depth` mm proximal to the arc of the metacarpals' bases."""
+    angle = position / ARC
+    return (
+        (ARC - depth) * float(np.sin(angle)),
+        ARC - CARPAL_HEIGHT - (ARC - depth) * float(np.cos(angle)),
+        0.0,
+    )
+
+
+def _on_radius(across: float, depth: float = 0.0) -> Point:
+    """The point `across` mm radial along the radius's joint surface and `depth` mm into the bone."""
+    tilt = np.deg2rad(INCLINATION_DEG)
+    return (
+        float(across * np.cos(tilt) + depth * np.sin(tilt)),
+        float(depth * np.cos(tilt) - across * np.sin(tilt)),
+        0.0,
+    )
+
+
+TRAPEZIUM: Point = (27.0, -22.5, 0.0)
+BASES: dict[str, Point] = {finger: _on_arc(position) for finger, position in ARC_POSITIONS.items()} | {
+    "thumb": (
+        TRAPEZIUM[0] + (6.5 + JOINT_SPACE) * float(np.sin(np.deg2rad(THUMB_DEG))),
+        TRAPEZIUM[1] - (6.5 + JOINT_SPACE) * float(np.cos(np.deg2rad(THUMB_DEG))),
+        0.0,
+    )
+}
+SPLAY_DEG = {finger: float(np.rad2deg(position / ARC)) for finger, position in ARC_POSITIONS.items()} | {
+    "thumb": THUMB_DEG
+}
 THICKNESS = {"little": 0.82, "ring": 0.92, "middle": 1.0, "index": 1.0, "thumb": 1.0}
 # Radii in mm at the base, the waist and the head of a metacarpal and the phalanges after it.
 RADII = ((7.0, 4.0, 6.4), (6.4, 3.5, 4.6), (5.2, 2.9, 3.8), (4.4, 2.0, 2.6))
@@ -89,7 +133,7 @@ def draw_hand(rng: np.random.Generator) -> Anatomy:
         width = THICKNESS[finger] * thickness
         kept = len(joints) - 1 if finger != lost else len(joints) - 2
         flesh += _draw_finger(anatomy, pose, finger, joints[: kept + 1], width=width, open_plates=open_plates)
-        names = ("carpometacarpal", *(THUMB_JOINTS if finger == "thumb" else FINGER_JOINTS))
+        names = ("cmc", *(THUMB_JOINTS if finger == "thumb" else FINGER_JOINTS))
         for name, joint in zip(names[:kept], joints, strict=False):
             anatomy.mark(f"{finger}_{name}", pose.point(joint))
         if finger != lost:
@@ -101,7 +145,7 @@ def draw_hand(rng: np.random.Generator) -> Anatomy:
 
 
 def _joints(finger: str, lengths: Floats, spread: float, rng: np.random.Generator) -> list[Floats]:
-    """Carpometacarpal joint to tip: each segment turns from the last one, in the plane and out of it."""
+    """Carpometacarpal joint (cmc) to tip: each segment turns from the last, in the plane and out of it."""
     is_thumb = finger == "thumb"
     splay = SPLAY_DEG[finger] + rng.normal(0, 4 if is_thumb else 1)
     flexion = rng.uniform(5, 25) if is_thumb else rng.uniform(0, 6)
@@ -162,55 +206,72 @@ def _draw_wrist(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[
     def near(point: Point) -> Floats:
         return np.asarray(point) + rng.normal(0, 0.5, 3)
 
-    ulna_head, styloid = near((-20, 6, 0)), near((-27, -5, 0))
-    ulna = pose.chain([(-16, 110, 0), (-18, 35, 0), ulna_head], (6.0, 5.5, 8.0))
-    ulna_styloid = pose.cone(ulna_head + np.array([-3.5, -2, 0]), 3.6, styloid, 2.2)
-    radius = pose.chain([(9, 110, 0), (9, 35, 0), (10, 14, 0)], (8.0, 7.5, 10.0))
-    plate = pose.cone(near((2.5, 7, 0)), 8.0, near((19, 4, 0)), 9.0)
-    radius_styloid = pose.cone((22, -1, 0), 5.0, near((25, -9, 0)), 2.2)
+    ulna_x = -0.45 * RADIUS_WIDTH - 1.0 - ULNA_WIDTH / 2
+    ulna_end = _on_radius(-0.45 * RADIUS_WIDTH)[1] + ULNA_SHORTER
+    ulna_head = near((ulna_x, ulna_end + ULNA_WIDTH / 2, 0))
+    ulna = pose.chain([(ulna_x + 4, 115, 0), (ulna_x + 2, 38, 0), ulna_head], (6.0, 5.5, ULNA_WIDTH / 2))
+    tip = near((ulna_x - 5.5, ulna_end - ULNAR_STYLOID + 2, 0))
+    ulna_styloid = pose.cone(ulna_head + np.array([-4.5, -3, 0]), 3.6, tip, 2.0)
+
+    # 0.45 of the radius's width lies on the ulnar side of the middle metacarpal's axis.
+    ulnar_side, radial_side = near((7 - 0.45 * RADIUS_WIDTH, 14, 0)), near((0.55 * RADIUS_WIDTH - 9, 10, 0))
+    shaft = [
+        pose.cone((2, 115, 0), 8.0, (2, 36, 0), 7.5),
+        pose.cone((2, 36, 0), 7.5, ulnar_side, 7.0),
+        pose.cone((2, 36, 0), 7.5, radial_side, 9.0),
+    ]
+    block = pose.cone(ulnar_side, 7.0, radial_side, 9.0)
+    lunate_facet = pose.ellipsoid(near(_on_radius(-6.5, 5)), (9, 5, 7), -INCLINATION_DEG)
+    scaphoid_facet = pose.ellipsoid(near(_on_radius(9, 5)), (9, 5, 7), -INCLINATION_DEG)
+    rim = pose.cone(near(_on_radius(-12.5, 3.5)), 3.0, near(_on_radius(12, 3.5)), 3.0)
+    radius_styloid = pose.cone(_on_radius(13, 6), 4.5, near(_on_radius(16.5, 1)), 2.0)
     anatomy.bodies += bone([*ulna, ulna_styloid], compact_mm=1.3)
-    anatomy.bodies += bone([*radius, plate, radius_styloid], compact_mm=1.3)
+    anatomy.bodies += bone([*shaft, block, lunate_facet, scaphoid_facet, rim, radius_styloid], compact_mm=1.3)
+
+    def distal(position: float, width: float, length: float, turn_deg: float = 0.0) -> Ellipsoid:
+        """A carpal of the distal row: its end one joint space below the arc of the metacarpals' bases."""
+        centre = near(_on_arc(position, 0.5 * JOINT_SPACE + length / 2))
+        return pose.ellipsoid(
+            centre, (width / 2, length / 2, 7), float(np.rad2deg(position / ARC)) + turn_deg
+        )
 
     carpals = {
-        "lunate": pose.ellipsoid(near((-2, -11.5, 0)), (8.2, 7.4, 8), 15),
-        "scaphoid": pose.ellipsoid(near((14.5, -17.5, 0)), (12.2, 6.6, 7), -38),
-        "triquetrum": pose.ellipsoid(near((-16.5, -16, 0)), (6.8, 8.2, 7), -25),
-        "pisiform": pose.ellipsoid(near((-20, -19, 7)), (4, 4.8, 4), 0),
-        "capitate": pose.ellipsoid(near((1.5, -31, 0)), (7.2, 11.6, 8), 5),
-        "hamate": pose.ellipsoid(near((-12, -31.5, 0)), (7.2, 9.8, 8), -12),
-        "trapezoid": pose.ellipsoid(near((14.5, -34.5, 0)), (6, 6.6, 7), 10),
-        "trapezium": pose.ellipsoid(near((26, -32.5, 0)), (6.6, 7.8, 7), 35),
+        "scaphoid": pose.ellipsoid(near(_on_radius(15, -JOINT_SPACE - 6.8)), (10.5, 5.5, 7), -50),
+        "lunate": pose.ellipsoid(near(_on_radius(-5.5, -JOINT_SPACE - 7)), (8, 7, 7), -10),
+        "triquetrum": pose.ellipsoid(near((-22.2, -10.7, 0)), (5.5, 7, 7), -35),
+        "pisiform": pose.ellipsoid(near((-24, -13, 7)), (4.5, 5.5, 4), 0),
+        "capitate": distal(0, 14, CAPITATE_LENGTH),
+        "hamate": distal(-17.5, 15, 16.5, -15),
+        "trapezoid": distal(15, 12, 10),
+        "trapezium": pose.ellipsoid(near(TRAPEZIUM), (7.5, 6.5, 7), THUMB_DEG),
     }
     for carpal in carpals.values():
         anatomy.bodies += bone([carpal], compact_mm=1.0)
 
-    out, proximal = pose.towards((-1, 0, 0)), pose.towards((-0.4, 1, 0))
-    head = pose.cone(ulna_head, 8.0, ulna_head, 8.0)
-    anatomy.mark("wrist_ulnar_end", head.support(out))
+    out = pose.towards((-1, 0, 0))
+    head = pose.cone(ulna_head, ULNA_WIDTH / 2, ulna_head, ULNA_WIDTH / 2)
+    anatomy.mark(LANDMARKS[0], head.support(out))
     anatomy.mark("ulnar_styloid", ulna_styloid.support(pose.towards((-0.4, -1, 0))))
-    anatomy.mark("distal_radioulnar_joint", head.support(-out), plate.support(out))
-    anatomy.mark("radius_ulnar_corner", plate.support(pose.towards((-0.7, -0.7, 0))))
-    anatomy.mark("wrist_radial_end", plate.support(-out))
-    anatomy.mark("radial_styloid", radius_styloid.support(pose.towards((0.35, -1, 0))))
-    anatomy.mark("triquetrum_proximal_end", carpals["triquetrum"].support(proximal))
-    up, down = pose.towards((0, -1, 0)), pose.towards((0, 1, 0))
-    anatomy.mark(
-        "radiolunate_joint", carpals["lunate"].support(down), plate.support(pose.towards((-0.3, -1, 0)))
-    )
-    anatomy.mark("radioscaphoid_joint", carpals["scaphoid"].support(down), plate.support(up))
+    anatomy.mark("distal_radioulnar_joint", head.support(-out), block.support(out))
+    anatomy.mark("radius_ulnar_corner", rim.support(pose.towards((-1, -0.4, 0))))
+    anatomy.mark(LANDMARKS[4], block.support(-out))
+    anatomy.mark("radial_styloid", radius_styloid.support(pose.towards((0.5, -1, 0))))
+    anatomy.mark("triquetrum_proximal_end", carpals["triquetrum"].support(pose.towards((-0.2, 1, 0))))
+    anatomy.mark("radiolunate_joint", gap_between(carpals["lunate"], lunate_facet))
+    anatomy.mark("radioscaphoid_joint", gap_between(carpals["scaphoid"], scaphoid_facet))
     anatomy.mark("capitolunate_joint", gap_between(carpals["capitate"], carpals["lunate"]))
-    anatomy.mark("scaphocapitate_joint", gap_between(carpals["scaphoid"], carpals["capitate"]))
-    anatomy.mark("scaphotrapezoid_joint", gap_between(carpals["scaphoid"], carpals["trapezoid"]))
-    anatomy.mark("scaphotrapezium_joint", gap_between(carpals["scaphoid"], carpals["trapezium"]))
+    for distal_bone in ("capitate", "trapezoid", "trapezium"):
+        anatomy.mark(f"scapho{distal_bone}_joint", gap_between(carpals["scaphoid"], carpals[distal_bone]))
 
+    # The wrist 62 mm across; the palm out to the metacarpals' heads and the thumb's ball.
     return [
-        pose.cone((-10, 120, 0), 24.0, (-9, 5, 0), 21.0),
-        pose.cone((10, 120, 0), 24.0, (9, 5, 0), 21.0),
-        pose.cone((-9, 5, 0), 21.0, (-11, -45, 0), 17.0),
-        pose.cone((9, 5, 0), 21.0, (14, -45, 0), 18.0),
-        pose.cone((-13, -45, 0), 16.0, (-22, -92, 0), 12.0),
-        pose.cone((2, -45, 0), 17.0, (3, -104, 0), 13.0),
-        pose.cone((14, -45, 0), 16.0, (20, -102, 0), 12.0),
-        pose.cone((22, -25, 0), 15.0, (44, -62, 0), 12.0),
-        pose.cone((22, -55, 0), 11.0, (46, -66, 0), 9.0),
+        pose.cone((-12, 125, 0), 25.0, (-13, 14, 0), 22.0),
+        pose.cone((8, 125, 0), 25.0, (6, 10, 0), 21.0),
+        pose.cone((-13, 14, 0), 22.0, (-13, -30, 0), 18.0),
+        pose.cone((6, 10, 0), 21.0, (14, -30, 0), 18.0),
+        pose.cone((-14, -30, 0), 18.0, (-28, -78, 0), 13.0),
+        pose.cone((0, -30, 0), 18.0, (0, -92, 0), 13.0),
+        pose.cone((13, -30, 0), 17.0, (21, -90, 0), 13.0),
+        pose.cone((20, -20, 0), 15.0, (44, -52, 0), 12.0),
+        pose.cone((20, -48, 0), 12.0, (44, -58, 0), 9.0),
     ]

@@ -15,29 +15,8 @@ import numpy as np
 from .anatomy import Anatomy, Pose, Tissue, bone, outline_crossing
 from .solids import Body, Ellipsoid, Floats, Solid
 
-__all__ = ["LANDMARKS", "draw_head"]
+__all__ = ["draw_head"]
 
-LANDMARKS = (
-    "sella",
-    "nasion",
-    "orbitale",
-    "porion",
-    "subspinale",
-    "supramentale",
-    "pogonion",
-    "menton",
-    "gnathion",
-    "gonion",
-    "incision_inferius",
-    "incision_superius",
-    "upper_lip",
-    "lower_lip",
-    "subnasale",
-    "soft_tissue_pogonion",
-    "posterior_nasal_spine",
-    "anterior_nasal_spine",
-    "articulare",
-)
 SIDES = (-1.0, 1.0)
 
 
@@ -161,7 +140,7 @@ def _draw_upper_jaw(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, uppe
     incisors = [pose.cone(at(61, 53, z), 2.2, at(72.5 + slant, 75, z), 0.8) for z in (-4.0, 4.0)]
     if rng.random() > 0.05:
         anatomy.bodies.append(Body(incisors, Tissue.TOOTH))
-        anatomy.mark("incision_superius", *(i.support(pose.towards((0.4, 1, 0))) for i in incisors))
+        anatomy.mark("upper_incisal_incision", *(i.support(pose.towards((0.4, 1, 0))) for i in incisors))
     for number in range(5):
         for side in SIDES:
             x, z = 58 - 8.5 * number, (17 + 2.2 * number) * side
@@ -205,7 +184,7 @@ def _draw_lower_jaw(
     slant = rng.normal(0, 2.0)
     incisors = [pose.cone(jaw.at(59, 94, z), 2.0, jaw.at(69 + slant, 72.5, z), 0.7) for z in (-3.0, 3.0)]
     anatomy.bodies.append(Body(incisors, Tissue.TOOTH))
-    anatomy.mark("incision_inferius", *(i.support(pose.towards((0.4, -1, 0))) for i in incisors))
+    anatomy.mark("lower_incisal_incision", *(i.support(pose.towards((0.4, -1, 0))) for i in incisors))
     for number in range(5):
         for side in SIDES:
             x, z = 55 - 8.5 * number, (16 + 2.4 * number) * side

@@ -3,7 +3,8 @@
 """This package's JSON of one image's landmarks.
 
 ``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
-with ``z`` in 3-D and ``confidence`` where there is one; an absent landmark has null coordinates.
+with ``z`` in 3-D and ``confidence`` where there is one; an absent landmark has null coordinates. Pixel points may have
+their millimetres beside them (``x_mm``, ``y_mm``), and the file may say more about itself (image, model, spacing).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from monai_gu2net.landmarks.formats.parsing import (
@@ -70,7 +72,12 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
 
 
 def write_landmark_json(
-    path: str | os.PathLike[str], landmark_set: LandmarkSet, *, confidence: ArrayLike | None = None
+    path: str | os.PathLike[str],
+    landmark_set: LandmarkSet,
+    *,
+    confidence: ArrayLike | None = None,
+    points_mm: ArrayLike | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one set with its frame and unit ("px" for indices, else "mm").
 
@@ -78,16 +85,27 @@ def write_landmark_json(
         path: the file; written whole or not at all.
         landmark_set: N landmarks.
         confidence: (N,) numbers; NaN: none.
+        points_mm: (N, D) the same points in mm, to stand beside pixel indices.
+        about: more to say of the file, under other keys than those of the format.
 
     Returns:
         The path.
+
+    Raises:
+        ValueError: about has a key of the format.
     """
+    reserved = {"version", "frame", "unit", "landmarks"} & set(about or {})
+    if reserved:
+        raise ValueError(f"about must not have the keys of the format; got {sorted(reserved)}. Rename them.")
     landmarks: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
     for name, point, value in zip(landmark_set.names, landmark_set.points.tolist(), values, strict=True):
         entry: dict[str, Any] = {"name": name}
         entry |= {axis: None if math.isnan(p) else p for axis, p in zip("xyz", point, strict=False)}
+        if points_mm is not None:
+            row = np.asarray(points_mm, dtype=float)[len(landmarks)].tolist()
+            entry |= {f"{axis}_mm": None if math.isnan(p) else p for axis, p in zip("xyz", row, strict=False)}
         landmarks.append(entry if confidence is None else entry | {"confidence": value})
     unit = "px" if landmark_set.frame == "index" else "mm"
-    content = {"version": 1, "frame": landmark_set.frame, "unit": unit, "landmarks": landmarks}
+    content = {"version": 1, **(about or {}), "frame": landmark_set.frame, "unit": unit, "landmarks": landmarks}
     return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -31,6 +31,7 @@ def run_cases(
     *,
     device: str | torch.device = "cpu",
     min_confidence: float = 0.0,
+    then: Sequence[Callable[[Any], Any]] = (),
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Predict the landmarks of each case; a case that cannot be read does not stop the others.
@@ -41,6 +42,7 @@ def run_cases(
         cases: datalist cases, with or without landmarks.
         device: where the network is.
         min_confidence: landmarks below it are called absent.
+        then: transforms of each sample once its landmarks are found, such as one that saves them.
         on_case: called with the number of cases done, after each.
 
     Returns:
@@ -61,7 +63,7 @@ def run_cases(
         network=network,
         prepare_batch=PrepareDomainBatch(),
         inferer=LandmarkInferer(),
-        postprocessing=HeatmapsToLandmarksd("pred", min_confidence=min_confidence),
+        postprocessing=Compose([HeatmapsToLandmarksd("pred", min_confidence=min_confidence), *then]),
         val_handlers=[results],
         amp=torch.device(device).type == "cuda",
     )

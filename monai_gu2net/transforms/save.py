@@ -1,0 +1,89 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the landmarks found in an image."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.landmarks import LandmarkSet, write_landmarks
+from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
+from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+
+__all__ = ["FORMATS", "SaveLandmarksd", "file_name"]
+
+FORMATS = ("json", "csv", "mrk.json")
+
+
+class SaveLandmarksd(MapTransform):
+    """Writes a file per case and format: ``CASE.json``, ``CASE.csv`` and Slicer's ``CASE.mrk.json``.
+
+    JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; Slicer's
+    markups are in mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not
+    at all.
+
+    Args:
+        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks`` and ``{key}_confidence``.
+        output_dir: the folder; it is made.
+        domains: by name; the sample's ``domain`` picks one.
+        formats: among "json", "csv" and "mrk.json".
+
+    Raises:
+        ValueError: a format is not known.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "pred",
+        *,
+        output_dir: str | os.PathLike[str],
+        domains: Mapping[str, Domain],
+        formats: Sequence[str] = FORMATS,
+    ) -> None:
+        super().__init__(keys)
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown:
+            raise ValueError(f"formats must be among {list(FORMATS)}; got {unknown}. Correct them.")
+        self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        domain = self.domains[sample["domain"]]
+        affine = torch.as_tensor(sample["file_affine"]).cpu().double()
+        for key in self.key_iterator({**sample, **{key: None for key in self.keys}}):
+            world = torch.as_tensor(sample[f"{key}_landmarks"]).cpu().double()
+            to_file = torch.linalg.inv(spatial_affine(affine, world.shape[-1]))
+            pixels = LandmarkSet(domain.landmarks, apply_affine(world, to_file).numpy(), "index")
+            known = sample["unit"] == "mm"
+            confidence = np.asarray(torch.as_tensor(sample[f"{key}_confidence"]).cpu(), dtype=float)
+            stem = self.output_dir / file_name(str(sample["case"]))
+            for name in self.formats:
+                path = stem.with_name(f"{stem.name}.{name}")
+                if name == "json":
+                    about = {field: sample[field] for field in ("case", "domain", "spacing_source")}
+                    write_landmark_json(
+                        path, pixels, confidence=confidence, points_mm=world if known else None, about=about
+                    )
+                elif name == "csv":
+                    write_landmarks(path, pixels, confidence=confidence)
+                elif known:
+                    markups = LandmarkSet(domain.landmarks, world.numpy(), "mm")
+                    write_landmarks(path, markups, confidence=confidence)
+                else:
+                    write_landmarks(path, pixels, confidence=confidence, unit="px")
+        return sample
+
+
+def file_name(case: str) -> str:
+    """A case's name with everything but letters, digits, '.', '_' and '-' replaced, and no leading dot."""
+    return re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII) or "_"

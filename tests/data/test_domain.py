@@ -1,0 +1,150 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monai_gu2net.data import Domain, ReferenceLength
+
+FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": (384, 512)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": ""}, r"name must be letters, digits, '_' or '-'; got ''"),
+        ({"name": "a/b"}, r"name must be letters, .*; got 'a/b'\. Rename the domain"),
+        ({"name": "-_"}, r"name must be letters"),
+        ({"landmarks": ()}, r"'hand': landmarks must be a list of at least one name; got \(\)"),
+        ({"landmarks": ("a", "")}, r"landmarks must be a list of at least one name"),
+        ({"landmarks": ("a", 3)}, r"landmarks must be a list of at least one name"),
+        ({"landmarks": ("a", "b", "a")}, r"'hand': landmarks must be all different; got \['a'\]"),
+        ({"size": (384,)}, r"'hand': size must be 2 or 3 positive whole numbers; got \(384,\)"),
+        ({"size": (1, 2, 3, 4)}, r"size must be 2 or 3"),
+        ({"size": (384, 0)}, r"size must be 2 or 3 positive"),
+        ({"size": (384, 512.0)}, r"size must be 2 or 3 positive whole"),
+        ({"spacing": (0.1,)}, r"'hand': spacing must be one positive number per axis of size; got \(0\.1,\)"),
+        ({"spacing": (0.1, 0.0)}, r"spacing must be one positive number"),
+        ({"spacing": (0.1, float("nan"))}, r"spacing must be one positive number"),
+        ({"spacing": (0.1, float("inf"))}, r"spacing must be one positive number"),
+        (
+            {"spacing": (0.1, 0.1), "reference": ReferenceLength("a", "b", 50)},
+            r"'hand': reference must be given without spacing; got Ref.*Keep one of the two",
+        ),
+        ({"reference": ReferenceLength("a", "b", 0)}, r"reference must be two landmarks a positive length"),
+        ({"reference": ReferenceLength("a", "b", float("nan"))}, r"reference must be two landmarks"),
+        ({"reference": ReferenceLength("a", "b", float("inf"))}, r"reference must be two landmarks"),
+        ({"reference": ReferenceLength("a", "a", 50)}, r"reference must be two landmarks"),
+        (
+            {"reference": ReferenceLength("a", "x", 50)},
+            r"reference must name landmarks among \['a', 'b', 'c'\]; got \['x'\]",
+        ),
+        ({"mirror": (("a", "x"),)}, r"'hand': mirror must name landmarks among .*; got \['x'\]"),
+        ({"mirror": (("a", "b", "c"),)}, r"mirror must be pairs of landmark names; got \('a', 'b', 'c'\)"),
+        ({"mirror": (("a", "b"), ("b", "c"))}, r"mirror must name each landmark in one place; got \['b'\]"),
+        ({"mirror": (("a", "a"),)}, r"mirror must name each landmark in one place; got \['a'\]"),
+        ({"in_channels": 0}, r"'hand': in_channels must be a whole number, at least 1; got 0"),
+        ({"in_channels": 1.5}, r"in_channels must be a whole number, at least 1; got 1\.5"),
+    ],
+)
+def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Domain(**(FIELDS | change))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": [4, 4]}, r"Domain 'hand' must have 'landmarks'; got \['size'\]"),
+        ({"landmarks": ["a"]}, r"Domain 'hand' must have 'size'; got \['landmarks'\]"),
+        (
+            {"landmarks": ["a"], "size": [4, 4], "spacings": 1},
+            r"must have fields among .*; got \['spacings'\]",
+        ),
+        ({"landmarks": "abc", "size": [4, 4]}, r"'hand': landmarks must be a list; got 'abc'"),
+        ({"landmarks": ["a"], "size": 4}, r"'hand': size must be a list; got 4"),
+        ({"landmarks": ["a"], "size": [4, 4], "spacing": 0.1}, r"'hand': spacing must be a list; got 0\.1"),
+        (
+            {"landmarks": ["a", "b"], "size": [4, 4], "reference": ["a", "b"]},
+            r"'hand': reference must be \{'between': \[landmark, landmark\], 'mm': length\}; got \['a', 'b'\]",
+        ),
+        ({"landmarks": ["a", "b"], "size": [4, 4], "reference": {"mm": 5}}, r"reference must be \{'between'"),
+        (
+            {"landmarks": ["a"], "size": [4, 4], "reference": {"between": ["a"], "mm": 5}},
+            r"reference must be \{'between'",
+        ),
+        (
+            {"landmarks": ["a", "b"], "size": [4, 4], "reference": {"between": ["a", "b"], "mm": "x"}},
+            r"reference must be \{'between'",
+        ),
+    ],
+)
+def test_a_broken_json_form_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Domain.from_dict("hand", fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [
+        ({}, "px"),
+        ({"spacing": (0.1, 0.1)}, "mm"),
+        ({"reference": ReferenceLength("a", "b", 50)}, "mm"),
+    ],
+)
+def test_the_unit_is_mm_where_the_scale_is_known(fields: dict[str, Any], unit: str) -> None:
+    assert Domain(**(FIELDS | fields)).unit == unit
+
+
+def test_the_mirror_order_swaps_the_pairs_and_keeps_the_midline() -> None:
+    landmarks = ("nose", "left_eye", "left_ear", "right_ear", "right_eye")
+    pairs = (("left_eye", "right_eye"), ("left_ear", "right_ear"))
+    assert Domain("face", landmarks, (4, 4), mirror=pairs).mirror_order == (0, 4, 3, 2, 1)
+
+
+def test_without_pairs_the_mirror_order_is_the_order() -> None:
+    assert Domain(**FIELDS).mirror_order == (0, 1, 2)
+
+
+def test_a_resized_domain_differs_in_size_alone() -> None:
+    domain = Domain(**FIELDS, spacing=(0.1, 0.2))
+    assert domain.resized([30, 40]) == Domain(**(FIELDS | {"size": (30, 40)}), spacing=(0.1, 0.2))
+
+
+@st.composite
+def any_domains(draw: st.DrawFn) -> Domain:
+    landmarks = draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=9, unique=True))
+    dims = draw(st.sampled_from([2, 3]))
+    length = st.floats(1e-3, 1e3)
+    spacing = draw(st.none() | st.tuples(*[length] * dims))
+    reference = None
+    if spacing is None and draw(st.booleans()):
+        reference = ReferenceLength(landmarks[0], landmarks[-1], draw(length))
+    order = draw(st.permutations(landmarks))
+    pairs = draw(st.integers(0, len(order) // 2))
+    return Domain(
+        name=draw(st.from_regex(r"[a-zA-Z0-9_-]{0,5}[a-z]", fullmatch=True)),
+        landmarks=tuple(landmarks),
+        size=draw(st.tuples(*[st.integers(1, 4096)] * dims)),
+        spacing=spacing,
+        reference=reference,
+        mirror=tuple((order[2 * n], order[2 * n + 1]) for n in range(pairs)),
+        in_channels=draw(st.integers(1, 4)),
+    )
+
+
+@given(any_domains())
+def test_a_domain_comes_back_from_its_json_form(domain: Domain) -> None:
+    assert Domain.from_dict(domain.name, json.loads(json.dumps(domain.to_dict()))) == domain
+
+
+@given(any_domains())
+def test_mirroring_twice_gives_the_order_back(domain: Domain) -> None:
+    order = domain.mirror_order
+    assert [order[n] for n in order] == list(range(len(domain.landmarks)))
+    assert sum(a != b for a, b in enumerate(order)) == 2 * len(domain.mirror)

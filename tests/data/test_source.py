@@ -1,0 +1,186 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from monai_gu2net.data import Datalist, Domain, cases_to_predict, make_phantom, open_data, source
+
+HEAD = Domain("head", ("a", "b"), (8, 8))
+KNEE = Domain("knee", ("c",), (8, 8))
+
+
+def blank(path: Path, size: tuple[int, int] = (20, 30)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", size).save(path)
+    return path
+
+
+def make_datalist(folder: Path, name: str = "own") -> Path:
+    cases = [
+        {"image": str(blank(folder / f"{domain}.png")), "domain": domain, "case": domain}
+        for domain in ("head", "knee")
+    ]
+    return Datalist(name, {"head": HEAD, "knee": KNEE}, cases[:1], test=cases[1:]).save(
+        folder / "datalist.json"
+    )
+
+
+def make_chest(folder: Path, count: int = 5) -> None:
+    (folder / "labels").mkdir(parents=True)
+    for n in range(count):
+        blank(folder / "pngs" / f"{n}.png")
+        (folder / "labels" / f"{n}.txt").write_text("6\n" + "0.25 0.5\n" * 6)
+
+
+def make_hand(folder: Path, count: int = 4) -> None:
+    points = ",".join(f"{n},{n}" for n in range(1, 38))
+    for n in range(3100, 3100 + count):
+        blank(folder / "jpg" / f"{n}.jpg", (40, 40))
+    (folder / "all.csv").write_text("".join(f"{n},{points}\n" for n in range(3100, 3100 + count)))
+
+
+@pytest.fixture(autouse=True)
+def phantom_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The phantom with one case a split, and for which domains it was drawn."""
+    calls: list[tuple[str, ...]] = []
+
+    @functools.wraps(make_phantom)
+    def small(folder: Path, *, domains: tuple[str, ...]) -> Path:
+        calls.append(domains)
+        cases = {"training": 1, "validation": 0, "test": 1}
+        return make_phantom(folder, domains=domains, cases=cases, progress=False)
+
+    monkeypatch.setattr(source, "make_phantom", small)
+    return calls
+
+
+def test_a_datalist_goes_before_a_folder(tmp_path: Path) -> None:
+    path = make_datalist(tmp_path / "one", name="first")
+    make_chest(tmp_path / "two")
+    assert open_data(path, tmp_path / "two", phantom_dir=tmp_path / "phantom").name == "first"
+    assert not (tmp_path / "phantom").exists()
+
+
+def test_a_folder_with_a_datalist_is_that_datalist(tmp_path: Path) -> None:
+    make_datalist(tmp_path / "one")
+    make_chest(tmp_path / "one")
+    data = open_data(dataset_dir=tmp_path / "one", phantom_dir=tmp_path / "phantom")
+    assert list(data.domains) == ["head", "knee"]
+
+
+def test_some_domains_are_kept_in_the_order_asked_for(tmp_path: Path) -> None:
+    path = make_datalist(tmp_path)
+    assert list(open_data(path, domains=["knee", "head"], phantom_dir=tmp_path).domains) == ["knee", "head"]
+    one = open_data(path, domains=["knee"], phantom_dir=tmp_path)
+    assert one.training == []
+    assert len(one.test) == 1
+    with pytest.raises(ValueError, match=r"Domains must be among \['head', 'knee'\]; got \['hand'\]"):
+        open_data(path, domains=["hand"], phantom_dir=tmp_path)
+
+
+def test_a_folder_may_be_a_layout(tmp_path: Path) -> None:
+    make_chest(tmp_path / "lungs")
+    data = open_data(dataset_dir=tmp_path / "lungs", phantom_dir=tmp_path / "phantom")
+    assert data.name == "lungs"
+    assert data.landmark_counts == {"chest": 6}
+    assert len(data.training) + len(data.validation) + len(data.test) == 5
+
+
+def test_folders_within_a_folder_are_a_domain_each(tmp_path: Path) -> None:
+    make_chest(tmp_path / "all" / "lungs", count=5)
+    make_hand(tmp_path / "all" / "hands", count=4)
+    blank(tmp_path / "all" / "notes" / "x.png")
+    data = open_data(dataset_dir=tmp_path / "all", phantom_dir=tmp_path / "phantom")
+    assert data.name == "all"
+    assert data.landmark_counts == {"hand": 37, "chest": 6}
+    counts = [case["domain"] for case in data.training + data.validation + data.test]
+    assert (counts.count("hand"), counts.count("chest")) == (4, 5)
+
+
+def test_a_broken_layout_is_not_passed_over(tmp_path: Path) -> None:
+    make_chest(tmp_path / "all" / "lungs")
+    make_hand(tmp_path / "all" / "hands")
+    (tmp_path / "all" / "lungs" / "labels" / "0.txt").write_text("6\nwords\n")
+    with pytest.raises(ValueError, match=r"0\.txt"):
+        open_data(dataset_dir=tmp_path / "all", phantom_dir=tmp_path / "phantom")
+
+
+def test_a_folder_of_no_known_layout_is_refused(tmp_path: Path) -> None:
+    blank(tmp_path / "images" / "x.png")
+    with pytest.raises(ValueError, match="a dataset must have one of the layouts .*; got none of them"):
+        open_data(dataset_dir=tmp_path, phantom_dir=tmp_path / "phantom")
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"dataset_dir must be a folder; got '.*nowhere', which is not"
+    ):
+        open_data(dataset_dir=tmp_path / "nowhere", phantom_dir=tmp_path / "phantom")
+
+
+def test_missing_images_are_listed(tmp_path: Path) -> None:
+    names = [f"gone{n}.png" for n in range(7)]
+    cases = [{"image": str(tmp_path / name), "landmarks": [[1, 1]]} for name in names]
+    cases.append({"image": str(blank(tmp_path / "here.png")), "landmarks": [[1, 1]]})
+    path = Datalist("d", {"knee": KNEE}, cases[:3], test=cases[3:]).save(tmp_path / "datalist.json")
+    with pytest.raises(
+        FileNotFoundError, match=r"7 are not there: .*gone0\.png.*gone4\.png, \.\.\.\. Correct"
+    ) as raised:
+        open_data(path, phantom_dir=tmp_path)
+    assert "here.png" not in str(raised.value)
+    assert "gone5.png" not in str(raised.value)
+
+
+def test_missing_images_of_other_domains_do_not_matter(tmp_path: Path) -> None:
+    path = make_datalist(tmp_path)
+    (tmp_path / "head.png").unlink()
+    assert len(open_data(path, domains=["knee"], phantom_dir=tmp_path).test) == 1
+
+
+def test_without_data_the_phantom_is_drawn(tmp_path: Path, phantom_calls: list[tuple[str, ...]]) -> None:
+    data = open_data(domains=["hand"], phantom_dir=tmp_path / "phantom")
+    assert phantom_calls == [("hand",)]
+    assert list(data.domains) == ["hand"]
+    assert [len(data.training), len(data.validation), len(data.test)] == [1, 0, 1]
+    assert Path(data.test[0]["image"]).parent.parent == tmp_path / "phantom"
+
+
+def test_the_phantom_has_all_its_domains_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_datalist(tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    def fake(folder: Path, *, domains: tuple[str, ...]) -> Path:
+        asked.append(domains)
+        return path
+
+    monkeypatch.setattr(source, "make_phantom", fake)
+    assert open_data(phantom_dir=tmp_path).name == "own"
+    assert asked == [("head", "hand", "chest")]
+
+
+def test_the_images_of_a_folder_are_cases_without_landmarks(tmp_path: Path) -> None:
+    for name in ("b.png", "a.JPG"):
+        blank(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    cases = cases_to_predict(tmp_path, KNEE, phantom_dir=tmp_path / "phantom")
+    assert cases == [
+        {"image": str(tmp_path / "a.JPG"), "domain": "knee", "case": "a.JPG"},
+        {"image": str(tmp_path / "b.png"), "domain": "knee", "case": "b.png"},
+    ]
+
+
+def test_a_folder_without_images_has_nothing_to_predict(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="dataset_dir must be a folder of images; got none in"):
+        cases_to_predict(tmp_path, KNEE, phantom_dir=tmp_path / "phantom")
+
+
+def test_without_a_folder_the_test_images_of_the_phantom_are_predicted(tmp_path: Path) -> None:
+    hand = Domain("hand", ("a",), (8, 8))
+    cases = cases_to_predict(None, hand, phantom_dir=tmp_path / "phantom")
+    assert [sorted(case) for case in cases] == [["case", "domain", "image"]]
+    assert cases[0]["domain"] == "hand"
