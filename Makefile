@@ -18,7 +18,9 @@ test test-lower-bounds: export OMP_NUM_THREADS = 1
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m monai.bundle run training --config_file bundles/gu2net/configs/train.json
-	$(BIN)/python -m monai_gu2net evaluate
+	$(BIN)/python -m monai_gu2net predict bundles/gu2net/output/phantom/hand --domain hand \
+	    --checkpoint bundles/gu2net/output/model.pt --output-dir bundles/gu2net/output/prediction
+	@echo "Results: bundles/gu2net/output/report/report.md, learning_curve.png and prediction/ beside it"
 
 test: lint $(VENV)/.installed-test
 	$(BIN)/python $(PYTEST)

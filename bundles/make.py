@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net import __version__
-from monai_gu2net.data.phantom import DOMAINS
+from monai_gu2net.data.phantom.case import EXAMINATIONS
 
 HERE = Path(__file__).parent
 MIXES = {
@@ -35,12 +35,16 @@ def make_bundle(name: str, folder: Path) -> None:
         "domain": mix[0],
         # The universal bundle takes whatever domains its data has; the others keep to their own.
         "domains": None if universal else list(mix),
-        "declared_domains": {domain: DOMAINS[domain].to_dict() for domain in mix},
-        "channels": len(DOMAINS[mix[0]].landmarks),
-        "channel_def": {str(i): landmark for i, landmark in enumerate(DOMAINS[mix[0]].landmarks)},
+        "declared_domains": {domain: EXAMINATIONS[domain].domain.to_dict() for domain in mix},
+        "channels": len(EXAMINATIONS[mix[0]].domain.landmarks),
+        "channel_def": {str(i): landmark for i, landmark in enumerate(EXAMINATIONS[mix[0]].domain.landmarks)},
         "version": __version__,
     }
-    words = {"name": name, "title": "GU2Net " + (", ".join(mix) if universal else mix[0]), "mix": ", ".join(mix)}
+    words = {
+        "name": name,
+        "title": "GU2Net " + (", ".join(mix) if universal else mix[0]),
+        "mix": ", ".join(mix),
+    }
     for source in sorted((HERE / "template").rglob("*")):
         if not source.is_file():
             continue

@@ -34,9 +34,7 @@ autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 
 
-def shapes_are_no_emphasis(
-    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
+def shapes_are_no_emphasis(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Let docstrings write a shape as (B, C, *spatial)."""
     for number, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from monai_gu2net import __version__
-from monai_gu2net.data import SPLITS, Datalist, is_image, make_phantom, open_data
+from monai_gu2net.data import SPLITS, Datalist, Domain, is_image, make_phantom, open_data
 from monai_gu2net.data.layouts import LAYOUTS, read_layout
 from monai_gu2net.engines import evaluate_model, keep_freed_memory, predict_images
 from monai_gu2net.networks import ModelCard
@@ -68,20 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    prepare = _command(
-        commands, "prepare", _prepare, "make a datalist from dataset folders", _prepare_help()
-    )
+    prepare = _command(commands, "prepare", _prepare, "make a datalist from dataset folders", _prepare_help())
     prepare.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a dataset folder, a datalist to merge in, or 'phantom'"
     )
-    prepare.add_argument("-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)")
+    prepare.add_argument(
+        "-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)"
+    )
     prepare.add_argument("--name", help="what results call the data; by default the output folder's name")
     prepare.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
     prepare.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     prepare.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
     prepare.add_argument("--spacing", type=_spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
     prepare.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
-    prepare.add_argument("--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1")
+    prepare.add_argument(
+        "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
+    )
     prepare.add_argument("--test", type=_amount, help="patients of the test part, where the layout has no official one")
     prepare.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
@@ -99,9 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--domain", help="which of the model's domains the images are of")
     predict.add_argument("--spacing", type=_spacing, metavar="MM[,MM]", help="mm per pixel of the images")
     predict.add_argument(
-        "--min-confidence", type=float, default=0.0, help="below it a landmark is absent (default %(default)s)"
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        help="below it a landmark is absent (default %(default)s)",
     )
-    predict.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files per image (default: all)")
+    predict.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files per image (default: all)"
+    )
 
     info = _command(commands, "info", _info, "say what a checkpoint holds", None)
     info.add_argument("checkpoint", type=Path)
@@ -126,7 +133,9 @@ def _command(
 def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-m", "--checkpoint", required=True, type=Path, help="a trained model.pt")
     command.add_argument("-o", "--output-dir", required=True, type=Path, help="where the results go")
-    command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
+    command.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
+    )
 
 
 def _prepare_help() -> str:
@@ -142,7 +151,7 @@ def _prepare(options: argparse.Namespace) -> int:
     domains = {name: domain for part in parts for name, domain in part.domains.items()}
     if len(domains) != sum(len(part.domains) for part in parts):
         raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
-    splits = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
+    splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
     data = Datalist(options.name or options.output.resolve().parent.name, domains, **splits)
     data.save(options.output)
     for name, domain in domains.items():
@@ -155,7 +164,12 @@ def _prepare(options: argparse.Namespace) -> int:
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     if path.is_file():
         return Datalist.load(path)
-    domain, splits = read_layout(
+    domain, splits = _layout(path, options)
+    return Datalist(domain.name, {domain.name: domain}, splits["training"], splits["validation"], splits["test"])
+
+
+def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, Any]]:
+    return read_layout(
         path,
         layout=options.layout,
         domain=options.domain,
@@ -166,12 +180,14 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         test=options.test,
         seed=options.seed,
     )
-    return Datalist(domain.name, {domain.name: domain}, **splits)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     data = open_data(
-        options.datalist, options.dataset_dir, domains=options.domains, phantom_dir=options.output_dir / "phantom"
+        options.datalist,
+        options.dataset_dir,
+        domains=options.domains,
+        phantom_dir=options.output_dir / "phantom",
     )
     with tqdm(total=len(getattr(data, options.split)), desc="evaluating", unit="case") as bar:
         report = evaluate_model(
@@ -199,7 +215,9 @@ def _predict(options: argparse.Namespace) -> int:
     for path in options.images:
         images += sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else [path]
     if not images:
-        raise ValueError(f"IMAGE must be image files or a folder of them; got none in {options.images}. Check the path.")
+        raise ValueError(
+            f"IMAGE must be image files or a folder of them; got none in {options.images}. Check the path."
+        )
     if options.spacing == "unknown":
         raise ValueError("--spacing must be mm per pixel; got 'unknown'. Leave it out.")
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:

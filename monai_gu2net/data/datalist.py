@@ -67,9 +67,8 @@ class Datalist:
                 owner = patients.setdefault((case["domain"], case["patient"]), split)
                 if owner != split:
                     raise ValueError(
-                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one split; "
-                        "got "
-                        f"{owner} and {split}. Split by patient."
+                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one "
+                        f"split; got {owner} and {split}. Split by patient."
                     )
 
     @property
@@ -92,15 +91,10 @@ class Datalist:
         unknown = [name for name in names if name not in self.domains]
         if unknown:
             raise ValueError(
-                f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the "
-                "datalist."
+                f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the datalist."
             )
-        splits = {
-            split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS
-        }
-        return Datalist(
-            self.name, {name: self.domains[name] for name in names}, **splits, origin=self.origin
-        )
+        splits = {split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS}
+        return Datalist(self.name, {name: self.domains[name] for name in names}, **splits, origin=self.origin)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Datalist:
@@ -147,9 +141,7 @@ class Datalist:
     @classmethod
     def _from_json(cls, content: Any, folder: Path) -> Datalist:
         if not isinstance(content, Mapping) or not isinstance(content.get("domains"), Mapping):
-            raise ValueError(
-                "a datalist must be an object with 'domains'; see the how-to on datalists. Add it."
-            )
+            raise ValueError("a datalist must be an object with 'domains'; see the how-to on datalists. Add it.")
         if content.get("version", 1) != 1:
             raise ValueError(f"version must be 1; got {content['version']!r}. Update monai_gu2net.")
         origin = content.get("origin")
@@ -160,9 +152,7 @@ class Datalist:
             splits[split] = []
             for position, case in enumerate(content.get(split, [])):
                 if not isinstance(case, Mapping) or not isinstance(case.get("image"), str):
-                    raise ValueError(
-                        f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file."
-                    )
+                    raise ValueError(f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file.")
                 splits[split].append({**case, "image": str(folder / case["image"])})
         domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
         return cls(str(content.get("name", folder.name)), domains, **splits, origin=origin)
@@ -172,8 +162,7 @@ class Datalist:
         unknown = case.keys() - _CASE_FIELDS
         if unknown:
             raise ValueError(
-                f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them "
-                "out."
+                f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them out."
             )
         case = {key: value for key, value in case.items() if value is not None}
         if "image" not in case:
@@ -196,8 +185,7 @@ class Datalist:
                 strange = [key for key in landmarks if key not in domain.landmarks]
                 if strange:
                     raise ValueError(
-                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. "
-                        "Correct them."
+                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
                     )
                 landmarks = [landmarks.get(key) for key in domain.landmarks]
             count = len(landmarks) if isinstance(landmarks, Sized) else landmarks

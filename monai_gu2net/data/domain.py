@@ -64,22 +64,16 @@ class Domain:
         if repeated:
             self._refuse("landmarks", "be all different", repeated, "Rename the repeated ones")
         if len(self.size) not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
-            self._refuse(
-                "size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels"
-            )
+            self._refuse("size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels")
         if self.spacing is not None and (
             len(self.spacing) != len(self.size) or not all(0 < s < float("inf") for s in self.spacing)
         ):
-            self._refuse(
-                "spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown"
-            )
+            self._refuse("spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown")
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
             if not 0 < self.reference.mm < float("inf") or self.reference.first == self.reference.second:
-                self._refuse(
-                    "reference", "be two landmarks a positive length apart", self.reference, "Correct it"
-                )
+                self._refuse("reference", "be two landmarks a positive length apart", self.reference, "Correct it")
             self._known("reference", (self.reference.first, self.reference.second))
         for pair in self.mirror:
             if len(pair) != 2:
@@ -88,13 +82,9 @@ class Domain:
         mirrored = [name for pair in self.mirror for name in pair]
         repeated = sorted({name for name in mirrored if mirrored.count(name) > 1})
         if repeated:
-            self._refuse(
-                "mirror", "name each landmark in one place", repeated, "Leave out those of the midline"
-            )
+            self._refuse("mirror", "name each landmark in one place", repeated, "Leave out those of the midline")
         if type(self.in_channels) is not int or self.in_channels < 1:
-            self._refuse(
-                "in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1"
-            )
+            self._refuse("in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1")
 
     @property
     def unit(self) -> str:
@@ -124,6 +114,7 @@ class Domain:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
         known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels"}
+        fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
@@ -135,10 +126,8 @@ class Domain:
             )
         for field in ("landmarks", "size", "spacing", "mirror"):
             # A string would pass for a list of letters.
-            if not isinstance(fields.get(field, ()), list | tuple | None):
-                raise ValueError(
-                    f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets."
-                )
+            if not isinstance(fields.get(field, ()), list | tuple):
+                raise ValueError(f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets.")
         reference = fields.get("reference")
         if reference is not None:
             try:
@@ -182,6 +171,4 @@ class Domain:
     def _known(self, field: str, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
-            self._refuse(
-                field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling"
-            )
+            self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")

@@ -56,25 +56,17 @@ class DomainBatchSampler(Sampler[list[int]]):
         if not domains:
             raise ValueError("domains must hold one name per sample; got none. Is the training split empty?")
         if batch_size < 1 or (batches is not None and batches < 1):
-            raise ValueError(
-                f"batch_size and batches must be at least 1; got {batch_size} and {batches}. Raise them."
-            )
+            raise ValueError(f"batch_size and batches must be at least 1; got {batch_size} and {batches}. Raise them.")
         if not 0 <= temperature <= 1:
-            raise ValueError(
-                f"temperature must lie between 0 and 1; got {temperature}. Use 1 for proportional."
-            )
+            raise ValueError(f"temperature must lie between 0 and 1; got {temperature}. Use 1 for proportional.")
         if not 0 <= rank < num_replicas:
-            raise ValueError(
-                f"rank must lie between 0 and {num_replicas - 1}; got {rank}. Check the process group."
-            )
+            raise ValueError(f"rank must lie between 0 and {num_replicas - 1}; got {rank}. Check the process group.")
         names = sorted(set(domains))
         self._indices = [np.flatnonzero(np.array([d == name for d in domains])) for name in names]
         if shares is None:
             shares = {name: len(own) ** temperature for name, own in zip(names, self._indices, strict=True)}
         elif set(shares) != set(names) or not all(share > 0 for share in shares.values()):
-            raise ValueError(
-                f"shares must be positive for each of {names}; got {dict(shares)}. Correct them."
-            )
+            raise ValueError(f"shares must be positive for each of {names}; got {dict(shares)}. Correct them.")
         self._share = np.array([shares[name] for name in names]) / sum(shares.values())
         self._batch_size, self._seed = batch_size, seed
         self._replicas, self._rank = num_replicas, rank
@@ -108,9 +100,7 @@ class DomainBatchSampler(Sampler[list[int]]):
             passes = [random.permutation(indices) for _ in range(-(-need // len(indices)))]
             queues.append(iter(np.concatenate(passes)[:need] if passes else []))
         for domain in order:
-            step = [
-                [int(next(queues[domain])) for _ in range(self._batch_size)] for _ in range(self._replicas)
-            ]
+            step = [[int(next(queues[domain])) for _ in range(self._batch_size)] for _ in range(self._replicas)]
             yield step[self._rank]
 
 

@@ -61,8 +61,7 @@ def open_data(
     if missing:
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
-            f"Images of the datalist must be files; {len(missing)} are not there: {shown}. Correct their "
-            "paths."
+            f"Images of the datalist must be files; {len(missing)} are not there: {shown}. Correct their paths."
         )
     return data
 
@@ -85,7 +84,9 @@ def cases_to_predict(
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
     images = sorted(path for path in Path(folder).glob("*") if is_image(path))
     if not images:
-        raise FileNotFoundError(f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path.")
+        raise FileNotFoundError(
+            f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path."
+        )
     return [{"image": str(path), "domain": domain.name, "case": path.name} for path in images]
 
 
@@ -115,8 +116,5 @@ def _from_layouts(folder: Path) -> Datalist:
         if not found:
             raise
     parts = [read_layout(path) for path in found]
-    return Datalist(
-        folder.resolve().name,
-        {domain.name: domain for domain, _ in parts},
-        *([case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS),
-    )
+    cases = {split: [case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS}
+    return Datalist(folder.resolve().name, {domain.name: domain for domain, _ in parts}, **cases, origin=None)

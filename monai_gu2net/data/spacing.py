@@ -27,12 +27,8 @@ def reference_length_spacing(points: np.ndarray, domain: Domain) -> float | None
     Source: Payer et al., Medical Image Analysis 54 (2019), the 50 mm wrist of the hand radiographs.
     """
     if domain.reference is None:
-        raise ValueError(
-            f"Domain {domain.name!r} must have a reference length; got none. Declare 'reference'."
-        )
-    first, second = (
-        points[domain.landmarks.index(name)] for name in (domain.reference.first, domain.reference.second)
-    )
+        raise ValueError(f"Domain {domain.name!r} must have a reference length; got none. Declare 'reference'.")
+    first, second = (points[domain.landmarks.index(name)] for name in (domain.reference.first, domain.reference.second))
     distance = float(np.linalg.norm(np.asarray(first, dtype=float) - np.asarray(second, dtype=float)))
     return domain.reference.mm / distance if np.isfinite(distance) and distance > 0 else None
 
@@ -64,6 +60,4 @@ def case_spacing(case: Mapping[str, Any], domain: Domain) -> tuple[tuple[float, 
 def points_of(landmarks: Any, dims: int) -> np.ndarray:
     """(N, D) float64 points from a datalist's list, with NaN rows where it says None."""
     absent = [float("nan")] * dims
-    return np.array([absent if point is None else point for point in landmarks], dtype=np.float64).reshape(
-        -1, dims
-    )
+    return np.array([absent if point is None else point for point in landmarks], dtype=np.float64).reshape(-1, dims)

@@ -44,9 +44,7 @@ class TolerantDataset(IterableDataset[Any]):
                 sample = self.transform(dict(case))
             except Exception as error:
                 reason = _reason(error)
-                _log.warning(
-                    "Case %s of domain %s left out: %s", case.get("case"), case.get("domain"), reason
-                )
+                _log.warning("Case %s of domain %s left out: %s", case.get("case"), case.get("domain"), reason)
                 self.failures.append(
                     {"case": str(case.get("case")), "domain": str(case.get("domain")), "reason": reason}
                 )

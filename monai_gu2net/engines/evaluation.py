@@ -54,8 +54,9 @@ def evaluate_model(
         if known is None or known.landmarks != domain.landmarks:
             strange = "no such domain" if known is None else sorted(set(domain.landmarks) ^ set(known.landmarks))
             raise ValueError(
-                f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks in "
-                f"the same order; it differs in {strange or 'their order'}. Evaluate with the datalist it was trained with."
+                f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks "
+                f"in the same order; it differs in {strange or 'their order'}. Evaluate with "
+                "the datalist it was trained with."
             )
     cases = getattr(data, split)
     if not cases:

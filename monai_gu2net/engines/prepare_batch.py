@@ -25,9 +25,7 @@ class PrepareDomainBatch(PrepareBatch):
         ValueError: the batch mixes domains.
     """
 
-    def __init__(
-        self, *, image_key: str = "image", points_key: str = "points", domain_key: str = "domain"
-    ) -> None:
+    def __init__(self, *, image_key: str = "image", points_key: str = "points", domain_key: str = "domain") -> None:
         self.image_key, self.points_key, self.domain_key = image_key, points_key, domain_key
 
     def __call__(  # type: ignore[override]
@@ -39,8 +37,7 @@ class PrepareDomainBatch(PrepareBatch):
         domains = set(batchdata[self.domain_key])
         if len(domains) != 1:
             raise ValueError(
-                f"A batch must be of one domain; got {sorted(domains)}. Use DomainBatchSampler, or a "
-                "batch size of 1."
+                f"A batch must be of one domain; got {sorted(domains)}. Use DomainBatchSampler, or a batch size of 1."
             )
         image = batchdata[self.image_key].to(device, non_blocking=non_blocking)
         points = batchdata.get(self.points_key)

@@ -7,5 +7,6 @@ from __future__ import annotations
 from monai_gu2net.handlers.checkpoints import TrainingCheckpoints
 from monai_gu2net.handlers.metrics_log import MetricsLog
 from monai_gu2net.handlers.result_rows import ResultRows
+from monai_gu2net.handlers.validation_pictures import ValidationPictures
 
-__all__ = ["MetricsLog", "ResultRows", "TrainingCheckpoints"]
+__all__ = ["MetricsLog", "ResultRows", "TrainingCheckpoints", "ValidationPictures"]

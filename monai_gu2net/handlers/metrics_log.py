@@ -33,9 +33,7 @@ class MetricsLog:
         validator: the engine whose ``state.metrics`` are logged.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], *, optimizer: torch.optim.Optimizer, validator: Engine
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, optimizer: torch.optim.Optimizer, validator: Engine) -> None:
         self.folder = Path(folder)
         self.optimizer, self.validator = optimizer, validator
         self._rows: list[dict[str, Any]] = []

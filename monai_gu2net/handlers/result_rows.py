@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.metrics import radial_error
+from monai_gu2net.metrics import evaluated_samples, radial_error
 from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 
 __all__ = ["ResultRows"]
@@ -22,8 +22,9 @@ _AXES = "xyz"
 class ResultRows:
     """Collects what an evaluator found, in pixels of the image files.
 
-    A row has ``case``, ``domain``, ``landmark``, ``reference_x``, ``reference_y``, ``predicted_x``, ``predicted_y`` (pixels
-    of the file, NaN where absent; with ``_z`` in 3-D), ``error`` (NaN: not annotated; inf: annotated, not found) in
+    A row has ``case``, ``domain``, ``landmark``, ``reference_x``, ``reference_y``, ``predicted_x``, ``predicted_y``
+    (pixels of the file, NaN where absent; with ``_z`` in
+    3-D), ``error`` (NaN: not annotated; inf: annotated, not found) in
     ``unit`` ("mm", or "px" of the file where spacing is unknown), ``spacing_source`` and ``confidence``.
 
     Attach it to an evaluator whose batches come from ``RadiographPreprocessing`` and whose postprocessing is
@@ -43,8 +44,8 @@ class ResultRows:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
 
     def _collect(self, engine: Engine) -> None:
-        for batch, output in zip(engine.state.batch, engine.state.output, strict=True):
-            self.rows += _rows({**batch, **output}, self.domains[batch["domain"]])
+        for sample in evaluated_samples(engine):
+            self.rows += _rows(sample, self.domains[sample["domain"]])
 
 
 def _rows(sample: Mapping[str, Any], domain: Domain) -> list[dict[str, Any]]:

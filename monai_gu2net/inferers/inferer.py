@@ -33,9 +33,7 @@ class LandmarkInferer(Inferer):
     def __init__(self, *, precision: str = "auto") -> None:
         super().__init__()
         if precision not in ("auto", "bfloat16", "float32"):
-            raise ValueError(
-                f"precision must be 'auto', 'bfloat16' or 'float32'; got {precision!r}. Choose one."
-            )
+            raise ValueError(f"precision must be 'auto', 'bfloat16' or 'float32'; got {precision!r}. Choose one.")
         self.precision = precision
 
     def __call__(  # type: ignore[override]

@@ -96,17 +96,13 @@ def _matrix_and_shift(affine: ArrayLike, shape: tuple[int, ...]) -> tuple[np.nda
     matrix = np.asarray(affine, dtype=np.float64)
     dims = shape[-1] if shape else 0
     if dims not in (2, 3):
-        raise ValueError(
-            f"points must have shape (..., 2) or (..., 3); got {shape}. Put the coordinates last."
-        )
+        raise ValueError(f"points must have shape (..., 2) or (..., 3); got {shape}. Put the coordinates last.")
     if matrix.shape not in {(dims + 1, dims + 1), (4, 4)}:
         raise ValueError(
             f"affine must have shape {(dims + 1, dims + 1)} for points of {dims} coordinates; got "
             f"{matrix.shape}. Give a homogeneous matrix from index to mm."
         )
-    if matrix.shape[0] > dims + 1 and not np.allclose(
-        matrix[2, :2], 0.0, atol=1e-6 * np.abs(matrix[:2, :2]).max()
-    ):
+    if matrix.shape[0] > dims + 1 and not np.allclose(matrix[2, :2], 0.0, atol=1e-6 * np.abs(matrix[:2, :2]).max()):
         raise ValueError(
             f"affine must keep a 2-D image in the plane of its first two axes; got a third row "
             f"{matrix[2].tolist()}. Give 3-D points for an image that is tilted in space."

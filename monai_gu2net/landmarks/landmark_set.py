@@ -46,9 +46,7 @@ class LandmarkSet:
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "points", _checked_points(self.names, self.points))
         if self.frame not in ("index", "mm"):
-            raise ValueError(
-                f"frame must be 'index' or 'mm'; got {self.frame!r}. Name the frame of the points."
-            )
+            raise ValueError(f"frame must be 'index' or 'mm'; got {self.frame!r}. Name the frame of the points.")
 
     @property
     def present(self) -> np.ndarray:
@@ -96,11 +94,7 @@ class LandmarkSet:
         Args:
             affine: (D+1, D+1) or (4, 4), index to mm.
         """
-        return (
-            self
-            if self.frame == "index"
-            else LandmarkSet(self.names, mm_to_index(self.points, affine), "index")
-        )
+        return self if self.frame == "index" else LandmarkSet(self.names, mm_to_index(self.points, affine), "index")
 
 
 def _checked_points(names: tuple[str, ...], points: ArrayLike) -> np.ndarray:

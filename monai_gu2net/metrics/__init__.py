@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from monai_gu2net.metrics.ignite import DomainRadialError
+from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
 from monai_gu2net.metrics.radial_error import (
     RadialErrorMetric,
     radial_error,
@@ -16,6 +16,7 @@ from monai_gu2net.metrics.radial_error import (
 __all__ = [
     "DomainRadialError",
     "RadialErrorMetric",
+    "evaluated_samples",
     "radial_error",
     "successful_detection_rate",
     "summarize_errors",

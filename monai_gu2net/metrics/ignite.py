@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from ignite.engine import Engine
@@ -61,8 +63,7 @@ class DomainRadialError(Metric):
 
     def iteration_completed(self, engine: Engine) -> None:
         """Add the samples of the iteration."""
-        # Ignite hands over the output alone, but the reference of a sample stays in MONAI's batch.
-        samples = [{**batch, **output} for batch, output in zip(engine.state.batch, engine.state.output, strict=True)]
+        samples = evaluated_samples(engine)
         predicted, reference, domains = ([sample[key] for sample in samples] for key in self._keys)
         self.update((predicted, reference, domains))
 
@@ -110,10 +111,18 @@ class DomainRadialError(Metric):
         if not isinstance(self.thresholds, Mapping):
             return self.thresholds
         if domain not in self.thresholds:
-            raise ValueError(
-                f"thresholds must name every domain; got {sorted(self.thresholds)}. Add {domain!r}."
-            )
+            raise ValueError(f"thresholds must name every domain; got {sorted(self.thresholds)}. Add {domain!r}.")
         return self.thresholds[domain]
+
+
+def evaluated_samples(engine: Engine) -> list[dict[str, Any]]:
+    """The samples of a MONAI evaluator's iteration, each with what its batch and its output hold.
+
+    Ignite hands a metric the output alone, but the reference of a sample stays in MONAI's decollated batch.
+    """
+    batch: Any = engine.state.batch
+    output: Any = engine.state.output
+    return [{**given, **found} for given, found in zip(batch, output, strict=True)]
 
 
 def _gather(errors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -158,9 +158,7 @@ class RadialErrorMetric(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
         if y is None:
-            raise ValueError(
-                "y must hold the reference landmarks; got None. Call the metric as metric(y_pred, y)."
-            )
+            raise ValueError("y must hold the reference landmarks; got None. Call the metric as metric(y_pred, y).")
         return radial_error(y_pred, y).flatten()
 
     def aggregate(self) -> Tensor:

@@ -41,9 +41,7 @@ def load_authors_weights(network: DomainNetwork, checkpoint: Mapping[str, Any]) 
         if name not in theirs:
             differences.append(f"{name} is missing")
         elif theirs[name].shape != ours[our_name].shape:
-            differences.append(
-                f"{name} has shape {tuple(theirs[name].shape)}, not {tuple(ours[our_name].shape)}"
-            )
+            differences.append(f"{name} has shape {tuple(theirs[name].shape)}, not {tuple(ours[our_name].shape)}")
     known = set(names.values())
     differences += [f"{name} is left over" for name in theirs if name not in known]
     if differences:
@@ -78,9 +76,7 @@ def _authors_name(name: str, network: DomainNetwork) -> str:
     dilated = re.fullmatch(r"convs\.(\d+)\.(conv|norm)\.domains\.(\d+)\.(.+)", name)
     if dilated:
         return f"convs{dilated[3]}.{dilated[1]}.{_DILATED[dilated[2]]}.{dilated[4]}"
-    body = re.fullmatch(
-        r"body\.(encoder|decoder)\.(\d+)\.(first|second)\.(\w+)(?:\.domains\.(\d+))?\.(\w+)", name
-    )
+    body = re.fullmatch(r"body\.(encoder|decoder)\.(\d+)\.(first|second)\.(\w+)(?:\.domains\.(\d+))?\.(\w+)", name)
     if body is None:
         raise ValueError(f"network must be one of the paper's; got parameter {name}.")
     coder, level, position, part, domain, tensor = body.groups()

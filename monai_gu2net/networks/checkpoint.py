@@ -81,14 +81,18 @@ class ModelCard:
         for name, domain in self.domains.items():
             ours, theirs = domain.landmarks, saved.domains[name].landmarks
             if ours != theirs:
-                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]] or (ours, theirs)
+                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]] or (
+                    ours,
+                    theirs,
+                )
                 raise ValueError(
                     f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
                     f"checkpoint's): {different}. Use the datalist it was trained with."
                 )
         if saved.network != self.network:
             raise ValueError(
-                f"The checkpoint's network must be {self.network}; got {saved.network}. Use the options it was trained with."
+                f"The checkpoint's network must be {self.network}; got {saved.network}. "
+                "Use the options it was trained with."
             )
 
     @classmethod
@@ -108,7 +112,10 @@ class ModelCard:
 
 
 def load_model(
-    path: str | os.PathLike[str], *, map_location: str | torch.device = "cpu", default_domain: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    map_location: str | torch.device = "cpu",
+    default_domain: str | None = None,
 ) -> tuple[DomainNetwork, ModelCard]:
     """A trained network, in evaluation mode and float32, and its card.
 
@@ -127,7 +134,9 @@ def load_model(
     try:
         network.load_state_dict(state["model"])
     except RuntimeError as error:
-        raise ValueError(f"{path}: the weights must fit the card; {error}. The file is damaged or was edited.") from error
+        raise ValueError(
+            f"{path}: the weights must fit the card; {error}. The file is damaged or was edited."
+        ) from error
     return network.to(map_location).eval(), card
 
 
@@ -182,15 +191,19 @@ def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> P
 def _read(path: Path, map_location: str | torch.device) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
-            f"The checkpoint must be a file; got {str(path)!r}, which is not there. Train a model first, or correct the path."
+            f"The checkpoint must be a file; got {str(path)!r}, which is not there. "
+            "Train a model first, or correct the path."
         )
     try:
         state = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # torch names no common type for what a foreign file can raise
-        raise ValueError(f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind.") from error
+        raise ValueError(
+            f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
+        ) from error
     if not isinstance(state, dict) or "model" not in state or "card" not in state:
         raise ValueError(
-            f"{path} must hold 'model' and 'card'; got {sorted(state) if isinstance(state, dict) else type(state).__name__}. "
+            f"{path} must hold 'model' and 'card'; got "
+            f"{sorted(state) if isinstance(state, dict) else type(state).__name__}. "
             "Weights of the authors' code go through load_authors_weights."
         )
     return state

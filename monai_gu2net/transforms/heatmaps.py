@@ -172,8 +172,7 @@ def _decode(maps: Tensor, log: Callable[[Tensor], Tensor], refine: Refinement) -
         centre = pixel.clamp(1, size - 2)
         middle = index + (centre - pixel) * stride
         before, at, after = (
-            log(flat.gather(-1, (middle + step * stride).unsqueeze(-1)).squeeze(-1).float())
-            for step in (-1, 0, 1)
+            log(flat.gather(-1, (middle + step * stride).unsqueeze(-1)).squeeze(-1).float()) for step in (-1, 0, 1)
         )
         curvature = before - 2 * at + after
         vertex = centre + (before - after) / (2 * curvature)

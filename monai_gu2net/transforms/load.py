@@ -53,9 +53,7 @@ class LoadRadiographd(MapTransform):
             except Exception as error:  # what a reader raises on a broken file differs between libraries
                 if str(error).startswith(path.name):
                     raise
-                raise ValueError(
-                    f"{path.name} must be a whole image; got {error}. Export it again."
-                ) from error
+                raise ValueError(f"{path.name} must be a whole image; got {error}. Export it again.") from error
             image = EnsureChannelFirst()(torch.as_tensor(array, dtype=torch.float32), meta)
             sample[key] = MetaTensor(plain_tensor(image), affine=to_affine_nd(3, meta["affine"]))
         return sample

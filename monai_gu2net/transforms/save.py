@@ -60,7 +60,7 @@ class SaveLandmarksd(MapTransform):
         sample = dict(data)
         domain = self.domains[sample["domain"]]
         affine = torch.as_tensor(sample["file_affine"]).cpu().double()
-        for key in self.key_iterator({**sample, **{key: None for key in self.keys}}):
+        for key in self.key_iterator({**sample, **dict.fromkeys(self.keys)}):
             world = torch.as_tensor(sample[f"{key}_landmarks"]).cpu().double()
             to_file = torch.linalg.inv(spatial_affine(affine, world.shape[-1]))
             pixels = LandmarkSet(domain.landmarks, apply_affine(world, to_file).numpy(), "index")

@@ -40,9 +40,7 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
     for row in _measured(rows):
         errors.setdefault(row["unit"], {}).setdefault(row["domain"], []).append(row["error"])
     figure = Figure(figsize=(5.5 * len(errors), 4), dpi=DPI, layout="constrained")
-    for axes, (unit, domains) in zip(
-        figure.subplots(1, len(errors), squeeze=False)[0], errors.items(), strict=True
-    ):
+    for axes, (unit, domains) in zip(figure.subplots(1, len(errors), squeeze=False)[0], errors.items(), strict=True):
         ordered = {domain: np.sort(values) for domain, values in domains.items()}
         ends = [np.quantile(found, 0.95) for v in ordered.values() if (found := v[np.isfinite(v)]).size]
         end = limit or float(max(ends, default=0)) or 1.0
@@ -60,9 +58,7 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
         )
         axes.grid(alpha=0.3)
         # matplotlib leaves names out that begin with "_", and reads "$" as mathematics
-        names = [
-            f"domain {domain}, n = {len(values)}".replace("$", r"\$") for domain, values in ordered.items()
-        ]
+        names = [f"domain {domain}, n = {len(values)}".replace("$", r"\$") for domain, values in ordered.items()]
         axes.legend(lines, names, loc="lower right")
     return figure
 
@@ -86,9 +82,7 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
     rows = checked_rows(rows)
     groups = sorted({(row["domain"], row["unit"]) for row in rows})
     if len(groups) > 1:
-        raise ValueError(
-            f"Errors by landmark must be of one domain and unit; got {groups}. Select the rows of one."
-        )
+        raise ValueError(f"Errors by landmark must be of one domain and unit; got {groups}. Select the rows of one.")
     # One that is nowhere annotated keeps its place, so that the numbers are those of the tables and pictures.
     errors: dict[str, list[float]] = {row["landmark"]: [] for row in rows}
     for row in _measured(rows):
@@ -154,9 +148,7 @@ def draw_learning_curve(path: str | os.PathLike[str]) -> Figure:
         if name in ("epoch", "learning_rate") or name.endswith(("loss", "mre"))
     }
     losses = {name: series for name, series in values.items() if name.endswith("loss")}
-    radial = {
-        name: series for name, series in values.items() if name.endswith("mre") and np.isfinite(series).any()
-    }
+    radial = {name: series for name, series in values.items() if name.endswith("mre") and np.isfinite(series).any()}
 
     figure = Figure(figsize=(7, 6 if radial else 3.2), dpi=DPI, layout="constrained")
     panels = figure.subplots(2 if radial else 1, 1, sharex=True, squeeze=False)[:, 0]

@@ -129,8 +129,7 @@ def _plane(image: NDArray[np.generic] | torch.Tensor) -> NDArray[np.float32]:
         plane = plane[0]
     if plane.ndim != 2 or not plane.size:
         raise ValueError(
-            f"The image must be (1, W, H) or (W, H); got {plane.shape}. "
-            "Choose one channel, or one slice of a volume."
+            f"The image must be (1, W, H) or (W, H); got {plane.shape}. Choose one channel, or one slice of a volume."
         )
     return np.nan_to_num(plane)
 

@@ -101,17 +101,13 @@ def write_report(
     return write_text_whole(folder / "report.md", "\n".join(text))
 
 
-def _write_landmarks(
-    folder: Path, groups: Mapping[Case, Rows], summaries: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def _write_landmarks(folder: Path, groups: Mapping[Case, Rows], summaries: Sequence[Mapping[str, Any]]) -> list[str]:
     """Table and plot of each domain and unit."""
     plain = len({domain for domain, _ in groups}) == len(groups)
     names = _file_names({group: group[:1] if plain else group for group in groups})
     text = []
     for (domain, unit), rows in groups.items():
-        own = [
-            s for s in summaries if (s["domain"], s["unit"]) == (domain, unit) and s["landmark"] is not None
-        ]
+        own = [s for s in summaries if (s["domain"], s["unit"]) == (domain, unit) and s["landmark"] is not None]
         text += [f"## Landmarks of {markdown_text(domain)} ({unit})\n", summary_markdown(own)]
         if any(summary["count"] for summary in own):
             path = f"per_landmark_{names[domain, unit]}.png"
@@ -125,9 +121,7 @@ def _write_overlays(
 ) -> list[str]:
     """Pictures of chosen cases, one by one and on a page."""
     chosen = [
-        (kind, case, error, group)
-        for group, rows in groups.items()
-        for kind, case, error in _choose(rows, worst)
+        (kind, case, error, group) for group, rows in groups.items() for kind, case, error in _choose(rows, worst)
     ]
     if not chosen:
         return []
@@ -137,9 +131,7 @@ def _write_overlays(
     for kind, rows, error, group in chosen:
         (domain, case), unit = _case(rows), group[1]
         # the landmark's number in the domain's table, whichever landmarks this case has
-        numbers = {
-            name: n for n, name in enumerate(dict.fromkeys(row["landmark"] for row in groups[group]), start=1)
-        }
+        numbers = {name: n for n, name in enumerate(dict.fromkeys(row["landmark"] for row in groups[group]), start=1)}
         told = f", mean error {error:.2f} {unit}" if math.isfinite(error) else ", not all found"
         title = f"{domain} {case}: {kind}{'' if math.isnan(error) else told}"
         try:
@@ -167,11 +159,7 @@ def _choose(rows: Rows, worst: int) -> list[tuple[str, Rows, float]]:
     cases: dict[str, Rows] = {}
     for row in rows:
         cases.setdefault(row["case"], []).append(row)
-    flat = [
-        case
-        for case in cases.values()
-        if not any(math.isfinite(row.get("predicted_z", math.nan)) for row in case)
-    ]
+    flat = [case for case in cases.values() if not any(math.isfinite(row.get("predicted_z", math.nan)) for row in case)]
     means = []
     for case in flat:
         errors = [row["error"] for row in case if not math.isnan(row["error"])]
@@ -195,12 +183,8 @@ def _plane(load: LoadRadiographd, images: Mapping[Case, str | os.PathLike[str]],
     return plane
 
 
-def _draw(
-    image: Tensor, rows: Rows, numbers: Mapping[str, int], title: str, longest_side: int
-) -> NDArray[np.uint8]:
-    points = {
-        kind: [[row[f"{kind}_x"], row[f"{kind}_y"]] for row in rows] for kind in ("predicted", "reference")
-    }
+def _draw(image: Tensor, rows: Rows, numbers: Mapping[str, int], title: str, longest_side: int) -> NDArray[np.uint8]:
+    points = {kind: [[row[f"{kind}_x"], row[f"{kind}_y"]] for row in rows] for kind in ("predicted", "reference")}
     return draw_landmarks(
         image,
         predicted=points["predicted"],

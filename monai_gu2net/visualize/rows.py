@@ -52,8 +52,7 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         missing = [column for column in _NEEDED if column not in row]
         if missing:
             raise ValueError(
-                f"Result row {position} must have the columns {list(_NEEDED)}; got none for {missing}. "
-                "Add them."
+                f"Result row {position} must have the columns {list(_NEEDED)}; got none for {missing}. Add them."
             )
         case, domain, landmark = key = (str(row["case"]), str(row["domain"]), str(row["landmark"]))
         where = f"Landmark {landmark!r} of case {case!r} of domain {domain!r}"
@@ -64,9 +63,7 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             raise ValueError(f"{where}: unit must be 'mm' or 'px'; got {row['unit']!r}. Correct it.")
         error = _number(row["error"])
         if error < 0:
-            raise ValueError(
-                f"{where}: error must be a distance; got {error}. Pass what radial_error returns."
-            )
+            raise ValueError(f"{where}: error must be a distance; got {error}. Pass what radial_error returns.")
         checked.append(
             {
                 "case": case,
@@ -98,9 +95,7 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) 
     """
     checked = checked_rows(rows)
     # Without rows there is still a header, so that the file can be read back.
-    columns = (
-        list(checked[0]) if checked else list(checked_rows([dict.fromkeys(_NEEDED, "mm") | {"error": 0}])[0])
-    )
+    columns = list(checked[0]) if checked else list(checked_rows([dict.fromkeys(_NEEDED, "mm") | {"error": 0}])[0])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -127,9 +122,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         rows = list(reader)
         missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
         if missing:
-            raise ValueError(
-                f"The header must have the columns {list(_NEEDED)}; got none for {missing}. Add them."
-            )
+            raise ValueError(f"The header must have the columns {list(_NEEDED)}; got none for {missing}. Add them.")
         return checked_rows(rows)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: {error}") from error

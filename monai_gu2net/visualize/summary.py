@@ -125,7 +125,6 @@ def _thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[f
         return thresholds
     if domain not in thresholds and unit not in thresholds:
         raise ValueError(
-            f"thresholds must name every domain or its unit; got {sorted(thresholds)}. "
-            f"Add {domain!r} or {unit!r}."
+            f"thresholds must name every domain or its unit; got {sorted(thresholds)}. Add {domain!r} or {unit!r}."
         )
     return thresholds[domain] if domain in thresholds else thresholds[unit]

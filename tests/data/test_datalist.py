@@ -172,7 +172,7 @@ def test_a_datalist_can_be_cut_down_to_some_domains() -> None:
         ({"training": [case(1, spacing=0.1)]}, r"spacing must be 2 positive numbers; got 0\.1"),
         (
             {"training": [case(1)], "test": [case(2, case="001", patient="q")]},
-            r"Case '001' of domain 'head' must stand in the datalist once; got it at training\[0\] and test\[0\]",
+            r"Case '001' of domain 'head' must stand in the datalist once; .* training\[0\] and test\[0\]",
         ),
         (
             {"training": [case(1, patient="p")], "validation": [case(2, patient="p")]},
@@ -228,9 +228,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["json", "disk"])
-def test_a_failing_save_leaves_the_earlier_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
+def test_a_failing_save_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     datalist = Datalist("first", {"head": HEAD}, [case(1)])
     path = datalist.save(tmp_path / "datalist.json")
     earlier = path.read_bytes()

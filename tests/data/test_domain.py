@@ -66,12 +66,13 @@ def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None
             {"landmarks": ["a"], "size": [4, 4], "spacings": 1},
             r"must have fields among .*; got \['spacings'\]",
         ),
+        ({"landmarks": None, "size": [4, 4]}, r"Domain 'hand' must have 'landmarks'; got \['size'\]"),
         ({"landmarks": "abc", "size": [4, 4]}, r"'hand': landmarks must be a list; got 'abc'"),
         ({"landmarks": ["a"], "size": 4}, r"'hand': size must be a list; got 4"),
         ({"landmarks": ["a"], "size": [4, 4], "spacing": 0.1}, r"'hand': spacing must be a list; got 0\.1"),
         (
             {"landmarks": ["a", "b"], "size": [4, 4], "reference": ["a", "b"]},
-            r"'hand': reference must be \{'between': \[landmark, landmark\], 'mm': length\}; got \['a', 'b'\]",
+            r"'hand': reference must be \{'between': \[landmark, landmark\], 'mm': length\}; got \['a'",
         ),
         ({"landmarks": ["a", "b"], "size": [4, 4], "reference": {"mm": 5}}, r"reference must be \{'between'"),
         (

@@ -55,9 +55,7 @@ def make_hand(folder: Path, ids: Sequence[int], *, listed: Sequence[int] | None 
     for image in ids:
         blank(folder / "jpg" / f"{image}.jpg", (40, 40))
     line = ",".join(f"{n},{n}" for n in range(1, 38))
-    (folder / "all.csv").write_text(
-        "".join(f"{image},{line}\n" for image in (ids if listed is None else listed))
-    )
+    (folder / "all.csv").write_text("".join(f"{image},{line}\n" for image in (ids if listed is None else listed)))
     return folder
 
 
@@ -274,9 +272,7 @@ class TestTable:
         assert read_table_folder(tmp_path, size=(64, 96))[0].size == (64, 96)
 
     def test_empty_and_outside_points_are_absent(self, tmp_path):
-        _, splits = read_table_folder(
-            make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0
-        )
+        _, splits = read_table_folder(make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0)
         assert splits["training"][0]["landmarks"] == [None, None]
 
     def test_a_split_column_decides(self, tmp_path):
@@ -284,9 +280,7 @@ class TestTable:
         lines = ["1.png,test,1,2", "2.png,training,1,2", "3.png,validation,1,2"]
         _, splits = read_table_folder(make_table(tmp_path, lines, header=header))
         assert names_of(splits) == {"training": ["2"], "validation": ["3"], "test": ["1"]}
-        with pytest.raises(
-            ValueError, match="the column 'split' must be filled in for all cases and decide alone"
-        ):
+        with pytest.raises(ValueError, match="the column 'split' must be filled in for all cases and decide alone"):
             read_table_folder(tmp_path, test=0.5)
 
     @pytest.mark.parametrize(
@@ -347,9 +341,7 @@ class TestMarkups:
     def folder(self, tmp_path: Path) -> Path:
         for name, points in (("a", [[1.0, 2.0], [3.0, 4.0]]), ("b", [[5.0, 6.0], [math.nan] * 2])):
             blank(tmp_path / f"{name}.png")
-            write_landmarks(
-                tmp_path / f"{name}.mrk.json", LandmarkSet(("one", "two"), np.array(points), "mm")
-            )
+            write_landmarks(tmp_path / f"{name}.mrk.json", LandmarkSet(("one", "two"), np.array(points), "mm"))
         return tmp_path
 
     def test_points_without_spacing_are_pixels(self, folder):
@@ -366,9 +358,7 @@ class TestMarkups:
         domain, splits = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
         assert domain.landmarks == ("two", "three", "one")
         assert splits["training"][0]["landmarks"] == [[3.0, 4.0], None, [1.0, 2.0]]
-        with pytest.raises(
-            ValueError, match=r"a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"
-        ):
+        with pytest.raises(ValueError, match=r"a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"):
             read_markups_folder(folder, landmarks=["one"])
 
     def test_strays_on_either_side_are_named(self, folder, caplog):
@@ -443,16 +433,12 @@ SHARES = st.floats(0, 0.49) | st.integers(0, 2)
 
 class TestSplitByPatient:
     @given(
-        patients=st.lists(st.integers(0, 30), min_size=6, max_size=40).filter(
-            lambda drawn: len(set(drawn)) > 5
-        ),
+        patients=st.lists(st.integers(0, 30), min_size=6, max_size=40).filter(lambda drawn: len(set(drawn)) > 5),
         validation=SHARES,
         test=SHARES,
         seed=st.integers(0, 5),
     )
-    def test_no_patient_stands_in_two_parts_and_no_wished_part_is_empty(
-        self, patients, validation, test, seed
-    ):
+    def test_no_patient_stands_in_two_parts_and_no_wished_part_is_empty(self, patients, validation, test, seed):
         cases = [{"case": str(n), "patient": str(patient)} for n, patient in enumerate(patients)]
         splits = split_by_patient(cases, validation=validation, test=test, seed=seed)
         found = {part: {case["patient"] for case in of} for part, of in splits.items()}
@@ -472,9 +458,7 @@ class TestSplitByPatient:
             p: {c["case"] for c in of} for p, of in backwards.items()
         }
 
-    @pytest.mark.parametrize(
-        ("count", "sizes"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1))]
-    )
+    @pytest.mark.parametrize(("count", "sizes"), [(0, (0, 0, 0)), (1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1))])
     def test_training_comes_first_then_test_where_patients_are_few(self, count, sizes):
         splits = split_by_patient([{"case": str(n)} for n in range(count)], validation=0.1, test=0.2)
         assert tuple(len(splits[part]) for part in ("training", "validation", "test")) == sizes

@@ -80,9 +80,7 @@ def test_chords_of_a_turned_ellipsoid_are_those_of_counted_samples(semi_axes, tu
     st.floats(-0.5, 1.5),
     st.floats(-1, 1),
 )
-def test_chords_of_a_round_cone_are_those_of_counted_samples(
-    start, start_radius, end, end_radius, share, aside
-):
+def test_chords_of_a_round_cone_are_those_of_counted_samples(start, start_radius, end, end_radius, share, aside):
     cone = REST.cone(start, start_radius, end, end_radius)
     x, y = (cone.start + share * (cone.end - cone.start) + aside * start_radius)[:2]
     expected = sampled_length(lambda points: in_round_cone(points, cone), x, y)
@@ -176,9 +174,7 @@ def test_phantom_and_dataset_name_the_same_landmarks_alike():
     assert [landmarks["hand"][place] for place in named] == [HAND_LANDMARKS[place] for place in named]
 
 
-@pytest.mark.parametrize(
-    ("domain", "draw"), [("head", draw_head), ("hand", draw_hand), ("chest", draw_chest)]
-)
+@pytest.mark.parametrize(("domain", "draw"), [("head", draw_head), ("hand", draw_hand), ("chest", draw_chest)])
 def test_forty_patients_can_be_drawn_and_have_no_landmark_of_another_name(domain, draw):
     missing = 0
     for seed in range(40):
@@ -234,9 +230,7 @@ def test_the_costophrenic_angle_is_the_lowest_place_of_the_visible_lung_around_i
 def test_the_costophrenic_angle_solves_both_outlines():
     for seed in range(3):
         chest = draw_chest(np.random.default_rng(seed))
-        for lung, name in zip(
-            [body for body in chest.bodies if len(body.carved) > 1], ("right", "left"), strict=True
-        ):
+        for lung, name in zip([body for body in chest.bodies if len(body.carved) > 1], ("right", "left"), strict=True):
             wall, dome = lung.solids[0], lung.carved[0]
             shadow = dome.axes[:2] @ dome.axes[:2].T
             away = chest.landmarks[f"{name}_costophrenic_angle"] - dome.centre[:2]
@@ -266,15 +260,12 @@ def test_a_landmark_stays_on_its_structure_in_the_pixels_of_the_image():
     for seed in range(3):
         head = draw_head(np.random.default_rng(seed))
         sella = head.landmarks["sella"]
-        ring = next(
-            body for body in head.bodies if len(body.carved) == 1 and np.allclose(body.solids[0].centre, 0)
-        )
+        ring = next(body for body in head.bodies if len(body.carved) == 1 and np.allclose(body.solids[0].centre, 0))
         x = sella[0] - 20.3 + 0.25 * np.arange(160)
         y = sella[1] - 19.6 + 0.30 * np.arange(140)
         shadow = line_integrals([ring], x, y)
         centre = [
-            float((shadow.sum(axis=1 - axis) * np.arange(n)).sum() / shadow.sum())
-            for axis, n in ((0, 160), (1, 140))
+            float((shadow.sum(axis=1 - axis) * np.arange(n)).sum() / shadow.sum()) for axis, n in ((0, 160), (1, 140))
         ]
         expected = [(sella[0] - x[0]) / 0.25, (sella[1] - y[0]) / 0.30]
         np.testing.assert_allclose(centre, expected, atol=0.05)
@@ -336,13 +327,9 @@ def test_every_domain_says_where_its_scale_comes_from(tmp_path):
 
 
 def test_a_case_does_not_depend_on_how_many_there_are(tmp_path):
-    few = json.loads(
-        make_phantom(tmp_path / "few", cases=SMALL, domains=("chest",), progress=False).read_text()
-    )
+    few = json.loads(make_phantom(tmp_path / "few", cases=SMALL, domains=("chest",), progress=False).read_text())
     more_cases = {"training": 1, "validation": 2, "test": 2}
-    more = json.loads(
-        make_phantom(tmp_path / "more", cases=more_cases, domains=("chest",), progress=False).read_text()
-    )
+    more = json.loads(make_phantom(tmp_path / "more", cases=more_cases, domains=("chest",), progress=False).read_text())
     for split in SMALL:
         assert more[split][0] == few[split][0]
         image = few[split][0]["image"]

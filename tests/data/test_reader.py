@@ -200,9 +200,7 @@ def folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [no_picture, empty, truncated, folder])
-def test_a_file_that_is_no_whole_picture_is_refused_by_its_name(
-    tmp_path: Path, make: Callable[[Path], None]
-) -> None:
+def test_a_file_that_is_no_whole_picture_is_refused_by_its_name(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "broken.png")
     with pytest.raises(ValueError, match=r"^broken\.png must be a whole picture; got .*Export it again\."):
         RadiographReader().read(tmp_path / "broken.png")

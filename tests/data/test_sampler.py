@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -44,9 +45,7 @@ def test_every_batch_is_full_and_of_one_domain(
     sizes: dict[str, int], batch_size: int, temperature: float, batches: int | None, seed: int
 ) -> None:
     domains = domains_of(sizes)
-    sampler = DomainBatchSampler(
-        domains, batch_size=batch_size, temperature=temperature, batches=batches, seed=seed
-    )
+    sampler = DomainBatchSampler(domains, batch_size=batch_size, temperature=temperature, batches=batches, seed=seed)
     found = list(sampler)
     assert len(found) == len(sampler) == (batches or -(-len(domains) // batch_size))
     assert all(len(batch) == batch_size and len({domains[n] for n in batch}) == 1 for batch in found)
@@ -89,9 +88,7 @@ def test_replicas_take_equally_many_steps_on_the_same_domains(
 ) -> None:
     domains = domains_of(sizes)
     samplers = [
-        DomainBatchSampler(
-            domains, batch_size=batch_size, temperature=temperature, num_replicas=replicas, rank=rank
-        )
+        DomainBatchSampler(domains, batch_size=batch_size, temperature=temperature, num_replicas=replicas, rank=rank)
         for rank in range(replicas)
     ]
     for sampler in samplers:
@@ -140,7 +137,7 @@ def test_a_small_domain_is_not_left_out_of_an_epoch() -> None:
 def test_the_domains_are_mixed_over_the_epoch() -> None:
     domains = domains_of({"a": 40, "b": 40})
     order = [domains[batch[0]] for batch in DomainBatchSampler(domains, batch_size=2)]
-    assert sum(a != b for a, b in zip(order, order[1:], strict=False)) >= 8
+    assert sum(a != b for a, b in itertools.pairwise(order)) >= 8
 
 
 def test_the_seed_and_the_epoch_decide_all_draws() -> None:

@@ -22,12 +22,9 @@ def blank(path: Path, size: tuple[int, int] = (20, 30)) -> Path:
 
 def make_datalist(folder: Path, name: str = "own") -> Path:
     cases = [
-        {"image": str(blank(folder / f"{domain}.png")), "domain": domain, "case": domain}
-        for domain in ("head", "knee")
+        {"image": str(blank(folder / f"{domain}.png")), "domain": domain, "case": domain} for domain in ("head", "knee")
     ]
-    return Datalist(name, {"head": HEAD, "knee": KNEE}, cases[:1], test=cases[1:]).save(
-        folder / "datalist.json"
-    )
+    return Datalist(name, {"head": HEAD, "knee": KNEE}, cases[:1], test=cases[1:]).save(folder / "datalist.json")
 
 
 def make_chest(folder: Path, count: int = 5) -> None:
@@ -112,14 +109,12 @@ def test_a_broken_layout_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_a_folder_of_no_known_layout_is_refused(tmp_path: Path) -> None:
     blank(tmp_path / "images" / "x.png")
-    with pytest.raises(ValueError, match="a dataset must have one of the layouts .*; got none of them"):
+    with pytest.raises(ValueError, match=r"a dataset must have one of the layouts .*; got none of them"):
         open_data(dataset_dir=tmp_path, phantom_dir=tmp_path / "phantom")
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"dataset_dir must be a folder; got '.*nowhere', which is not"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"dataset_dir must be a folder; got '.*nowhere', which is not"):
         open_data(dataset_dir=tmp_path / "nowhere", phantom_dir=tmp_path / "phantom")
 
 

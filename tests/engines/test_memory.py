@@ -31,9 +31,7 @@ def test_a_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("answers", "expected"), [((1, 1), True), ((0, 1), False), ((1, 0), False)])
-def test_both_thresholds_are_raised(
-    monkeypatch: pytest.MonkeyPatch, answers: tuple[int, int], expected: bool
-) -> None:
+def test_both_thresholds_are_raised(monkeypatch: pytest.MonkeyPatch, answers: tuple[int, int], expected: bool) -> None:
     asked: dict[int, int] = {}
 
     def mallopt(option: int, value: int) -> int:

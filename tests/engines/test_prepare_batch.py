@@ -47,7 +47,5 @@ def test_the_keys_can_be_chosen(batch: dict[str, Any]) -> None:
 
 def test_a_batch_of_several_domains_is_refused(batch: dict[str, Any]) -> None:
     batch["domain"] = ["head", "hand"]
-    with pytest.raises(
-        ValueError, match=r"A batch must be of one domain; got \['hand', 'head'\]\. Use Domain"
-    ):
+    with pytest.raises(ValueError, match=r"A batch must be of one domain; got \['hand', 'head'\]\. Use Domain"):
         PrepareDomainBatch()(batch)

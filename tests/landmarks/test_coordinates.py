@@ -48,9 +48,7 @@ def test_a_4x4_affine_of_a_plane_at_some_depth_moves_2d_points_in_the_plane():
     assert index_to_mm([2.0, 4.0], affine).tolist() == [2.0, 4.0]
 
 
-@pytest.mark.parametrize(
-    "spacing", [(0.1,), (0.1, 0.0), (0.1, -1.0), (float("nan"), 1.0), (1.0, float("inf"))]
-)
+@pytest.mark.parametrize("spacing", [(0.1,), (0.1, 0.0), (0.1, -1.0), (float("nan"), 1.0), (1.0, float("inf"))])
 def test_a_spacing_that_is_not_two_positive_numbers_is_refused(spacing):
     with pytest.raises(ValueError, match="spacing must be two positive numbers"):
         image_plane_affine(spacing)

@@ -38,9 +38,7 @@ def landmark_sets(draw, *, frame: str) -> LandmarkSet:
 
 def assert_read_again(landmarks: LandmarkSet, extension: str, **options) -> None:
     with TemporaryDirectory() as folder:
-        path = write_landmarks(
-            Path(folder) / f"case{extension}", landmarks, confidence=np.ones(len(landmarks.names))
-        )
+        path = write_landmarks(Path(folder) / f"case{extension}", landmarks, confidence=np.ones(len(landmarks.names)))
         again = read_landmarks(path, **options)
     assert again.names == landmarks.names
     assert again.frame == landmarks.frame

@@ -57,18 +57,14 @@ def test_the_loss_from_points_is_the_loss_from_heatmaps(
     logits: torch.Tensor, points: torch.Tensor, size: tuple[int, ...]
 ) -> None:
     by_points = HeatmapLoss(sigma=2.0)(logits, points)
-    by_maps = heatmap_bce_with_logits(
-        logits, gaussian_heatmaps(points, size, sigma=2.0), points.isfinite().all(dim=-1)
-    )
+    by_maps = heatmap_bce_with_logits(logits, gaussian_heatmaps(points, size, sigma=2.0), points.isfinite().all(dim=-1))
     assert by_points.item() == pytest.approx(by_maps.item(), rel=1e-6)
     (from_points,) = torch.autograd.grad(by_points, logits)
     (from_maps,) = torch.autograd.grad(by_maps, logits)
     torch.testing.assert_close(from_points, from_maps)
 
 
-def test_an_absent_landmark_gives_neither_loss_nor_gradient(
-    logits: torch.Tensor, points: torch.Tensor
-) -> None:
+def test_an_absent_landmark_gives_neither_loss_nor_gradient(logits: torch.Tensor, points: torch.Tensor) -> None:
     loss = HeatmapLoss()(logits, points)
     (gradient,) = torch.autograd.grad(loss, logits)
     absent = points.isnan().any(dim=-1)
@@ -91,8 +87,7 @@ def test_every_present_landmark_weighs_the_same_in_the_batch(size: tuple[int, ..
     points = torch.ones(2, 2, len(size))
     points[1, 1] = NAN
     singles = [
-        HeatmapLoss()(logits[b : b + 1, n : n + 1], points[b : b + 1, n : n + 1])
-        for b, n in [(0, 0), (0, 1), (1, 0)]
+        HeatmapLoss()(logits[b : b + 1, n : n + 1], points[b : b + 1, n : n + 1]) for b, n in [(0, 0), (0, 1), (1, 0)]
     ]
     assert HeatmapLoss()(logits, points).item() == pytest.approx(torch.stack(singles).mean().item(), rel=1e-5)
 
@@ -163,9 +158,7 @@ def test_points_that_do_not_fit_the_logits_are_refused(shape: tuple[int, ...]) -
 
 def test_heatmaps_that_do_not_fit_the_logits_are_refused() -> None:
     with pytest.raises(ValueError, match="logits and heatmaps must be"):
-        heatmap_bce_with_logits(
-            torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 5), torch.ones(1, 2, dtype=torch.bool)
-        )
+        heatmap_bce_with_logits(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 5), torch.ones(1, 2, dtype=torch.bool))
 
 
 def test_a_loss_without_width_is_refused() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -110,16 +109,15 @@ def test_each_run_starts_afresh() -> None:
 
 
 def test_it_serves_as_the_key_metric_of_a_monai_evaluator() -> None:
-    def points_of(output: list[dict[str, Any]]) -> Batch:
-        predicted = [item["pred"] for item in output]
-        return predicted, [item["label"] for item in output], ["head"] * len(output)
-
-    data = [{"image": torch.full((2, 1, 2), float(i)), "label": torch.zeros(2, 1, 2)} for i in range(3)]
+    data = [
+        {"image": torch.full((2, 1, 2), float(i)), "label": torch.zeros(2, 1, 2), "domain": ["head"] * 2}
+        for i in range(3)
+    ]
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=data,
         network=torch.nn.Identity(),
-        key_val_metric={"val_mre": DomainRadialError(output_transform=points_of)},
+        key_val_metric={"val_mre": DomainRadialError(predicted_key="pred", reference_key="label")},
         metric_cmp_fn=lambda current, best: current < best,
     )
     evaluator.run()

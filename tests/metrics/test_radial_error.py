@@ -100,9 +100,7 @@ def test_a_landmark_that_was_not_found_is_a_miss_at_every_threshold() -> None:
     assert successful_detection_rate(torch.tensor([1.0, INF, NAN]), [2.0, 1e300]).tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize(
-    "errors", [torch.empty(0), torch.tensor([[NAN, NAN]])], ids=["empty", "not annotated"]
-)
+@pytest.mark.parametrize("errors", [torch.empty(0), torch.tensor([[NAN, NAN]])], ids=["empty", "not annotated"])
 def test_nothing_measured_is_nan_and_never_zero(errors: torch.Tensor) -> None:
     summary = summarize_errors(errors, [2.0, 4.0])
     assert summary["count"] == summary["not_found"] == 0
@@ -115,9 +113,7 @@ measured = st.lists(st.floats(0, 50, width=32), min_size=1, max_size=30)
 
 
 @given(measured, st.lists(st.floats(0, 50), min_size=1, max_size=5))
-def test_detection_rates_are_scipys_percentiles_of_the_threshold(
-    errors: list[float], limits: list[float]
-) -> None:
+def test_detection_rates_are_scipys_percentiles_of_the_threshold(errors: list[float], limits: list[float]) -> None:
     rates = successful_detection_rate(torch.tensor(errors), limits)
     expected = [stats.percentileofscore(errors, limit, kind="weak") / 100 for limit in limits]
     np.testing.assert_allclose(rates, expected, atol=1e-12)
@@ -155,9 +151,7 @@ def test_every_landmark_has_its_own_summary() -> None:
 
 
 def test_names_that_do_not_fit_the_errors_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"errors must be \(cases, 1\), one column for each name; got \(2, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"errors must be \(cases, 1\), one column for each name; got \(2, 3\)"):
         summarize_landmarks(torch.zeros(2, 3), [2.0], names=["sella"])
 
 

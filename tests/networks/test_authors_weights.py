@@ -159,9 +159,7 @@ def test_a_gu2net_of_one_branch_takes_the_weights_of_that_network(branches: str,
 
 def test_the_order_of_the_domains_matters() -> None:
     network = GlobalNet(2, 1, {"hand": 37, "head": 19, "chest": 6})
-    with pytest.raises(
-        ValueError, match=r"4 differences: out0\.conv\.weight has shape \(19, 128, 1, 1\), not"
-    ):
+    with pytest.raises(ValueError, match=r"4 differences: out0\.conv\.weight has shape \(19, 128, 1, 1\), not"):
         load_authors_weights(network, small_state())
 
 

@@ -59,9 +59,7 @@ def test_the_separable_block_is_correlation_by_channel_then_a_matrix(spatial_dim
 
 @pytest.mark.parametrize("block_class", BLOCKS)
 @pytest.mark.parametrize(("spatial_dims", "dilation"), [(2, 1), (2, 5), (3, 2)])
-def test_the_size_stays_at_every_dilation(
-    block_class: type[DomainConv], spatial_dims: int, dilation: int
-) -> None:
+def test_the_size_stays_at_every_dilation(block_class: type[DomainConv], spatial_dims: int, dilation: int) -> None:
     block = block_class(spatial_dims, 2, 6, n_domains=2, dilation=dilation)
     size = (7, 9, 4)[:spatial_dims]
     assert block(torch.randn(2, 2, *size), 1).shape == (2, 6, *size)
@@ -75,9 +73,7 @@ def test_the_size_stays_at_every_dilation(
         (SharedConv, {"conv.weight", "conv.bias", "norm.weight", "norm.bias"}),
     ],
 )
-def test_a_batch_trains_its_own_domain_and_what_is_shared(
-    block_class: type[DomainConv], shared: set[str]
-) -> None:
+def test_a_batch_trains_its_own_domain_and_what_is_shared(block_class: type[DomainConv], shared: set[str]) -> None:
     block = block_class(2, 2, 3, n_domains=2)
     block(torch.randn(2, 2, 8, 8), 1).sum().backward()
     trained = {name for name, parameter in block.named_parameters() if parameter.grad is not None}
@@ -86,9 +82,7 @@ def test_a_batch_trains_its_own_domain_and_what_is_shared(
 
 @pytest.mark.parametrize("block_class", BLOCKS)
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_one_domain_with_its_norm_folded_in_computes_the_same(
-    block_class: type[DomainConv], spatial_dims: int
-) -> None:
+def test_one_domain_with_its_norm_folded_in_computes_the_same(block_class: type[DomainConv], spatial_dims: int) -> None:
     block = block_class(spatial_dims, 3, 5, n_domains=3).eval()
     randomize_norms(block)
     x = torch.randn((2, 3, *(6, 8, 5)[:spatial_dims]))

@@ -23,9 +23,7 @@ def test_the_heatmap_is_the_product_of_the_two_heatmaps(network: GU2Net) -> None
         local_logits = network.local_net(image, "hand")
         global_logits = network.global_net(image, "hand", local_logits)
         heatmap = network(image, "hand").sigmoid()
-    torch.testing.assert_close(
-        heatmap, local_logits.sigmoid() * global_logits.sigmoid(), rtol=1e-5, atol=1e-9
-    )
+    torch.testing.assert_close(heatmap, local_logits.sigmoid() * global_logits.sigmoid(), rtol=1e-5, atol=1e-9)
 
 
 def test_under_mixed_precision_the_product_is_taken_in_float32(network: GU2Net) -> None:
@@ -42,9 +40,7 @@ def test_the_global_network_sees_the_local_heatmap(network: GU2Net) -> None:
 
 def test_a_global_network_without_its_local_heatmap_is_refused(network: GU2Net) -> None:
     assert network.global_net is not None
-    with pytest.raises(
-        ValueError, match="local_logits must be given to a network that sees a heatmap; got None"
-    ):
+    with pytest.raises(ValueError, match="local_logits must be given to a network that sees a heatmap; got None"):
         network.global_net(torch.zeros(1, 1, 16, 16), "head")
 
 
@@ -89,9 +85,7 @@ def test_a_few_steps_fit_one_pixel() -> None:
     losses = []
     for _ in range(40):
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            network(image, "head"), target, reduction="sum"
-        )
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(network(image, "head"), target, reduction="sum")
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

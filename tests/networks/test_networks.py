@@ -38,18 +38,14 @@ def u_net(spatial_dims: int, in_channels: Any = 1, **options: Any) -> DomainNetw
 
 
 def tri_unet(spatial_dims: int, in_channels: Any = 1, **options: Any) -> DomainNetwork:
-    return UShapedNet(
-        spatial_dims, in_channels, LANDMARKS, features=FEATURES, sharing="per_domain", **options
-    )
+    return UShapedNet(spatial_dims, in_channels, LANDMARKS, features=FEATURES, sharing="per_domain", **options)
 
 
 def global_net(spatial_dims: int, in_channels: Any = 1, **options: Any) -> DomainNetwork:
     return GlobalNet(spatial_dims, in_channels, LANDMARKS, features=8, **options)
 
 
-every_network = pytest.mark.parametrize(
-    "build", [both, local_branch, global_branch, u_net, tri_unet, global_net]
-)
+every_network = pytest.mark.parametrize("build", [both, local_branch, global_branch, u_net, tri_unet, global_net])
 every_dimension = pytest.mark.parametrize("spatial_dims", [2, 3])
 
 
@@ -204,9 +200,7 @@ def test_one_domain_taken_out_holds_nothing_of_the_others(build: Build) -> None:
     specialized = network.specialize("hand")
     names = list(specialized.state_dict())
     assert not any(".domains.1." in name or "running" in name for name in names)
-    assert not any(
-        parameter.requires_grad or parameter.shape[0] == 3 for parameter in specialized.parameters()
-    )
+    assert not any(parameter.requires_grad or parameter.shape[0] == 3 for parameter in specialized.parameters())
     assert not specialized.training
     assert network.training
 

@@ -42,9 +42,7 @@ def test_a_landmark_goes_where_the_bent_image_shows_it(seed: int, spacing: float
     """The image holds its own coordinates q + u(q); SciPy solves q + u(q) = p for q."""
     size = (100, 80)
     p = np.random.default_rng(seed).uniform(25, [74, 54], (4, 2))
-    sample = LandmarksToPointsd()(
-        bent(sample_of(size, p), seed, spacing=spacing, magnitude=strength * spacing / 8)
-    )
+    sample = LandmarksToPointsd()(bent(sample_of(size, p), seed, spacing=spacing, magnitude=strength * spacing / 8))
     shown = RegularGridInterpolator(
         (np.arange(size[0]), np.arange(size[1])), np.moveaxis(sample["image"].numpy(), 0, -1)
     )

@@ -63,14 +63,9 @@ def test_a_heatmap_is_a_gaussian_of_height_one() -> None:
 
 def test_a_heatmap_is_the_product_of_scipy_densities() -> None:
     point, size, sigma = (3.3, 1.7, 4.1), (7, 5, 8), 1.5
-    profiles = [
-        norm.pdf(np.arange(n), c, sigma) * sigma * np.sqrt(2 * np.pi)
-        for n, c in zip(size, point, strict=True)
-    ]
+    profiles = [norm.pdf(np.arange(n), c, sigma) * sigma * np.sqrt(2 * np.pi) for n, c in zip(size, point, strict=True)]
     expected = np.einsum("i,j,k->ijk", *profiles)
-    np.testing.assert_allclose(
-        gaussian_heatmaps(torch.tensor([point]), size, sigma=sigma)[0], expected, atol=1e-6
-    )
+    np.testing.assert_allclose(gaussian_heatmaps(torch.tensor([point]), size, sigma=sigma)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("point", "size"), [((20, 25), (48, 52)), ((12, 9, 14), (24, 22, 26))])
@@ -240,9 +235,7 @@ def sample_of(points: torch.Tensor, size: tuple[int, ...], affine: np.ndarray) -
     }
 
 
-OBLIQUE = np.array(
-    [[0.4, -0.15, 0.0, 12.0], [0.2, 0.3, 0.0, -7.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-)
+OBLIQUE = np.array([[0.4, -0.15, 0.0, 12.0], [0.2, 0.3, 0.0, -7.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
 
 
 @pytest.mark.parametrize(
@@ -307,9 +300,7 @@ def test_dictionary_transforms_invert_each_other_and_keep_absent_landmarks_absen
 def test_heatmaps_take_the_size_asked_for_or_that_of_the_image() -> None:
     sample = {"points": np.array([[1.0, 2.0]]), "image": torch.zeros(3, 6, 7)}
     by_image = LandmarksToHeatmapsd(keys="points")(sample)["heatmaps"]
-    by_size = LandmarksToHeatmapsd(keys="points", spatial_size=(4, 5))({"points": sample["points"]})[
-        "heatmaps"
-    ]
+    by_size = LandmarksToHeatmapsd(keys="points", spatial_size=(4, 5))({"points": sample["points"]})["heatmaps"]
     assert by_image.shape == (1, 6, 7)
     assert by_size.shape == (1, 4, 5)
     assert by_image.dtype is by_size.dtype is torch.float32

@@ -15,9 +15,7 @@ from monai_gu2net.data import is_image
 from monai_gu2net.transforms import LoadRadiographd
 
 # ITK's bindings crash while they are imported where this warning of theirs is an error (swig/swig#2881).
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning"
-)
+pytestmark = pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning")
 
 
 def load(path: Path) -> MetaTensor:
@@ -91,18 +89,14 @@ def test_other_fields_stay_and_the_sample_given_is_not_changed(tmp_path: Path) -
         ("x.png", r"^x\.png must be a whole picture; got cannot identify image file"),
     ],
 )
-def test_a_broken_file_or_another_kind_is_refused_by_its_name(
-    tmp_path: Path, name: str, message: str
-) -> None:
+def test_a_broken_file_or_another_kind_is_refused_by_its_name(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_text("words")
     with pytest.raises(ValueError, match=f"(?s){message}"):
         load(tmp_path / name)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"The image must be a file; got '.*no\.png', which is not there"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"The image must be a file; got '.*no\.png', which is not there"):
         load(tmp_path / "no.png")
 
 

@@ -43,9 +43,7 @@ PAIRS = (("p0", "p1"), ("p2", "p9"))
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def domain_of(
-    size: tuple[int, ...], *, in_channels: int, names: tuple[str, ...] = NAMES
-) -> dict[str, Domain]:
+def domain_of(size: tuple[int, ...], *, in_channels: int, names: tuple[str, ...] = NAMES) -> dict[str, Domain]:
     mirror = PAIRS if names == NAMES else ()
     return {"d": Domain("d", names, size, mirror=mirror, in_channels=in_channels)}
 
@@ -70,8 +68,8 @@ def mark_border(image: torch.Tensor, width: int = 2) -> None:
 def fitted(size: tuple[int, int], numerator: int) -> tuple[int, int]:
     """A domain's size that the image grows to, or shrinks to by a whole number.
 
-    The windows of an area average by another number lie up to half a pixel of the image beside their place, so that a
-    ramp is no oracle there; test_an_averaged_blob_stays_in_its_place holds for those.
+    The windows of an area average by another number lie up to half a pixel of the image beside their place, so
+    that a ramp is no oracle there; test_an_averaged_blob_stays_in_its_place holds for those.
     """
     if numerator >= 2:
         return size[0] * numerator // 2 + 5, size[1] * numerator // 2
@@ -99,23 +97,17 @@ steps = st.one_of(
     ),
     st.integers(1, 3).map(lambda k: Rotate90d("image", k=k)),
     st.sampled_from([0, 1, (0, 1)]).map(lambda axis: Flipd("image", spatial_axis=axis)),
-    st.tuples(st.integers(0, 1), seeds).map(
-        lambda d: seeded(RandFlipd("image", prob=0.5, spatial_axis=d[0]), d[1])
-    ),
+    st.tuples(st.integers(0, 1), seeds).map(lambda d: seeded(RandFlipd("image", prob=0.5, spatial_axis=d[0]), d[1])),
     st.tuples(st.integers(50, 90), st.integers(50, 90)).map(lambda size: CenterSpatialCropd("image", size)),
     st.tuples(st.integers(90, 131), st.integers(90, 131)).map(lambda size: SpatialPadd("image", size)),
-    st.tuples(st.floats(-1, 1), st.booleans()).map(
-        lambda d: Rotated("image", angle=d[0], keep_size=d[1], **LINEAR)
-    ),
+    st.tuples(st.floats(-1, 1), st.booleans()).map(lambda d: Rotated("image", angle=d[0], keep_size=d[1], **LINEAR)),
     st.tuples(st.floats(0.7, 1.5), st.booleans()).map(
         lambda d: Zoomd("image", zoom=d[0], keep_size=d[1], mode="bilinear", padding_mode="constant")
     ),
     st.tuples(st.floats(0.25, 0.6), st.floats(0.25, 0.6)).map(
         lambda pixdim: Spacingd("image", pixdim=pixdim, **LINEAR)
     ),
-    st.tuples(st.integers(60, 150), st.integers(60, 150)).map(
-        lambda size: Resized("image", size, mode="bilinear")
-    ),
+    st.tuples(st.integers(60, 150), st.integers(60, 150)).map(lambda size: Resized("image", size, mode="bilinear")),
     st.just(RandMirrorLandmarksd(domains=domain_of(SIZE, in_channels=3), prob=1.0)),
     st.tuples(st.floats(0, 2.5), seeds).map(
         lambda d: seeded(RandElasticLandmarksd(prob=1.0, spacing=40, magnitude=(d[0], d[0])), d[1])
@@ -242,9 +234,7 @@ def test_landmarks_of_a_volume_lie_on_their_voxels_after_spatial_transforms(rng:
         PhysicalSpaced(domains=domains),
         FitToDomaind(domains=domains),
         Flipd("image", spatial_axis=2),
-        seeded(
-            RandAffined("image", prob=1.0, rotate_range=[0.2] * 3, scale_range=[0.1] * 3, **LINEAR), seed=1
-        ),
+        seeded(RandAffined("image", prob=1.0, rotate_range=[0.2] * 3, scale_range=[0.1] * 3, **LINEAR), seed=1),
         seeded(RandElasticLandmarksd(prob=1.0, spacing=22, magnitude=(0.8, 0.8)), seed=2),
     ):
         sample = step(sample)

@@ -20,9 +20,7 @@ def near(pixels: np.ndarray, colour: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("grey", [0, 255])
-@pytest.mark.parametrize(
-    ("kind", "colour"), [("predicted", PREDICTED_COLOUR), ("reference", REFERENCE_COLOUR)]
-)
+@pytest.mark.parametrize(("kind", "colour"), [("predicted", PREDICTED_COLOUR), ("reference", REFERENCE_COLOUR)])
 def test_a_landmark_has_its_colour_where_it_lies(grey, kind, colour):
     image = np.full((200, 100), grey, dtype=np.uint8)  # width 200, height 100
 
@@ -54,9 +52,7 @@ def test_the_extreme_pixels_do_not_set_the_scale():
     assert 100 < draw_landmarks(image, longest_side=100)[50, 50, 0] < 155
 
 
-@pytest.mark.parametrize(
-    "points", [[[NAN, NAN], [NAN, 3.0]], [], [[np.inf, 1.0]], [[-50.0, 20.0], [20.0, 400.0]]]
-)
+@pytest.mark.parametrize("points", [[[NAN, NAN], [NAN, 3.0]], [], [[np.inf, 1.0]], [[-50.0, 20.0], [20.0, 400.0]]])
 def test_absent_points_and_points_outside_draw_nothing(points):
     image = np.tile(np.arange(40.0), (60, 1))
     points = np.reshape(points, (-1, 2))
@@ -70,9 +66,7 @@ def test_a_line_joins_prediction_and_reference():
     image = np.zeros((100, 100))
 
     joined = draw_landmarks(image, predicted=[[20, 50]], reference=[[80, 50]], names=[""], longest_side=400)
-    alone = draw_landmarks(
-        image, predicted=[[20, 50], [NAN] * 2], reference=[[NAN] * 2, [80, 50]], longest_side=400
-    )
+    alone = draw_landmarks(image, predicted=[[20, 50], [NAN] * 2], reference=[[NAN] * 2, [80, 50]], longest_side=400)
 
     assert joined[198:205, 200].max() > 200
     assert alone[198:205, 200].max() == 0
@@ -113,9 +107,7 @@ def test_an_image_that_is_not_one_plane_is_refused(shape):
         draw_landmarks(np.zeros(shape))
 
 
-@pytest.mark.parametrize(
-    "options", [{"reference": [[1, 2], [3, 4]]}, {"names": ["a", "b"]}, {"confidence": [1, 1]}]
-)
+@pytest.mark.parametrize("options", [{"reference": [[1, 2], [3, 4]]}, {"names": ["a", "b"]}, {"confidence": [1, 1]}])
 def test_different_numbers_of_landmarks_are_refused(options):
     with pytest.raises(ValueError, match="must be of the same landmarks; got"):
         draw_landmarks(np.zeros((5, 5)), predicted=[[1, 2]], **options)

@@ -52,9 +52,7 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
         tmp_path / "r", rows, images=images, protocol={"Ground truth": "junior"}, failures=failures, worst=2
     )
 
-    files = {
-        path.relative_to(tmp_path / "r").as_posix() for path in (tmp_path / "r").rglob("*") if path.is_file()
-    }
+    files = {path.relative_to(tmp_path / "r").as_posix() for path in (tmp_path / "r").rglob("*") if path.is_file()}
     overlays = {f"overlays/{name}.png" for name in ("head_c4", "head_c3", "head_c2", "chest_p")}
     pictures = overlays | {"curves.png", "overlays.png", "per_landmark_head.png", "per_landmark_chest.png"}
     assert files == pictures | {"report.md", "landmarks.csv", "summary.csv", "summary.json"}
@@ -105,11 +103,7 @@ def test_a_run_in_which_every_case_failed_has_a_report(tmp_path):
 
 def test_a_case_whose_image_is_missing_or_broken_is_said_and_the_rest_is_drawn(image, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    rows = [
-        row
-        for case, error in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0))
-        for row in case_rows(case, [error])
-    ]
+    rows = [row for case, error in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0)) for row in case_rows(case, [error])]
     images = {
         ("head", "a"): image,
         ("head", "b"): tmp_path / "broken.png",
@@ -126,9 +120,7 @@ def test_a_case_whose_image_is_missing_or_broken_is_said_and_the_rest_is_drawn(i
     assert "broken.png" in problems[2]
 
 
-@pytest.mark.parametrize(
-    "cases", [["../../evil", "..", "/abs"], ["A_B", "a/b", "a b", "a_b"], ["x" * 300, "$1|"]]
-)
+@pytest.mark.parametrize("cases", [["../../evil", "..", "/abs"], ["A_B", "a/b", "a b", "a_b"], ["x" * 300, "$1|"]])
 def test_names_of_cases_are_never_paths(image, tmp_path, cases):
     rows = [row for n, case in enumerate(cases) for row in case_rows(case, [float(n)])]
     before = set(tmp_path.rglob("*"))

@@ -19,9 +19,7 @@ from monai_gu2net.visualize import (
 )
 
 
-def rows_of(
-    errors: dict[tuple[str, str], float | None], *, domain="head", unit="mm"
-) -> list[dict[str, object]]:
+def rows_of(errors: dict[tuple[str, str], float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:
     return [
         {"case": case, "domain": domain, "landmark": landmark, "error": error, "unit": unit}
         for (case, landmark), error in errors.items()
@@ -138,9 +136,7 @@ def test_the_json_has_null_for_nan_and_inf(tmp_path):
 
 
 def test_the_csv_has_a_line_for_each_summary(tmp_path):
-    path = write_summary_csv(
-        tmp_path / "s.csv", summarize_rows(HEAD + CHEST, thresholds={"mm": [2.5], "px": [4]})
-    )
+    path = write_summary_csv(tmp_path / "s.csv", summarize_rows(HEAD + CHEST, thresholds={"mm": [2.5], "px": [4]}))
 
     lines = list(csv.DictReader(path.read_text().splitlines()))
     assert [(line["domain"], line["landmark"]) for line in lines] == [
@@ -153,9 +149,7 @@ def test_the_csv_has_a_line_for_each_summary(tmp_path):
 def test_the_markdown_says_each_lines_unit():
     totals = [s for s in summarize_rows(HEAD + CHEST, thresholds=[3]) if s["landmark"] is None]
 
-    lines = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in summary_markdown(totals).splitlines()
-    ]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary_markdown(totals).splitlines()]
 
     assert [line[:2] for line in lines[2:]] == [["head", "mm"], ["chest", "px"]]
     assert lines[2][5:] == ["2.00", "2.00 to 2.00", "2.00", "0.82", "2.00", "100.0"]

@@ -167,9 +167,7 @@ def share_spacing(cases: Sequence[Case]) -> tuple[float, ...] | None:
     return spacings.pop()
 
 
-def fitting_size(
-    sizes: Sequence[tuple[int, int]], *, longest: int = 512, multiple: int = 16
-) -> tuple[int, int]:
+def fitting_size(sizes: Sequence[tuple[int, int]], *, longest: int = 512, multiple: int = 16) -> tuple[int, int]:
     """An input size with the images' usual proportions.
 
     Args:

@@ -100,9 +100,7 @@ def read_chest(
         )
     kept = [case for case in cases if case["case"] not in exclude]
     if not kept:
-        raise ValueError(
-            f"{folder}: pngs/ must hold images with a label; got none. Unpack the dataset there."
-        )
+        raise ValueError(f"{folder}: pngs/ must hold images with a label; got none. Unpack the dataset there.")
     chest = Domain(name=domain, landmarks=CHEST_LANDMARKS, size=tuple(size), spacing=share_spacing(kept))
     return chest, split_in_order(
         kept,

@@ -102,17 +102,13 @@ def read_hand(
         if stem in table
     ]
     if not cases:
-        raise ValueError(
-            f"{folder}: jpg/ must hold images whose ids stand in all.csv; got none. Unpack them there."
-        )
+        raise ValueError(f"{folder}: jpg/ must hold images whose ids stand in all.csv; got none. Unpack them there.")
     hand = Domain(
         name=domain,
         landmarks=HAND_LANDMARKS,
         size=tuple(size),
         spacing=share_spacing(cases),
-        reference=ReferenceLength(*_WRIST, _WRIST_MM)
-        if isinstance(spacing, str) and spacing == "default"
-        else None,
+        reference=ReferenceLength(*_WRIST, _WRIST_MM) if isinstance(spacing, str) and spacing == "default" else None,
     )
     return hand, split_in_order(
         cases,

@@ -102,9 +102,7 @@ def read_head(
     for stem, image in images_by_stem(folder / "raw").items():
         number = int(stem) if stem.isdigit() else 0
         if not 1 <= number <= _LAST_TEST:
-            raise ValueError(
-                f"{image}: images must be numbered 001 to 400; got {stem!r}. Move other files elsewhere."
-            )
+            raise ValueError(f"{image}: images must be numbered 001 to 400; got {stem!r}. Move other files elsewhere.")
         if not any((folder / name / f"{stem}.txt").is_file() for name in _FOLDERS.values()):
             left_out.append(image.name)
             continue

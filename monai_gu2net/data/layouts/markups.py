@@ -73,17 +73,10 @@ def read_markups_folder(
     """
     folder = existing_folder(Path(folder))
     place = folder / "images" if not any(folder.glob(f"*{MARKUPS_EXTENSION}")) else folder
-    files = {
-        path.name.removesuffix(MARKUPS_EXTENSION): path
-        for path in sorted(place.glob(f"*{MARKUPS_EXTENSION}"))
-    }
+    files = {path.name.removesuffix(MARKUPS_EXTENSION): path for path in sorted(place.glob(f"*{MARKUPS_EXTENSION}"))}
     images = images_by_stem(place)
-    log_left_out(
-        folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files]
-    )
-    log_left_out(
-        folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images]
-    )
+    log_left_out(folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files])
+    log_left_out(folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images])
     known_mm = chosen_spacing(spacing, None)
     affine = np.eye(4) if known_mm is None else image_plane_affine(known_mm)
     sets = {
@@ -92,9 +85,7 @@ def read_markups_folder(
         if stem in images
     }
     if not sets:
-        raise ValueError(
-            f"{folder}: images must have markups of the same name; got none. Put them beside the images."
-        )
+        raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
     names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
     sizes = {stem: image_size(images[stem]) for stem in sets}
     name = domain or domain_name(folder)
@@ -115,6 +106,4 @@ def read_markups_folder(
         size=fitting_size(list(sizes.values())) if size is None else tuple(size),
         spacing=share_spacing(cases),
     )
-    return markups_domain, split_drawn(
-        cases, test=test, test_cases=test_cases, validation=validation, seed=seed
-    )
+    return markups_domain, split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)

@@ -48,8 +48,7 @@ def recognize_layout(folder: str | os.PathLike[str]) -> Layout:
     """
     path = existing_folder(Path(folder))
     looks_like: dict[Layout, bool] = {
-        "head": (path / "raw").is_dir()
-        and any((path / f"400_{who}").is_dir() for who in ("senior", "junior")),
+        "head": (path / "raw").is_dir() and any((path / f"400_{who}").is_dir() for who in ("senior", "junior")),
         "hand": (path / "jpg").is_dir() and (path / "all.csv").is_file(),
         "chest": (path / "pngs").is_dir() and (path / "labels").is_dir(),
         "table": (path / TABLE_NAME).is_file(),
@@ -104,9 +103,7 @@ def read_layout(
     """
     layout = recognize_layout(folder) if layout is None else layout
     if layout not in _READERS:
-        raise ValueError(
-            f"layout must be among {list(LAYOUTS)}; got {layout!r}. Leave it out to have it recognized."
-        )
+        raise ValueError(f"layout must be among {list(LAYOUTS)}; got {layout!r}. Leave it out to have it recognized.")
     wishes: dict[str, Any] = {
         "domain": domain,
         "landmarks": landmarks,

@@ -161,9 +161,7 @@ def _patient(case: Case) -> tuple[str, str]:
 def _counts(total: int, *, test: int | float, validation: int | float) -> tuple[int, int]:
     """Numbers of patients for test and validation that leave at least one to train on."""
     if isinstance(test, float) and isinstance(validation, float) and test + validation >= 1:
-        raise ValueError(
-            f"test and validation must sum to less than 1; got {test} and {validation}. Lower them."
-        )
+        raise ValueError(f"test and validation must sum to less than 1; got {test} and {validation}. Lower them.")
     one_if_enough = int(validation > 0 and total > 2)
     reserved = one_if_enough if isinstance(validation, float) else validation
     test_count = _count("test", test, total, total - 1 - reserved)
@@ -174,13 +172,10 @@ def _count(part: str, wanted: int | float, total: int, spare: int) -> int:
     """The number of patients that a count or a fraction of all asks for."""
     if isinstance(wanted, float):
         if not 0 <= wanted < 1:
-            raise ValueError(
-                f"{part} must be a fraction in [0, 1) or a whole count; got {wanted}. Correct it."
-            )
+            raise ValueError(f"{part} must be a fraction in [0, 1) or a whole count; got {wanted}. Correct it.")
         return max(0, min(max(1, round(wanted * total)), spare)) if wanted else 0
     if wanted < 0 or wanted > max(0, spare):
         raise ValueError(
-            f"{part} must be a count that leaves a patient to train on; got {wanted} of {total} patients. "
-            "Lower it."
+            f"{part} must be a count that leaves a patient to train on; got {wanted} of {total} patients. Lower it."
         )
     return wanted

@@ -100,9 +100,7 @@ def read_table_folder(
         cases.append(made)
         split_of[made["case"]] = _checked_split(row, path)
     if not cases:
-        raise ValueError(
-            f"{path}: images must lie in {folder} or its 'images'; got none of them. Put them there."
-        )
+        raise ValueError(f"{path}: images must lie in {folder} or its 'images'; got none of them. Put them there.")
     table_domain = Domain(
         name=name,
         landmarks=rows[0].landmarks.names,
@@ -132,16 +130,12 @@ def _warn_about_strays(folder: Path, files: dict[str, Path | None]) -> None:
     without_image = [name for name, file in files.items() if file is None]
     log_left_out(folder, f"lines of {TABLE_NAME} have no image", without_image)
     listed = set(files.values())
-    strays = [
-        path.name for path in plain_images(folder) + plain_images(folder / "images") if path not in listed
-    ]
+    strays = [path.name for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]
     log_left_out(folder, f"images have no line in {TABLE_NAME}", strays)
 
 
 def _checked_split(row: TableRow, path: Path) -> str | None:
     """The split of a line; None where it has none."""
     if row.split is not None and row.split not in _SPLITS:
-        raise ValueError(
-            f"{path}, line {row.line}: split must be one of {_SPLITS}; got {row.split!r}. Correct it."
-        )
+        raise ValueError(f"{path}, line {row.line}: split must be one of {_SPLITS}; got {row.split!r}. Correct it.")
     return row.split

@@ -89,9 +89,7 @@ class Pose:
         turned = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         return Ellipsoid(self.point(centre), self.rotation @ turned * np.asarray(semi_axes, dtype=np.float64))
 
-    def cone(
-        self, start: Point | Floats, start_radius: float, end: Point | Floats, end_radius: float
-    ) -> RoundCone:
+    def cone(self, start: Point | Floats, start_radius: float, end: Point | Floats, end_radius: float) -> RoundCone:
         """A round cone."""
         return RoundCone(self.point(start), start_radius, self.point(end), end_radius)
 

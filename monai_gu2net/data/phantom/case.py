@@ -83,9 +83,7 @@ CROPPED_SHARE = 0.1
 SHUTTER_SHARE = 0.35
 
 
-def phantom_case(
-    domain: str, *, seed: int, index: int
-) -> tuple[npt.NDArray[np.uint8], Floats, tuple[float, float]]:
+def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.uint8], Floats, tuple[float, float]]:
     """Draw one radiograph.
 
     Args:
@@ -125,9 +123,7 @@ def phantom_case(
     return image[None], points, (spacing_x, spacing_y)
 
 
-def _field_of_view(
-    points_mm: Floats, examination: Examination, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+def _field_of_view(points_mm: Floats, examination: Examination, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Corner (x, y) of the first pixel's centre and of the last one's, in mm."""
     margins = [rng.uniform(*limits) for limits in examination.margins_mm]
     if rng.random() < CROPPED_SHARE:

@@ -124,9 +124,7 @@ def _draw_rib(anatomy: Anatomy, pose: Pose, side: float, number: int, tall: floa
 
     for turns in (np.linspace(4, 96, 8), np.linspace(96, 158, 5)):
         radii = [4.6] * len(turns)
-        anatomy.bodies.append(
-            Body(pose.chain([centre(turn) for turn in turns], radii), 0.6 * Tissue.COMPACT_BONE)
-        )
+        anatomy.bodies.append(Body(pose.chain([centre(turn) for turn in turns], radii), 0.6 * Tissue.COMPACT_BONE))
 
 
 def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, tall: float) -> None:
@@ -148,7 +146,5 @@ def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, ta
             anatomy.bodies.append(Body([breast], 0.8 * Tissue.SOFT))
     anatomy.bodies.append(Body(pose.chain([(0, -230, 15), (1, -60, 0)], (8.0, 8.5)), Tissue.AIR))
     if rng.random() < 0.6:
-        bubble = pose.ellipsoid(
-            (62 + rng.normal(0, 8), 112 + rng.normal(0, 6), 20), (26, rng.uniform(9, 16), 30), -8
-        )
+        bubble = pose.ellipsoid((62 + rng.normal(0, 8), 112 + rng.normal(0, 6), 20), (26, rng.uniform(9, 16), 30), -8)
         anatomy.bodies.append(Body([bubble], Tissue.AIR))

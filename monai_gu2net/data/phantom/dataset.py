@@ -74,9 +74,7 @@ def make_phantom(
     ]
     if datalist.exists():
         found = _origin_of(datalist)
-        if found == origin and all(
-            (folder / _image_name(domain, index)).is_file() for _, domain, index in plan
-        ):
+        if found == origin and all((folder / _image_name(domain, index)).is_file() for _, domain, index in plan):
             return datalist
         # Without it an interrupted rewrite leaves no datalist that speaks of other images than those there.
         datalist.unlink()
@@ -97,8 +95,7 @@ def _check(counts: Mapping[str, int], domains: Sequence[str], seed: int) -> None
         )
     if not counts.keys() <= set(SPLITS) or any(count < 0 for count in counts.values()):
         raise ValueError(
-            f"Phantom cases must be counts of at least 0 for {', '.join(SPLITS)}; got {dict(counts)}. "
-            "Correct them."
+            f"Phantom cases must be counts of at least 0 for {', '.join(SPLITS)}; got {dict(counts)}. Correct them."
         )
     if seed < 0:
         raise ValueError(f"Phantom seed must be at least 0; got {seed}. Choose another.")
@@ -112,8 +109,7 @@ def _origin_of(datalist: Path) -> dict[str, Any]:
         origin = None
     if origin is None or origin.get("generator") != "phantom":
         raise FileExistsError(
-            f"The phantom's folder must not hold another dataset; got {str(datalist)!r}. "
-            "Choose another folder."
+            f"The phantom's folder must not hold another dataset; got {str(datalist)!r}. Choose another folder."
         )
     return origin
 
@@ -134,9 +130,7 @@ def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str
         "domain": domain,
         "case": name,
         "patient": name,
-        "landmarks": [
-            None if np.isnan(point).any() else [round(float(p), 4) for p in point] for point in points
-        ],
+        "landmarks": [None if np.isnan(point).any() else [round(float(p), 4) for p in point] for point in points],
     }
     if EXAMINATIONS[domain].domain.reference is None:
         case["spacing"] = list(spacing)

@@ -5,7 +5,7 @@
 The patient's coordinates in mm: x towards the thumb, y towards the elbow, z into the detector; the origin is
 where the axis of the middle metacarpal meets the radius.
 
-The bones stand on a regular layout with the round measures of an adult man; no radiograph was traced:
+Wrist and palm stand on a regular layout with round measures of an adult man, traced from no radiograph:
 
 - Lengths of metacarpals and phalanges: Buryanov and Kotiuk, International Journal of Morphology 28 (2010).
 - Carpal height 0.53 of the middle metacarpal, radius inclined by 24 degrees, ulna 0.9 mm shorter than the
@@ -35,7 +35,7 @@ __all__ = ["LANDMARKS", "REFERENCE_MM", "draw_hand"]
 FINGERS = ("little", "ring", "middle", "index", "thumb")
 FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
 THUMB_JOINTS = ("mcp", "ip", "tip")
-# The atlas names the ends of the wrist and the fingers' joints; the places between are this phantom's own.
+# The reader of the atlas names the ends of the wrist and the joints of the fingers, the phantom the rest.
 LANDMARKS = (
     HAND_LANDMARKS[0],
     "ulnar_styloid",
@@ -123,12 +123,7 @@ def draw_hand(rng: np.random.Generator) -> Anatomy:
     growth, thickness, spread = rng.uniform(0.84, 1.08), rng.uniform(0.9, 1.1), rng.uniform(0.5, 1.6)
     open_plates = bool(rng.random() < 0.4)
     for finger in FINGERS:
-        lengths = (
-            np.array(LENGTHS[finger])
-            * growth
-            * rng.normal(1, 0.02)
-            * rng.normal(1, 0.015, len(LENGTHS[finger]))
-        )
+        lengths = np.array(LENGTHS[finger]) * growth * rng.normal(1, 0.02) * rng.normal(1, 0.015, len(LENGTHS[finger]))
         joints = _joints(finger, lengths, spread, rng)
         width = THICKNESS[finger] * thickness
         kept = len(joints) - 1 if finger != lost else len(joints) - 2
@@ -182,22 +177,16 @@ def _draw_finger(
             begin = begin + 3.4 * step
         stop = end - (head if is_tip else head + gap) * step
         shaft: list[Solid] = [_disc(pose, begin + 0.5 * base * step, step, 0.5 * base, base)]
-        shaft += pose.chain(
-            [begin + 0.7 * base * step, start + 0.5 * (end - start), stop], (0.7 * base, waist, head)
-        )
+        shaft += pose.chain([begin + 0.7 * base * step, start + 0.5 * (end - start), stop], (0.7 * base, waist, head))
         anatomy.bodies += bone(shaft, compact_mm=1.1 if number else 1.5)
-        around = (
-            (11.5, 11.0) if number == 0 else (width * (11.4 - 1.3 * number), width * (10.2 - 1.2 * number))
-        )
+        around = (11.5, 11.0) if number == 0 else (width * (11.4 - 1.3 * number), width * (10.2 - 1.2 * number))
         flesh += pose.chain([start, end - (0.35 * around[1] * step if is_tip else 0)], around)
     return flesh
 
 
 def _disc(pose: Pose, centre: Floats, axis: Floats, thickness: float, radius: float) -> Ellipsoid:
     """A flat ellipsoid across `axis`, its semi-axes `thickness` along it and `radius` across."""
-    return pose.ellipsoid(
-        centre, (thickness, radius, radius), float(np.rad2deg(np.arctan2(axis[1], axis[0])))
-    )
+    return pose.ellipsoid(centre, (thickness, radius, radius), float(np.rad2deg(np.arctan2(axis[1], axis[0]))))
 
 
 def _draw_wrist(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[Solid]:
@@ -231,9 +220,7 @@ def _draw_wrist(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[
     def distal(position: float, width: float, length: float, turn_deg: float = 0.0) -> Ellipsoid:
         """A carpal of the distal row: its end one joint space below the arc of the metacarpals' bases."""
         centre = near(_on_arc(position, 0.5 * JOINT_SPACE + length / 2))
-        return pose.ellipsoid(
-            centre, (width / 2, length / 2, 7), float(np.rad2deg(position / ARC)) + turn_deg
-        )
+        return pose.ellipsoid(centre, (width / 2, length / 2, 7), float(np.rad2deg(position / ARC)) + turn_deg)
 
     carpals = {
         "scaphoid": pose.ellipsoid(near(_on_radius(15, -JOINT_SPACE - 6.8)), (10.5, 5.5, 7), -50),

@@ -70,9 +70,7 @@ def _draw_cranium(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> lis
     steep = rng.uniform(60, 72)
     nasal_bone = pose.ellipsoid(rest + np.array([3.0, 11.5, 0]), (11, 1.8, 7), steep)
     anatomy.bodies.append(Body([nasal_bone], Tissue.COMPACT_BONE))
-    anatomy.bodies.append(
-        Body([pose.ellipsoid(rest + np.array([-7, -15, 0]), (4.0, 10, 16), -12)], Tissue.AIR)
-    )
+    anatomy.bodies.append(Body([pose.ellipsoid(rest + np.array([-7, -15, 0]), (4.0, 10, 16), -12)], Tissue.AIR))
 
     fossa = np.array([0.0, 0.0, 0.0])
     pit = pose.ellipsoid(fossa, (rng.uniform(5.5, 7), rng.uniform(4.8, 6), 16))
@@ -130,9 +128,7 @@ def _draw_upper_jaw(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, uppe
     anatomy.bodies.append(Body([pose.ellipsoid(at(42, 53), (21, 8, 24))], 0.6 * Tissue.SPONGY_BONE))
     for side in SIDES:
         anatomy.bodies.append(Body([pose.ellipsoid(at(42, 32, 26 * side), (14, 11, 12))], Tissue.AIR))
-        ridge = pose.chain(
-            [at(44, 42, 32 * side), at(42, 30, 40 * side), at(40, 14, 44 * side)], (3, 3.4, 2.4)
-        )
+        ridge = pose.chain([at(44, 42, 32 * side), at(42, 30, 40 * side), at(40, 14, 44 * side)], (3, 3.4, 2.4))
         anatomy.bodies += bone(ridge, compact_mm=1.2)
     anatomy.bodies.append(Body([pose.ellipsoid(at(48, 30), (20, 13, 9), 0)], Tissue.AIR))
 
@@ -162,12 +158,8 @@ def _draw_lower_jaw(
 
     angles, joints = [], []
     for side, temporal in zip(SIDES, petrous, strict=True):
-        body = pose.chain(
-            [jaw.at(56, 107, 9 * side), jaw.at(38, 103, 30 * side), jaw.at(4, 87, 45 * side)], (9, 9, 9)
-        )
-        body += pose.chain(
-            [jaw.at(52, 97, 14 * side), jaw.at(34, 90, 30 * side), jaw.at(8, 76, 44 * side)], (8, 9, 10)
-        )
+        body = pose.chain([jaw.at(56, 107, 9 * side), jaw.at(38, 103, 30 * side), jaw.at(4, 87, 45 * side)], (9, 9, 9))
+        body += pose.chain([jaw.at(52, 97, 14 * side), jaw.at(34, 90, 30 * side), jaw.at(8, 76, 44 * side)], (8, 9, 10))
         angle = pose.cone(jaw.at(2, 82, 46 * side), 8.5, jaw.at(-3.5, 48, 48 * side), 5.0)
         ramus = [
             angle,
@@ -188,9 +180,7 @@ def _draw_lower_jaw(
     for number in range(5):
         for side in SIDES:
             x, z = 55 - 8.5 * number, (16 + 2.4 * number) * side
-            _draw_tooth(
-                anatomy, pose, rng, jaw.at(x - 1, 89 - 1.5 * number, z), jaw.at(x, 75 - 0.6 * number, z)
-            )
+            _draw_tooth(anatomy, pose, rng, jaw.at(x - 1, 89 - 1.5 * number, z), jaw.at(x, 75 - 0.6 * number, z))
 
 
 def _draw_tooth(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, root: Floats, crown: Floats) -> None:
@@ -209,9 +199,7 @@ def _draw_spine(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> None:
     for number in range(6):
         y = 48 + 17 * number
         x = -27 + bend * (y - 48) + 0.0012 * (y - 48) ** 2
-        anatomy.bodies += bone(
-            [pose.cone((x - 4.5, y - 0.5, 0), 6.2, (x + 4.5, y + 0.5, 0), 6.2)], compact_mm=1.3
-        )
+        anatomy.bodies += bone([pose.cone((x - 4.5, y - 0.5, 0), 6.2, (x + 4.5, y + 0.5, 0), 6.2)], compact_mm=1.3)
         anatomy.bodies += bone(pose.chain([(x - 12, y + 2, 9), (x - 30, y + 8, 0)], (4, 3)), compact_mm=1.2)
         anatomy.bodies += bone(pose.chain([(x - 12, y + 2, -9), (x - 30, y + 8, 0)], (4, 3)), compact_mm=1.2)
     hyoid = (20 + rng.normal(0, 3), 118 + rng.normal(0, 4), 0.0)
@@ -222,9 +210,7 @@ def _draw_spine(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> None:
         anatomy.bodies.append(Body(pose.chain([(ruler, -80, 0), (ruler, -10, 0)], (1.6, 1.6)), 0.3))
 
 
-def _draw_soft_tissue(
-    anatomy: Anatomy, pose: Pose, rng: np.random.Generator, upper: Floats, jaw: _LowerJaw
-) -> None:
+def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, upper: Floats, jaw: _LowerJaw) -> None:
     """The profile from forehead to neck, and the airway."""
 
     def at(x: float, y: float, z: float = 0.0) -> Floats:

@@ -92,10 +92,7 @@ class RoundCone:
         along = axis[0] * dx + axis[1] * dy
         linear = axis[2] * (taper * self.start_radius - along)
         constant = (
-            slant2 * (dx**2 + dy**2)
-            - along**2
-            + 2 * along * taper * self.start_radius
-            - length2 * self.start_radius**2
+            slant2 * (dx**2 + dy**2) - along**2 + 2 * along * taper * self.start_radius - length2 * self.start_radius**2
         )
         square = linear**2 - constant * quadratic
         root = np.sqrt(np.maximum(square, 0))
@@ -122,9 +119,7 @@ class RoundCone:
 
     def scaled(self, factor: float) -> RoundCone:
         """The same about the origin, `factor` times as large."""
-        return RoundCone(
-            self.start * factor, self.start_radius * factor, self.end * factor, self.end_radius * factor
-        )
+        return RoundCone(self.start * factor, self.start_radius * factor, self.end * factor, self.end_radius * factor)
 
     def shrunk(self, thickness: float) -> RoundCone:
         """The same with both radii smaller by `thickness` mm (at least a tenth of each remains)."""

@@ -69,9 +69,7 @@ def read_landmarks(
         return read_isbi_txt(path, names=names)
     if format == "fraction":
         if image_size is None:
-            raise ValueError(
-                f"{path}: image_size must be given for fractions; got None. Pass (width, height)."
-            )
+            raise ValueError(f"{path}: image_size must be given for fractions; got None. Pass (width, height).")
         return read_fraction_txt(path, image_size=image_size, names=names)
     if format == "payer":
         return _one_of(read_payer_csv(path, names=names), image, path)
@@ -81,9 +79,7 @@ def read_landmarks(
         return read_markups(path, names=names, dims=dims)
     if format == "json":
         return read_landmark_json(path, names=names)
-    raise ValueError(
-        f"format must be among {list(FORMATS)}; got {format!r}. Leave it out to have it recognized."
-    )
+    raise ValueError(f"format must be among {list(FORMATS)}; got {format!r}. Leave it out to have it recognized.")
 
 
 def write_landmarks(
@@ -124,8 +120,7 @@ def write_landmarks(
     if name.endswith(".csv"):
         return write_table(path, landmark_set, confidence=confidence)
     raise ValueError(
-        f"A landmark file to be written must end in .json, .csv or .mrk.json; got {os.fspath(path)!r}. "
-        "Rename it."
+        f"A landmark file to be written must end in .json, .csv or .mrk.json; got {os.fspath(path)!r}. Rename it."
     )
 
 

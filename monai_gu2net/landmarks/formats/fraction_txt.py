@@ -54,9 +54,7 @@ def read_fraction_txt(
             f"image_size must be (width, height) in pixels; got {tuple(image_size)}. Read it from the image."
         )
     if origin not in ("corner", "centre"):
-        raise ValueError(
-            f"origin must be 'corner' or 'centre'; got {origin!r}. Choose what fraction 0 means."
-        )
+        raise ValueError(f"origin must be 'corner' or 'centre'; got {origin!r}. Choose what fraction 0 means.")
     path, text = read_text(path)
     lines = text.splitlines()
     first = lines[0].strip() if lines else ""
@@ -65,18 +63,11 @@ def read_fraction_txt(
     count = int(first)
     names = numbered_names(count) if names is None else tuple(names)
     if count != len(names):
-        raise parse_error(
-            path, 1, f"the count must be {len(names)}, one per name", count, "Check the annotation"
-        )
+        raise parse_error(path, 1, f"the count must be {len(names)}, one per name", count, "Check the annotation")
     if len(lines) - 1 < count:
-        raise parse_error(
-            path, None, f"{count} lines 'x y' must follow the count", len(lines) - 1, "Complete the file"
-        )
+        raise parse_error(path, None, f"{count} lines 'x y' must follow the count", len(lines) - 1, "Complete the file")
     fractions = np.array(
-        [
-            _fractions(line, name, path, row)
-            for row, (line, name) in enumerate(zip(lines[1:], names, strict=False), 2)
-        ]
+        [_fractions(line, name, path, row) for row, (line, name) in enumerate(zip(lines[1:], names, strict=False), 2)]
     ).reshape(-1, 2)
     offset = 0.5 if origin == "corner" else 0.0
     return LandmarkSet(names, fractions * np.asarray(image_size, dtype=np.float64) - offset, "index")

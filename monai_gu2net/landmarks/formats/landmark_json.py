@@ -55,17 +55,13 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
         )
     if content.get("version", 1) != 1 or frame not in ("index", "mm"):
         value = (content.get("version", 1), frame)
-        raise parse_error(
-            path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file"
-        )
+        raise parse_error(path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file")
     axes = ("x", "y", "z") if any("z" in entry for entry in entries) else ("x", "y")
     points: dict[str, list[float]] = {}
     for position, entry in enumerate(entries):
         name = entry.get("name")
         if not isinstance(name, str) or not name or name in points:
-            raise parse_error(
-                path, None, f"landmarks[{position}] must have a name of its own", name, "Rename it"
-            )
+            raise parse_error(path, None, f"landmarks[{position}] must have a name of its own", name, "Rename it")
         point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
         points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
     return in_names(points, names, len(axes), frame, path)
@@ -107,5 +103,11 @@ def write_landmark_json(
             entry |= {f"{axis}_mm": None if math.isnan(p) else p for axis, p in zip("xyz", row, strict=False)}
         landmarks.append(entry if confidence is None else entry | {"confidence": value})
     unit = "px" if landmark_set.frame == "index" else "mm"
-    content = {"version": 1, **(about or {}), "frame": landmark_set.frame, "unit": unit, "landmarks": landmarks}
+    content = {
+        "version": 1,
+        **(about or {}),
+        "frame": landmark_set.frame,
+        "unit": unit,
+        "landmarks": landmarks,
+    }
     return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -64,9 +64,7 @@ def read_markups(
     path, content = read_json_object(path)
     markups = content.get("markups")
     lists = (
-        [m for m in markups if isinstance(m, dict) and m.get("type") == "Fiducial"]
-        if isinstance(markups, list)
-        else []
+        [m for m in markups if isinstance(m, dict) and m.get("type") == "Fiducial"] if isinstance(markups, list) else []
     )
     if not lists:
         raise parse_error(
@@ -153,13 +151,9 @@ def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
     system, unit = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
     unit = unit[0] if isinstance(unit, list) and unit else unit
     if system not in ("LPS", "RAS"):
-        raise parse_error(
-            path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer"
-        )
+        raise parse_error(path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer")
     if unit not in _MM_PER_UNIT:
-        raise parse_error(
-            path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points"
-        )
+        raise parse_error(path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points")
     signs = (1.0, 1.0, 1.0) if system == "LPS" else (-1.0, -1.0, 1.0)
     return np.array(signs) * _MM_PER_UNIT[unit]
 
@@ -168,9 +162,7 @@ def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarr
     """(3,) position; NaN where it is not defined."""
     status, position = control_point.get("positionStatus", "defined"), control_point.get("position")
     if status not in ("defined", "undefined", "preview", "missing"):
-        raise parse_error(
-            path, None, f"positionStatus of {label!r} must be as in the schema", status, "Correct it"
-        )
+        raise parse_error(path, None, f"positionStatus of {label!r} must be as in the schema", status, "Correct it")
     if status != "defined" or position is None:
         return np.full(3, np.nan)
     if not isinstance(position, list) or len(position) != 3:

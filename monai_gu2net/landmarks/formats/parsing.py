@@ -43,15 +43,11 @@ def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"A landmark file must exist; got {str(path)!r}. Check the folder and the name."
-        )
+        raise FileNotFoundError(f"A landmark file must exist; got {str(path)!r}. Check the folder and the name.")
     try:
         return path, path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise parse_error(
-            path, None, "the file must be UTF-8 text", str(error), "Save it as UTF-8"
-        ) from error
+        raise parse_error(path, None, "the file must be UTF-8 text", str(error), "Save it as UTF-8") from error
 
 
 def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -61,13 +57,9 @@ def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         line = getattr(error, "lineno", None)
-        raise parse_error(
-            path, line, "the file must be JSON", str(error), "Correct it or write it anew"
-        ) from error
+        raise parse_error(path, line, "the file must be JSON", str(error), "Correct it or write it anew") from error
     if not isinstance(content, dict):
-        raise parse_error(
-            path, None, "the file must hold a JSON object", type(content).__name__, "Correct it"
-        )
+        raise parse_error(path, None, "the file must hold a JSON object", type(content).__name__, "Correct it")
     return path, content
 
 
@@ -101,9 +93,7 @@ def in_names(
     """
     unknown = [name for name in points if names is not None and name not in names]
     if unknown:
-        raise parse_error(
-            path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names"
-        )
+        raise parse_error(path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names")
     rows = np.array(list(points.values()), dtype=np.float64).reshape(-1, dims)
     try:
         found = LandmarkSet(tuple(points), rows, frame)

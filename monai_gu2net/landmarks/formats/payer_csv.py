@@ -16,9 +16,7 @@ from monai_gu2net.landmarks.landmark_set import LandmarkSet
 __all__ = ["read_payer_csv"]
 
 
-def read_payer_csv(
-    path: str | os.PathLike[str], *, names: Sequence[str] | None = None
-) -> dict[str, LandmarkSet]:
+def read_payer_csv(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> dict[str, LandmarkSet]:
     """Read the landmarks of every image of the table.
 
     Args:
@@ -50,9 +48,7 @@ def read_payer_csv(
             )
         key = fields[0].strip()
         if not key or key in table:
-            raise parse_error(
-                path, row, "the id must be there and stand in one line only", key, "Correct the line"
-            )
+            raise parse_error(path, row, "the id must be there and stand in one line only", key, "Correct the line")
         numbers = [parse_number(field, path, row, "a coordinate") for field in fields[1:]]
         points = np.array(numbers).reshape(-1, 2)
         points[np.isnan(points).any(axis=1)] = np.nan

@@ -184,9 +184,7 @@ def _long_rows(lines: list[Line], header: list[str], path: Path) -> Iterator[Ent
     axes = _AXES if "z" in header else _AXES[:2]
     missing = [axis for axis in axes if axis not in header]
     if missing:
-        raise parse_error(
-            path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}"
-        )
+        raise parse_error(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
     names = list(dict.fromkeys(fields["landmark"] for _, fields in lines))
     images: dict[str, Entry] = {}
     seen: set[tuple[str, str]] = set()
@@ -231,7 +229,5 @@ def _spacing(fields: dict[str, str], path: Path, line: int) -> tuple[float, ...]
         return None
     spacing = tuple(parse_number(text, path, line, "spacing") for text in texts)
     if not all(value > 0 for value in spacing):
-        raise parse_error(
-            path, line, "spacing_x and spacing_y must be positive", texts, "Leave both empty if unknown"
-        )
+        raise parse_error(path, line, "spacing_x and spacing_y must be positive", texts, "Leave both empty if unknown")
     return spacing

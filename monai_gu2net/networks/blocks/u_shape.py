@@ -57,9 +57,7 @@ class UShapedBody(nn.Module):
             "shared": everything shared; "per_domain": nothing shared.
     """
 
-    def __init__(
-        self, spatial_dims: int, features: Sequence[int], n_domains: int, *, sharing: Sharing
-    ) -> None:
+    def __init__(self, spatial_dims: int, features: Sequence[int], n_domains: int, *, sharing: Sharing) -> None:
         super().__init__()
         self.mode = "bilinear" if spatial_dims == 2 else "trilinear"
         self.pool = Pool[Pool.MAX, spatial_dims](kernel_size=2)
@@ -72,9 +70,7 @@ class UShapedBody(nn.Module):
         for level in range(len(features) - 2, -1, -1):
             joined = features[level] + before
             after = features[max(level - 1, 0)]
-            self.decoder.append(
-                DoubleConv(spatial_dims, joined, joined // 2, after, n_domains, sharing=sharing)
-            )
+            self.decoder.append(DoubleConv(spatial_dims, joined, joined // 2, after, n_domains, sharing=sharing))
             before = after
 
     def forward(self, x: Tensor, domain: int) -> Tensor:

@@ -63,9 +63,7 @@ class GlobalNet(DomainNetwork):
         check_counts("downsample", [downsample])
         check_counts("features // 2", [features // 2])
         check_prior(prior)
-        super().__init__(
-            spatial_dims, in_channels, out_channels, min_size=downsample, default_domain=default_domain
-        )
+        super().__init__(spatial_dims, in_channels, out_channels, min_size=downsample, default_domain=default_domain)
         self.options = {
             "features": features,
             "dilations": list(dilations),
@@ -90,9 +88,7 @@ class GlobalNet(DomainNetwork):
         self.exit = DomainSwitch(conv(features, landmarks, 1) for landmarks in self.out_channels)
         set_prior(self.exit, prior)
 
-    def forward(
-        self, image: Tensor, domain: str | int | None = None, local_logits: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, domain: str | int | None = None, local_logits: Tensor | None = None) -> Tensor:
         """Logits of the heatmaps.
 
         Args:

@@ -107,9 +107,7 @@ class GU2Net(DomainNetwork):
         self.local_net = None
         self.global_net = None
         if branches != "global":
-            self.local_net = UShapedNet(
-                spatial_dims, in_channels, out_channels, features=features, prior=branch_prior
-            )
+            self.local_net = UShapedNet(spatial_dims, in_channels, out_channels, features=features, prior=branch_prior)
         if branches != "local":
             self.global_net = GlobalNet(
                 spatial_dims,

@@ -1,0 +1,62 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Points on images in TensorBoard."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from ignite import distributed
+from ignite.engine import Engine, Events
+from torch.utils.tensorboard import SummaryWriter
+
+from monai_gu2net.metrics import evaluated_samples
+from monai_gu2net.visualize import draw_landmarks
+
+__all__ = ["ValidationPictures"]
+
+
+class ValidationPictures:
+    """Draws the first case of each domain after every validation, predicted and reference points on the image.
+
+    Attach it to the validator of 2-D images. MONAI's TensorBoardImageHandler draws images and labels, not points.
+
+    Args:
+        log_dir: TensorBoard's folder.
+        trainer: whose epoch numbers the pictures; by default the validations are counted.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str], *, trainer: Engine | None = None) -> None:
+        self.log_dir, self.trainer = log_dir, trainer
+        self._first: dict[str, dict[str, Any]] = {}
+        self._count = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the validator; of a distributed run, the first process alone draws."""
+        if distributed.get_rank() > 0:
+            return
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
+
+    def _collect(self, engine: Engine) -> None:
+        for sample in evaluated_samples(engine):
+            self._first.setdefault(sample["domain"], sample)
+
+    def _draw(self) -> None:
+        self._count += 1
+        step = self._count if self.trainer is None else self.trainer.state.epoch
+        with SummaryWriter(str(self.log_dir)) as writer:
+            for domain, sample in self._first.items():
+                if sample["image"].ndim != 3:
+                    continue
+                picture = draw_landmarks(
+                    torch.as_tensor(sample["image"][:1]).cpu().numpy(),
+                    predicted=sample["pred_points"].cpu().numpy(),
+                    reference=sample["points"].cpu().numpy(),
+                    title=sample["case"],
+                    longest_side=512,
+                )
+                writer.add_image(f"validation/{domain}", picture, step, dataformats="HWC")
+        self._first.clear()
