@@ -9,6 +9,7 @@ from monai_gu2net.transforms.elastic import RandElasticLandmarksd
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
 from monai_gu2net.transforms.load import LoadRadiographd
+from monai_gu2net.transforms.load_landmarks import LoadLandmarksd
 from monai_gu2net.transforms.mirror import RandMirrorLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
@@ -21,6 +22,7 @@ __all__ = [
     "HeatmapsToLandmarksd",
     "LandmarksToHeatmapsd",
     "LandmarksToPointsd",
+    "LoadLandmarksd",
     "LoadRadiographd",
     "PhysicalSpaced",
     "RadiographPreprocessing",

@@ -25,6 +25,17 @@ def batch(domain: str, *errors: list[float]) -> Batch:
     return predicted, reference, [domain] * len(errors)
 
 
+def evaluator() -> Engine:
+    """An engine that leaves a batch and what it found the way MONAI's evaluators do, one dictionary per sample."""
+
+    def find(engine: Engine, given: Batch) -> list[dict[str, torch.Tensor]]:
+        predicted, reference, domains = given
+        engine.state.batch = [{"landmarks": r, "domain": d} for r, d in zip(reference, domains, strict=True)]
+        return [{"pred_landmarks": points} for points in predicted]
+
+    return Engine(find)
+
+
 BATCHES = [
     batch("head", [1.0, 2.0, 6.0]),
     batch("hand", [10.0, NAN], [20.0, 30.0]),
@@ -33,7 +44,7 @@ BATCHES = [
 
 
 def test_each_domain_is_measured_apart() -> None:
-    engine = Engine(lambda _, output: output)
+    engine = evaluator()
     DomainRadialError(thresholds=[2.0, 15.0]).attach(engine, "val_mre")
     metrics = engine.run(BATCHES).metrics
     assert metrics["head_mre"] == metrics["head_mre_found"] == 3
@@ -47,7 +58,7 @@ def test_each_domain_is_measured_apart() -> None:
 
 
 def test_the_mean_over_domains_weighs_each_domain_the_same() -> None:
-    engine = Engine(lambda _, output: output)
+    engine = evaluator()
     DomainRadialError().attach(engine, "val_mre")
     metrics = engine.run(BATCHES).metrics
     assert metrics["val_mre"] == metrics["mre"] == (3 + 20) / 2
@@ -101,7 +112,7 @@ def test_a_missed_landmark_makes_the_mean_infinite() -> None:
 
 
 def test_each_run_starts_afresh() -> None:
-    engine = Engine(lambda _, output: output)
+    engine = evaluator()
     DomainRadialError().attach(engine, "mre")
     engine.run(BATCHES)
     assert set(engine.run(BATCHES[1:2]).metrics) >= {"mre", "hand_mre"}
@@ -113,18 +124,28 @@ def test_it_serves_as_the_key_metric_of_a_monai_evaluator() -> None:
         {"image": torch.full((2, 1, 2), float(i)), "label": torch.zeros(2, 1, 2), "domain": ["head"] * 2}
         for i in range(3)
     ]
-    evaluator = SupervisedEvaluator(
+    monai_evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=data,
         network=torch.nn.Identity(),
         key_val_metric={"val_mre": DomainRadialError(predicted_key="pred", reference_key="label")},
         metric_cmp_fn=lambda current, best: current < best,
     )
-    evaluator.run()
-    assert evaluator.state.best_metric == pytest.approx(np.sqrt(2))
-    assert evaluator.state.metrics["head_count"] == 6
-    assert all(isinstance(value, int | float) for value in evaluator.state.metrics.values())
+    monai_evaluator.run()
+    assert monai_evaluator.state.best_metric == pytest.approx(np.sqrt(2))
+    assert monai_evaluator.state.metrics["head_count"] == 6
+    assert all(isinstance(value, int | float) for value in monai_evaluator.state.metrics.values())
 
+
+def test_other_keys_and_a_prefix_keep_two_metrics_apart() -> None:
+    sample = {"points": torch.tensor([[3.0, 4.0]]), "pred_points": torch.zeros(1, 2), "kind": "head"}
+    engine = Engine(lambda _, output: output)
+    DomainRadialError(
+        predicted_key="pred_points", reference_key="points", domain_key="kind", thresholds=[2.0], prefix="px_"
+    ).attach(engine, "val_px")
+    metrics = engine.run([[sample]]).metrics
+    assert metrics["px_head_mre"] == metrics["val_px"] == 5
+    assert "head_mre" not in metrics
 
 MEASURE_AS_ONE_OF_TWO_PROCESSES = """
 import sys

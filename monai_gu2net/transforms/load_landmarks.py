@@ -1,0 +1,55 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Loading a case's landmarks from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.spacing import case_spacing
+from monai_gu2net.landmarks import image_plane_affine, read_landmarks
+
+__all__ = ["LoadLandmarksd"]
+
+
+class LoadLandmarksd(MapTransform):
+    """Replaces a landmark file by its points, as a datalist would have held them; it belongs before PhysicalSpaced.
+
+    A datalist holds the points themselves, so the bundles do not need this transform; it is for pipelines of your own.
+
+    Args:
+        keys: a landmark file of any format that :func:`~monai_gu2net.landmarks.read_landmarks` tells by itself, without
+            further options. Afterwards a list of N points in pixels of the image file, None for absent ones.
+        domains: by name; the sample's ``domain`` says which landmarks, in which order, and the spacing that turns
+            millimetres into pixels. Where no spacing is known, a file in mm is taken as one mm per pixel, as Slicer
+            loads such images.
+        allow_missing_keys: pass samples without the key.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is not there, broken, or has a landmark that the domain lacks.
+    """
+
+    def __init__(
+        self, keys: KeysCollection = "landmarks", *, domains: Mapping[str, Domain], allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.domains = domains
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        domain = self.domains[sample["domain"]]
+        dims = len(domain.size)
+        spacing, _ = case_spacing({"spacing": sample.get("spacing")}, domain)
+        affine = np.diag([*(spacing or (1.0,) * dims), 1.0]) if dims == 3 else image_plane_affine(spacing or (1.0, 1.0))
+        for key in self.key_iterator(sample):
+            found = read_landmarks(Path(sample[key]), names=domain.landmarks, dims=2 if dims == 2 else 3)
+            points = found.to_index(affine).points if found.frame == "mm" else found.points
+            sample[key] = [None if np.isnan(point).any() else point.tolist() for point in points]
+        return sample

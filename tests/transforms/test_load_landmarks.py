@@ -1,0 +1,35 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_gu2net.data import Domain
+from monai_gu2net.landmarks import LandmarkSet, write_landmarks
+from monai_gu2net.transforms import LoadLandmarksd
+
+DOMAINS = {"knee": Domain("knee", ("a", "b"), (32, 32), spacing=(0.5, 0.25))}
+
+
+def test_pixel_lines_of_a_text_file_are_read_in_the_domains_order(tmp_path: Path) -> None:
+    path = tmp_path / "1.txt"
+    path.write_text("3.5,4\n7,8.25\n")
+    sample = LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
+    assert sample["landmarks"] == [[3.5, 4.0], [7.0, 8.25]]
+
+
+def test_markups_in_mm_become_pixels_and_a_lacking_one_is_absent(tmp_path: Path) -> None:
+    path = tmp_path / "1.mrk.json"
+    write_landmarks(path, LandmarkSet(("b",), np.array([[5.0, 5.0]]), "mm"))
+    sample = LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
+    assert sample["landmarks"] == [None, [10.0, 20.0]]
+
+
+def test_a_landmark_that_the_domain_lacks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "1.mrk.json"
+    write_landmarks(path, LandmarkSet(("c",), np.array([[5.0, 5.0]]), "mm"))
+    with pytest.raises(ValueError, match=r"1\.mrk\.json"):
+        LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
