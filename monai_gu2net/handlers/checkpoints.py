@@ -81,7 +81,8 @@ class TrainingCheckpoints:
             self._validated = self.validator.state.epoch
             value = float(self.validator.state.metrics.get(self.metric, math.nan))
             if value < self.best or not (self.folder / "model.pt").is_file():
-                self.best = min(value, self.best)
+                # min(value, self.best) would keep a NaN, and nothing is below that
+                self.best = min(self.best, value)
                 card: ModelCard = self.state["card"]
                 card.provenance |= {"epoch": engine.state.epoch, self.metric: value}
                 save_model(self.folder / "model.pt", self.state["model"], card)

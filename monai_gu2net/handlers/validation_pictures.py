@@ -32,6 +32,7 @@ class ValidationPictures:
         self.log_dir, self.trainer = log_dir, trainer
         self._first: dict[str, dict[str, Any]] = {}
         self._count = 0
+        self._writer: SummaryWriter | None = None
 
     def attach(self, engine: Engine) -> None:
         """Attach to the validator; of a distributed run, the first process alone draws."""
@@ -47,16 +48,17 @@ class ValidationPictures:
     def _draw(self) -> None:
         self._count += 1
         step = self._count if self.trainer is None else self.trainer.state.epoch
-        with SummaryWriter(str(self.log_dir)) as writer:
-            for domain, sample in self._first.items():
-                if sample["image"].ndim != 3:
-                    continue
-                picture = draw_landmarks(
-                    torch.as_tensor(sample["image"][:1]).cpu().numpy(),
-                    predicted=sample["pred_points"].cpu().numpy(),
-                    reference=sample["points"].cpu().numpy(),
-                    title=sample["case"],
-                    longest_side=512,
-                )
-                writer.add_image(f"validation/{domain}", picture, step, dataformats="HWC")
+        self._writer = self._writer or SummaryWriter(str(self.log_dir))
+        for domain, sample in self._first.items():
+            if sample["image"].ndim != 3:
+                continue
+            picture = draw_landmarks(
+                torch.as_tensor(sample["image"][:1]).cpu().numpy(),
+                predicted=sample["pred_points"].cpu().numpy(),
+                reference=sample["points"].cpu().numpy(),
+                title=sample["case"],
+                longest_side=512,
+            )
+            self._writer.add_image(f"validation/{domain}", picture, step, dataformats="HWC")
+        self._writer.flush()
         self._first.clear()
