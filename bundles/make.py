@@ -41,6 +41,7 @@ def make_bundle(name: str, folder: Path) -> None:
         "version": __version__,
     }
     words = {
+        "domain_name": mix[0],
         "name": name,
         "title": "GU2Net " + (", ".join(mix) if universal else mix[0]),
         "mix": ", ".join(mix),

@@ -207,7 +207,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _by_domain(report: str) -> str:
     """The report's table of domains."""
-    return report.split("## By domain\n", 1)[1].split("\n\n", 2)[1]
+    return report.split("## By domain\n\n", 1)[1].split("\n\n", 1)[0]
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from monai_gu2net.data import make_phantom
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("reproducible")
@@ -24,6 +27,13 @@ def seed(request: pytest.FixtureRequest) -> int:
 def rng(seed: int) -> np.random.Generator:
     """The source of a test's random arrays."""
     return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def tiny_phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The phantom's datalist with a few cases of each domain; its folder is not to be written to."""
+    folder = tmp_path_factory.mktemp("phantom")
+    return make_phantom(folder, cases={"training": 4, "validation": 1, "test": 2}, progress=False)
 
 
 @pytest.fixture(autouse=True)

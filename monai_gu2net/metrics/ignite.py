@@ -32,8 +32,10 @@ class DomainRadialError(Metric):
 
     Args:
         thresholds: distances for the detection rate in the landmarks' unit; a mapping gives them by domain.
-        output_transform: from ``engine.state.output`` to (predicted, reference, domains), one entry for each
-            sample: points (N, D) as in :func:`radial_error`, and the domain's name.
+        predicted_key: of the evaluator's samples: points (N, D) found, as in :func:`radial_error`.
+        reference_key: points (N, D) in the same frame.
+        domain_key: the domain's name.
+        prefix: before each name above, to keep two metrics of an engine apart.
 
     Raises:
         ValueError: the three lists have not one length, or ``thresholds`` lacks a domain.

@@ -147,6 +147,7 @@ def test_other_keys_and_a_prefix_keep_two_metrics_apart() -> None:
     assert metrics["px_head_mre"] == metrics["val_px"] == 5
     assert "head_mre" not in metrics
 
+
 MEASURE_AS_ONE_OF_TWO_PROCESSES = """
 import sys
 import torch

@@ -1,0 +1,110 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine
+
+from monai_gu2net.data import Domain
+from monai_gu2net.handlers import ResultRows
+
+NAN = math.nan
+DOMAINS = {
+    "head": Domain("head", ("a", "b", "c"), (8, 8), spacing=(0.5, 2.0)),
+    "knee": Domain("knee", ("p",), (8, 8, 8)),
+}
+
+
+def collect(*samples: dict[str, Any], runs: int = 1) -> list[dict[str, Any]]:
+    """The rows of passes over the samples, one per iteration; "pred_..." is what the evaluator found."""
+
+    def find(engine: Engine, sample: dict[str, Any]) -> list[dict[str, Any]]:
+        engine.state.batch = [{key: value for key, value in sample.items() if not key.startswith("pred_")}]
+        return [{key: value for key, value in sample.items() if key.startswith("pred_")}]
+
+    engine = Engine(find)
+    results = ResultRows(domains=DOMAINS)
+    results.attach(engine)
+    for _ in range(runs):
+        engine.run(samples, max_epochs=1)
+    return results.rows
+
+
+@pytest.fixture
+def sample() -> dict[str, Any]:
+    """Pixels of 0.5 x 2 mm: "a" lies 3 mm right of and 4 mm below its reference, "b" is missed, "c" not annotated."""
+    return {
+        "case": "001",
+        "domain": "head",
+        "landmarks": torch.tensor([[1.0, 2.0], [3.0, 4.0], [NAN, NAN]], dtype=torch.float64),
+        "file_affine": torch.diag(torch.tensor([0.5, 2.0, 1.0, 1.0], dtype=torch.float64)),
+        "unit": "mm",
+        "spacing_source": "domain",
+        "pred_landmarks": torch.tensor([[4.0, 6.0], [NAN, NAN], [5.0, 8.0]]),
+        "pred_confidence": torch.tensor([0.75, 0.0, 0.25]),
+    }
+
+
+def test_positions_are_pixels_of_the_file_and_errors_in_the_unit(sample: dict[str, Any]) -> None:
+    row = collect(sample)[0]
+    assert row == {
+        "case": "001",
+        "domain": "head",
+        "landmark": "a",
+        "reference_x": 2.0,
+        "reference_y": 1.0,
+        "predicted_x": 8.0,
+        "predicted_y": 3.0,
+        "error": 5.0,
+        "unit": "mm",
+        "spacing_source": "domain",
+        "confidence": 0.75,
+    }
+
+
+def test_a_missed_landmark_is_inf_and_one_without_annotation_nan(sample: dict[str, Any]) -> None:
+    _, missed, unknown = collect(sample)
+    assert missed["error"] == math.inf
+    assert math.isnan(missed["predicted_x"])
+    assert missed["reference_y"] == 2.0
+    assert math.isnan(unknown["error"])
+    assert math.isnan(unknown["reference_x"])
+    assert unknown["predicted_x"] == 10.0
+
+
+def test_a_case_without_annotations_has_rows_all_the_same(sample: dict[str, Any]) -> None:
+    del sample["landmarks"]
+    rows = collect(sample)
+    assert [row["predicted_x"] for row in rows] == [8.0, pytest.approx(NAN, nan_ok=True), 10.0]
+    assert all(math.isnan(row["error"]) for row in rows)
+
+
+def test_a_volume_has_a_third_coordinate_and_its_axes_may_be_oblique() -> None:
+    # x and y turned by 90 degrees, 2 mm apart, origin at (10, 20, 30): world = (10 - 2 j, 20 + 2 i, 30 + 2 k)
+    affine = torch.tensor(
+        [[0.0, -2.0, 0.0, 10.0], [2.0, 0.0, 0.0, 20.0], [0.0, 0.0, 2.0, 30.0], [0.0, 0.0, 0.0, 1.0]],
+        dtype=torch.float64,
+    )
+    volume = {
+        "case": "k",
+        "domain": "knee",
+        "landmarks": torch.tensor([[4.0, 22.0, 38.0]]),
+        "file_affine": affine,
+        "unit": "mm",
+        "spacing_source": "file",
+        "pred_landmarks": torch.tensor([[4.0, 22.0, 40.0]]),
+        "pred_confidence": torch.tensor([1.0]),
+    }
+    (row,) = collect(volume)
+    assert [row[f"reference_{axis}"] for axis in "xyz"] == pytest.approx([1, 3, 4])
+    assert [row[f"predicted_{axis}"] for axis in "xyz"] == pytest.approx([1, 3, 5])
+    assert row["error"] == pytest.approx(2)
+
+
+def test_each_pass_starts_afresh(sample: dict[str, Any]) -> None:
+    rows = collect(sample, {**sample, "case": "002"}, runs=2)
+    assert [row["case"] for row in rows] == ["001"] * 3 + ["002"] * 3

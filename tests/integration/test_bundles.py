@@ -1,0 +1,284 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bundles as a user runs them, on a few images and with tiny networks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+import pytest
+import torch
+from ignite.engine import Events
+from PIL import Image
+
+from monai_gu2net.data import Datalist
+from monai_gu2net.landmarks import read_landmarks
+from monai_gu2net.networks import card_of, load_model
+
+pytestmark = [
+    pytest.mark.integration,
+    # MONAI's EarlyStopHandler passes Ignite's EarlyStopping options of old names
+    pytest.mark.filterwarnings("ignore:'(min_delta|cumulative_delta)' is deprecated:DeprecationWarning"),
+    # MONAI warns of every config that it runs
+    pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning"),
+]
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = ROOT / "bundles"
+NAMES = ["gu2net", "gu2net_head", "gu2net_hand", "gu2net_chest"]
+TINY: dict[str, Any] = {
+    "batches_per_epoch": 3,
+    "val_interval": 1,
+    "device": "$torch.device('cpu')",
+    "network_def#features": [4, 8],
+    "network_def#global_features": 8,
+}
+
+
+def config(bundle: str, name: str) -> str:
+    return str(BUNDLES / bundle / "configs" / name)
+
+
+def run_monai(*launcher: str, folder: Path, config_file: str, **options: Any) -> None:
+    """``python -m monai.bundle run training`` in a process of its own."""
+    command = [sys.executable, "-m", *launcher, "monai.bundle", "run", "training", "--config_file", config_file]
+    for name, value in {**TINY, **options}.items():
+        command += [f"--{name}", str(value)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def train(**options: Any) -> Any:
+    """A training workflow in this process, initialized but not run."""
+    workflow = monai.bundle.ConfigWorkflow(
+        config("gu2net", "train.json"), workflow_type="train", logging_file=False, **{**TINY, **options}
+    )
+    workflow.initialize()
+    return workflow
+
+
+def run_here(run_id: str, config_file: str, **options: Any) -> None:
+    """``python -m monai.bundle run`` in this process, with its logging as it is."""
+    monai.bundle.run(
+        run_id=run_id, config_file=config_file, logging_file=False, device="$torch.device('cpu')", **options
+    )
+
+
+def log_of(output: Path) -> list[dict[str, str]]:
+    with (output / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def units_of(output: Path) -> dict[str, str]:
+    """The unit of each domain of a report."""
+    summaries = json.loads((output / "report" / "summary.json").read_text())["summaries"]
+    return {summary["domain"]: summary["unit"] for summary in summaries}
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of two epochs without augmentation, which alone draws new numbers after a restart."""
+    output = tmp_path_factory.mktemp("trained")
+    train(datalist=str(tiny_phantom), output_dir=str(output), max_epochs=2, augmentation=[]).run()
+    return output
+
+
+def test_the_bundles_are_what_the_template_makes(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, str(BUNDLES / "make.py"), str(tmp_path)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=200,
+    )
+    made = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    kept = {
+        path.relative_to(BUNDLES): path.read_text()
+        for name in NAMES
+        for path in (BUNDLES / name).rglob("*")
+        if path.is_file() and not {"models", "output"} & set(path.relative_to(BUNDLES / name).parts)
+    }
+    assert made.keys() == kept.keys()
+    assert [str(path) for path in made if made[path] != kept[path]] == []
+
+
+def test_training_from_the_root_writes_model_log_and_report(tiny_phantom: Path, tmp_path: Path) -> None:
+    run_monai(
+        folder=ROOT,
+        config_file="bundles/gu2net/configs/train.json",
+        datalist=tiny_phantom,
+        output_dir=tmp_path,
+        max_epochs=2,
+    )
+    expected = {"model.pt", "last.pt", "metrics.csv", "learning_curve.png", "tensorboard", "report"}
+    assert {path.name for path in tmp_path.iterdir()} == expected
+    assert [row["epoch"] for row in log_of(tmp_path)] == ["1", "2"]
+    assert list(load_model(tmp_path / "model.pt")[1].domains) == ["head", "hand", "chest"]
+    with Image.open(tmp_path / "learning_curve.png") as curve:
+        curve.load()
+    assert units_of(tmp_path) == {"head": "mm", "hand": "mm", "chest": "mm"}
+    assert json.loads((tmp_path / "report" / "summary.json").read_text())["failures"] == []
+    assert (tmp_path / "report" / "report.md").read_text().startswith("#")
+
+
+def test_training_from_the_bundles_own_folder(tiny_phantom: Path, tmp_path: Path) -> None:
+    run_monai(
+        folder=BUNDLES / "gu2net_head",
+        config_file="configs/train.json",
+        datalist=tiny_phantom,
+        output_dir=tmp_path,
+        max_epochs=1,
+    )
+    assert list(load_model(tmp_path / "model.pt")[1].domains) == ["head"]
+    assert (tmp_path / "report" / "report.md").is_file()
+
+
+def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tiny_phantom: Path, tmp_path: Path, trained: Path) -> None:
+    options = {"datalist": str(tiny_phantom), "output_dir": str(tmp_path), "max_epochs": 2, "augmentation": []}
+    first = train(**options)
+    first.trainer.add_event_handler(Events.EPOCH_COMPLETED(once=1), lambda engine: engine.terminate())
+    first.trainer.run()
+    assert [row["epoch"] for row in log_of(tmp_path)] == ["1"]
+    train(**options, resume=True).trainer.run()
+
+    def lasting(output: Path) -> list[dict[str, str]]:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in log_of(output)]
+
+    assert lasting(tmp_path) == lasting(trained)
+    straight, resumed = (torch.load(folder / "last.pt", weights_only=True)["model"] for folder in (trained, tmp_path))
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_evaluating_writes_a_report(tiny_phantom: Path, trained: Path, tmp_path: Path) -> None:
+    run_here(
+        "evaluating",
+        config("gu2net", "evaluate.json"),
+        datalist=str(tiny_phantom),
+        checkpoint=str(trained / "model.pt"),
+        output_dir=str(tmp_path),
+        split="validation",
+    )
+    assert set(units_of(tmp_path)) == {"head", "hand", "chest"}
+    assert "validation split" in (tmp_path / "report" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("domain", ["head", "hand"])
+def test_predicting_writes_the_landmarks_of_a_folder(
+    tiny_phantom: Path, trained: Path, tmp_path: Path, domain: str
+) -> None:
+    run_here(
+        "predicting",
+        config("gu2net", "inference.json"),
+        dataset_dir=str(tiny_phantom.parent / domain),
+        domain=domain,
+        checkpoint=str(trained / "model.pt"),
+        output_dir=str(tmp_path),
+    )
+    images = sorted(path.name for path in (tiny_phantom.parent / domain).glob("*.png"))
+    files = {path.name for path in (tmp_path / "prediction").iterdir()}
+    assert len(images) == 7
+    assert files == {f"{image}.{ending}" for image in images for ending in ("json", "csv", "mrk.json")}
+    names = Datalist.load(tiny_phantom).domains[domain].landmarks
+    assert read_landmarks(tmp_path / "prediction" / f"{images[0]}.json").names == names
+    assert read_landmarks(tmp_path / "prediction" / f"{images[0]}.mrk.json").names == names
+
+
+@pytest.mark.parametrize("bundle", ["gu2net", "gu2net_hand"])
+def test_the_network_takes_and_gives_what_the_metadata_says(bundle: str, tmp_path: Path) -> None:
+    monai.bundle.verify_net_in_out(
+        "network_def",
+        meta_file=config(bundle, "metadata.json"),
+        config_file=config(bundle, "inference.json"),
+        device="cpu",
+        p=1,
+        n=1,
+        any=32,
+        checkpoint=str(tmp_path / "none.pt"),
+    )
+
+
+def test_the_metadata_names_the_landmarks_of_the_output() -> None:
+    for name in NAMES:
+        metadata = json.loads(Path(config(name, "metadata.json")).read_text())
+        domain = "head" if name == "gu2net" else name.removeprefix("gu2net_")
+        declared = json.loads(Path(config(name, "inference.json")).read_text())["card"]["domains"][domain]
+        output = metadata["network_data_format"]["outputs"]["pred"]
+        assert output["num_channels"] == len(declared["landmarks"])
+        assert list(output["channel_def"].values()) == declared["landmarks"]
+
+
+@pytest.mark.parametrize(("bundle", "domain"), [("gu2net", "hand"), ("gu2net_head", "head")])
+def test_the_exported_network_finds_what_the_trained_one_does(
+    tiny_phantom: Path, trained: Path, tmp_path: Path, bundle: str, domain: str
+) -> None:
+    checkpoint = trained / "model.pt"
+    if bundle != "gu2net":
+        train(
+            datalist=str(tiny_phantom),
+            output_dir=str(tmp_path),
+            domains=[domain],
+            max_epochs=1,
+        ).trainer.run()
+        checkpoint = tmp_path / "model.pt"
+    monai.bundle.ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(checkpoint),
+        meta_file=config(bundle, "metadata.json"),
+        config_file=config(bundle, "inference.json"),
+        key_in_ckpt="model",
+        checkpoint=str(checkpoint),
+        domain=domain,
+    )
+    image = torch.randn(1, 1, 64, 96)
+    with torch.inference_mode():
+        exported = torch.jit.load(tmp_path / "model.ts").eval()(image)
+        expected = load_model(checkpoint)[0](image, domain)
+    torch.testing.assert_close(exported, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_training_config_has_what_monai_asks_of_one(tiny_phantom: Path, tmp_path: Path) -> None:
+    workflow = train(datalist=str(tiny_phantom), output_dir=str(tmp_path), max_epochs=1)
+    assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("bundle", NAMES)
+def test_the_inference_config_has_what_monai_asks_of_one(bundle: str, tiny_phantom: Path, tmp_path: Path) -> None:
+    workflow = monai.bundle.ConfigWorkflow(
+        config(bundle, "inference.json"),
+        workflow_type="inference",
+        logging_file=False,
+        dataset_dir=str(tiny_phantom.parent / "head"),
+        output_dir=str(tmp_path),
+        checkpoint=str(tmp_path / "none.pt"),
+        device="$torch.device('cpu')",
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    declared = workflow.parser.get_parsed_content("card#domains", instantiate=False)
+    assert workflow.network_def.domain_names == list(card_of(tmp_path / "none.pt", declared).domains)
+
+
+def test_two_processes_train_one_model(tiny_phantom: Path, tmp_path: Path) -> None:
+    configs = [config("gu2net", name) for name in ("train.json", "multi_gpu_train.json")]
+    run_monai(
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "-m",
+        folder=ROOT,
+        config_file=str(configs),
+        datalist=tiny_phantom,
+        output_dir=tmp_path,
+        max_epochs=1,
+    )
+    assert [path.name for path in tmp_path.rglob("model.pt")] == ["model.pt"]
+    assert [row["epoch"] for row in log_of(tmp_path)] == ["1"]
+    assert set(units_of(tmp_path)) == {"head", "hand", "chest"}

@@ -1,0 +1,194 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from monai_gu2net.data import Domain
+from monai_gu2net.data.domain import ReferenceLength
+from monai_gu2net.networks import GU2Net, ModelCard, card_of, first_checkpoint, load_model, save_model
+from monai_gu2net.networks.checkpoint import save_atomically
+
+DOMAINS = {
+    "head": Domain("head", ("sella", "nasion"), (32, 48), spacing=(0.1, 0.2)),
+    "hand": Domain("hand", ("a", "b", "c"), (32, 32), reference=ReferenceLength("a", "c", 50.0), mirror=(("a", "b"),)),
+}
+OPTIONS = {"features": (4, 8), "global_features": 4, "dilations": (1, 2)}
+
+
+def make_network(domains: dict[str, Domain] = DOMAINS, **options: object) -> GU2Net:
+    counts = {name: len(domain.landmarks) for name, domain in domains.items()}
+    return GU2Net(2, 1, counts, **{**OPTIONS, **options}).eval()  # type: ignore[arg-type]
+
+
+def make_card(network: GU2Net, domains: dict[str, Domain] = DOMAINS) -> ModelCard:
+    return ModelCard(dict(domains), network.description, sigma=2.5, provenance={"data": "phantom", "epoch": 3})
+
+
+@pytest.fixture
+def network() -> GU2Net:
+    return make_network()
+
+
+@pytest.fixture
+def saved(tmp_path: Path, network: GU2Net) -> Path:
+    return save_model(tmp_path / "folder" / "model.pt", network, make_card(network))
+
+
+@pytest.mark.parametrize("domain", ["head", "hand"])
+def test_a_loaded_model_finds_what_the_saved_one_did(saved: Path, network: GU2Net, domain: str) -> None:
+    image = torch.randn(1, 1, 32, 48)
+    loaded, _ = load_model(saved)
+    assert not loaded.training
+    assert torch.equal(loaded(image, domain), network(image, domain))
+
+
+def test_a_card_comes_back_as_it_was(saved: Path, network: GU2Net) -> None:
+    card = ModelCard.load(saved)
+    assert card == make_card(network)
+    assert list(card.domains) == ["head", "hand"]
+    assert load_model(saved)[1] == card
+
+
+def test_the_default_domain_is_chosen_on_loading(saved: Path) -> None:
+    image = torch.randn(1, 1, 32, 32)
+    loaded, _ = load_model(saved, default_domain="hand")
+    assert torch.equal(loaded(image), loaded(image, "hand"))
+
+
+def test_a_checkpoint_is_plain_data_that_says_its_versions(saved: Path) -> None:
+    state = torch.load(saved, weights_only=True)
+    assert set(state["card"]["versions"]) == {"monai_gu2net", "monai", "torch", "python"}
+    assert state["card"]["versions"]["torch"] == str(torch.__version__)
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path: Path) -> None:
+    network = make_network(features=(64, 128))
+    card = make_card(network)
+    full = save_model(tmp_path / "full.pt", network, card)
+    half = save_model(tmp_path / "half.pt", network, card, half=True)
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    loaded, _ = load_model(half)
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == network.state_dict()[name].dtype
+        # 11 significant bits, and 2**-24 between the smallest numbers
+        torch.testing.assert_close(value, network.state_dict()[name], rtol=2.0**-11, atol=2.0**-24)
+
+
+def test_saving_leaves_the_network_and_no_other_file(tmp_path: Path, network: GU2Net) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    save_model(tmp_path / "model.pt", network, make_card(network), half=True)
+    after = network.state_dict()
+    assert all(after[name].dtype == value.dtype and torch.equal(after[name], value) for name, value in before.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_an_interrupted_write_leaves_the_earlier_file(
+    saved: Path, network: GU2Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = saved.read_bytes()
+
+    def write_some(_: object, path: Path) -> None:
+        path.write_bytes(b"half a file")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", write_some)
+    with pytest.raises(OSError, match="no space left"):
+        save_model(saved, network, make_card(network))
+    assert saved.read_bytes() == whole
+
+
+RENAMED = {**DOMAINS, "head": Domain("head", ("sella", "porion"), (32, 48), spacing=(0.1, 0.2))}
+FEWER = {**DOMAINS, "head": Domain("head", ("sella",), (32, 48))}
+
+
+@pytest.mark.parametrize(
+    ("domains", "options", "message"),
+    [
+        ({"head": DOMAINS["head"]}, {}, r"domains must be \['head'\]; got \['head', 'hand'\]"),
+        (dict(reversed(DOMAINS.items())), {}, r"domains must be \['hand', 'head'\]; got \['head', 'hand'\]"),
+        (RENAMED, {}, r"Domain 'head'.*they differ.*\[\('porion', 'nasion'\)\]"),
+        (FEWER, {}, r"Domain 'head'.*they differ.*\('sella', 'nasion'\)"),
+        (DOMAINS, {"global_features": 8}, r"network must be .*'global_features': 8.*got .*'global_features': 4"),
+    ],
+)
+def test_a_checkpoint_of_another_make_is_not_resumed(
+    network: GU2Net, domains: dict[str, Domain], options: dict[str, int], message: str
+) -> None:
+    ours = make_card(make_network(domains, **options), domains)
+    with pytest.raises(ValueError, match=message):
+        ours.load_state_dict(make_card(network).state_dict())
+
+
+def test_a_checkpoint_of_the_same_make_is_resumed_at_any_size_and_spacing(network: GU2Net) -> None:
+    resized = {name: domain.resized((64, 64)) for name, domain in DOMAINS.items()}
+    ours = make_card(network, resized)
+    ours.load_state_dict(make_card(network).state_dict())
+    assert ours.domains == resized
+
+
+def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"must be a file; got '.*none\.pt'"):
+        load_model(tmp_path / "none.pt")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def replace_by_text(path: Path) -> None:
+    path.write_text("no checkpoint")
+
+
+def replace_by_an_object(path: Path) -> None:
+    torch.save({"model": Path("code"), "card": {}}, path)
+
+
+def replace_by_weights(path: Path) -> None:
+    torch.save({"weight": torch.zeros(1)}, path)
+
+
+def replace_by_a_list(path: Path) -> None:
+    torch.save([1], path)
+
+
+def lose_a_weight(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    state["model"].popitem()
+    save_atomically(state, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncate, "must be a checkpoint; got .* damaged or of another kind"),
+        (replace_by_text, "must be a checkpoint; got .* damaged or of another kind"),
+        (replace_by_an_object, "must be a checkpoint; got UnpicklingError"),
+        (replace_by_weights, r"must hold 'model' and 'card'; got \['weight'\]"),
+        (replace_by_a_list, "must hold 'model' and 'card'; got list"),
+        (lose_a_weight, "the weights must fit the card; (.|\n)*Missing key"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(saved: Path, damage: Callable[[Path], None], message: str) -> None:
+    damage(saved)
+    with pytest.raises(ValueError, match=message):
+        load_model(saved)
+
+
+def test_the_first_checkpoint_there_is_taken_else_the_last_named(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.pt", "b.pt", "c.pt")]
+    assert first_checkpoint(paths) == paths[2]
+    paths[1].touch()
+    assert first_checkpoint([str(path) for path in paths]) == paths[1]
+
+
+def test_without_a_checkpoint_the_card_is_of_the_declared_domains(saved: Path, network: GU2Net) -> None:
+    declared = {"chest": {"landmarks": ["x", "y"], "size": [64, 32]}}
+    card = card_of(saved.with_name("none.pt"), declared)
+    assert card.domains == {"chest": Domain("chest", ("x", "y"), (64, 32))}
+    assert card.build_network().out_channels == [2]
+    assert card_of(saved, declared) == make_card(network)

@@ -1,0 +1,239 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from monai_gu2net import __version__
+from monai_gu2net.__main__ import main
+from monai_gu2net.data import Datalist, make_phantom
+from monai_gu2net.landmarks import read_landmarks
+from monai_gu2net.networks import GU2Net, ModelCard, save_model
+
+
+@pytest.fixture(scope="module")
+def model(tiny_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network of the phantom's domains."""
+    data = Datalist.load(tiny_phantom)
+    network = GU2Net(2, 1, data.landmark_counts, features=(4, 8), global_features=4, dilations=(1, 2))
+    card = ModelCard(dict(data.domains), network.description, provenance={"data": "phantom"})
+    return save_model(tmp_path_factory.mktemp("model") / "model.pt", network, card)
+
+
+@pytest.fixture
+def head_image(tiny_phantom: Path) -> Path:
+    return Path(next(case["image"] for case in Datalist.load(tiny_phantom).test if case["domain"] == "head"))
+
+
+@pytest.mark.parametrize("command", [[], ["prepare"], ["evaluate"], ["predict"], ["info"]])
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main([*command, "--help"])
+    shown = capsys.readouterr().out
+    assert " ".join(["usage: monai_gu2net", *command]) in shown
+    assert "options:" in shown
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([])
+    assert "COMMAND" in capsys.readouterr().err
+
+
+class TestInfo:
+    def test_domains_and_landmarks_are_shown(self, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["info", str(model)]) == 0
+        shown = capsys.readouterr().out
+        assert "GU2Net, targets with sigma 3 px" in shown
+        for name, domain in ModelCard.load(model).domains.items():
+            assert f"{name}: {len(domain.landmarks)} landmarks, input {domain.size[0]} x {domain.size[1]}" in shown
+            assert ", ".join(domain.landmarks) in shown
+        assert "data: phantom" in shown
+
+    def test_json_holds_the_whole_card(self, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["info", str(model), "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert ModelCard.from_state_dict(shown) == ModelCard.load(model)
+
+    def test_a_missing_checkpoint_is_an_error(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["info", str(tmp_path / "none.pt")]) == 2
+        assert "error: The checkpoint must be a file" in capsys.readouterr().err
+
+
+class TestPredict:
+    def test_a_corrupt_image_is_listed_and_the_good_one_done(
+        self, model: Path, head_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        corrupt = tmp_path / "corrupt.png"
+        corrupt.write_bytes(head_image.read_bytes()[:200])
+        out = tmp_path / "out"
+        arguments = ["predict", str(head_image), str(corrupt), "-m", str(model), "-o", str(out), "--domain", "head"]
+        assert main(arguments) == 1
+        listed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("failed:")]
+        assert len(listed) == 1
+        assert "corrupt.png" in listed[0]
+        stem = head_image.stem
+        expected = {f"{stem}.json", f"{stem}.csv", f"{stem}.mrk.json", f"{stem}.png", "landmarks.csv"}
+        assert {path.name for path in out.iterdir()} == expected
+        names = ModelCard.load(model).domains["head"].landmarks
+        assert read_landmarks(out / f"{stem}.json").names == names
+        with Image.open(out / f"{stem}.png") as overlay:
+            overlay.load()
+            assert overlay.mode == "RGB"
+
+    def test_a_folder_of_images_is_all_done(
+        self, model: Path, head_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        images = tmp_path / "images"
+        images.mkdir()
+        (images / "notes.txt").write_text("no image")
+        for name in ("a.png", "b.png"):
+            (images / name).write_bytes(head_image.read_bytes())
+        out = tmp_path / "out"
+        options = ["--domain", "head", "--spacing", "0.5,0.25", "--formats", "json"]
+        assert main(["predict", str(images), "-m", str(model), "-o", str(out), *options]) == 0
+        assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
+        landmark = json.loads((out / "a.json").read_text())["landmarks"][0]
+        assert (landmark["x_mm"], landmark["y_mm"]) == pytest.approx((landmark["x"] * 0.5, landmark["y"] * 0.25))
+        assert "of 2 images" in capsys.readouterr().out
+
+    def test_nothing_but_corrupt_images_is_an_error(
+        self, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        corrupt = tmp_path / "corrupt.png"
+        corrupt.write_text("no image")
+        arguments = ["predict", str(corrupt), "-m", str(model), "-o", str(tmp_path / "out"), "--domain", "head"]
+        assert main(arguments) == 2
+        assert "corrupt.png" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("options", [[], ["--domain", "spine"]])
+    def test_a_domain_the_model_lacks_is_an_error_that_names_those_it_has(
+        self,
+        model: Path,
+        head_image: Path,
+        tmp_path: Path,
+        options: list[str],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        assert main(["predict", str(head_image), "-m", str(model), "-o", str(tmp_path), *options]) == 2
+        shown = capsys.readouterr().err
+        assert "error: domain must be among" in shown
+        assert all(repr(name) in shown for name in ModelCard.load(model).domains)
+
+    @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3"])
+    def test_a_spacing_that_is_none_is_refused(
+        self, model: Path, spacing: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main(["predict", "a.png", "-m", str(model), "-o", "out", f"--spacing={spacing}"])
+        assert "must be one or two positive numbers" in capsys.readouterr().err
+
+
+class TestEvaluate:
+    def test_a_report_is_written_and_its_table_shown(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = ["evaluate", "-m", str(model), "-o", str(tmp_path), "--datalist", str(tiny_phantom)]
+        assert main([*arguments, "--domains", "head", "hand", "--worst", "1"]) == 0
+        shown = capsys.readouterr().out
+        table = [line for line in shown.splitlines() if line.startswith("|")]
+        assert "head" in "".join(table)
+        assert "hand" in "".join(table)
+        assert f"Wrote {tmp_path / 'report.md'}" in shown
+        assert all(line in (tmp_path / "report.md").read_text() for line in table)
+        summaries = json.loads((tmp_path / "summary.json").read_text())["summaries"]
+        assert {summary["domain"] for summary in summaries} == {"head", "hand"}
+
+    def test_a_case_that_cannot_be_read_is_listed(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = Datalist.load(tiny_phantom).only(["head"])
+        corrupt = tmp_path / "corrupt.png"
+        corrupt.write_text("no image")
+        data.test[0] = {**data.test[0], "image": str(corrupt), "case": "broken"}
+        data.save(tmp_path / "datalist.json")
+        arguments = ["evaluate", "-m", str(model), "-o", str(tmp_path / "out"), "--worst", "0"]
+        assert main([*arguments, "--datalist", str(tmp_path / "datalist.json")]) == 1
+        assert "failed: head broken: " in capsys.readouterr().err
+
+    def test_an_empty_split_is_an_error(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = Datalist.load(tiny_phantom).only(["head"])
+        data.test.clear()
+        path = data.save(tmp_path / "datalist.json")
+        assert main(["evaluate", "-m", str(model), "-o", str(tmp_path), "--datalist", str(path)]) == 2
+        assert "error: Split 'test'" in capsys.readouterr().err
+
+
+def make_head(folder: Path, numbers: list[int]) -> Path:
+    """The ISBI 2015 layout: 19 points and 8 classes of two annotators."""
+    for number in numbers:
+        (folder / "raw").mkdir(parents=True, exist_ok=True)
+        Image.new("L", (60, 75)).save(folder / "raw" / f"{number:03d}.png")
+        for annotator in ("400_senior", "400_junior"):
+            (folder / annotator).mkdir(exist_ok=True)
+            lines = [f"{n},{2 * n}" for n in range(19)] + ["1"] * 8
+            (folder / annotator / f"{number:03d}.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+class TestPrepare:
+    def test_a_known_layout_becomes_a_datalist(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = make_head(tmp_path / "source", [1, 2, 3, 4, 151])
+        out = tmp_path / "mix" / "datalist.json"
+        options = ["--size", "104x128", "--spacing", "0.3", "--validation", "1", "--domain", "ceph"]
+        assert main(["prepare", str(source), "-o", str(out), *options]) == 0
+        assert "ceph: 19 landmarks, 3 training, 1 validation, 1 test, unit mm" in capsys.readouterr().out
+        data = Datalist.load(out)
+        assert data.name == "mix"
+        assert data.domains["ceph"].size == (104, 128)
+        assert [case["case"] for case in data.test] == ["151"]
+
+    def test_datalists_are_merged(self, tmp_path: Path, tiny_phantom: Path) -> None:
+        source = make_head(tmp_path / "source", [1, 151])
+        first, merged = tmp_path / "ceph.json", tmp_path / "merged" / "all.json"
+        assert main(["prepare", str(source), "-o", str(first), "--domain", "ceph"]) == 0
+        assert main(["prepare", str(first), str(tiny_phantom), "-o", str(merged), "--name", "both"]) == 0
+        data, phantom = Datalist.load(merged), Datalist.load(tiny_phantom)
+        assert data.name == "both"
+        assert list(data.domains) == ["ceph", *phantom.domains]
+        assert len(data.training) == 1 + len(phantom.training)
+        assert all(Path(case["image"]).is_file() for case in [*data.training, *data.validation, *data.test])
+
+    def test_domains_of_one_name_are_not_merged(self, tiny_phantom: Path, tmp_path: Path, capsys) -> None:
+        assert main(["prepare", str(tiny_phantom), str(tiny_phantom), "-o", str(tmp_path / "all.json")]) == 2
+        assert "error: Domains must have different names" in capsys.readouterr().err
+        assert not (tmp_path / "all.json").exists()
+
+    def test_an_unknown_folder_is_an_error_that_shows_the_layouts(self, tmp_path: Path, capsys) -> None:
+        assert main(["prepare", str(tmp_path), "-o", str(tmp_path / "all.json")]) == 2
+        assert "400_senior" in capsys.readouterr().err
+
+    def test_the_phantom_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+        small = partial(make_phantom, cases={"training": 1}, domains=["head"], progress=False)
+        monkeypatch.setattr("monai_gu2net.__main__.make_phantom", small)
+        assert main(["prepare", "phantom", "-o", str(tmp_path), "--seed", "3"]) == 0
+        assert f"Wrote {tmp_path / 'datalist.json'}" in capsys.readouterr().out
+        assert Datalist.load(tmp_path / "datalist.json").origin["seed"] == 3
+
+
+def test_an_interrupt_says_what_stays(model: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "load", interrupted)
+    assert main(["info", str(model)]) == 130
+    assert "interrupted" in capsys.readouterr().err

@@ -1,0 +1,136 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from monai_gu2net.data import Domain
+from monai_gu2net.data.domain import ReferenceLength
+from monai_gu2net.landmarks import read_landmarks
+from monai_gu2net.transforms import SaveLandmarksd, ScaleByPredictiond
+from monai_gu2net.transforms.save import FORMATS, file_name
+
+NAN = math.nan
+DOMAINS = {
+    "head": Domain("head", ("a", "b", "c"), (8, 8)),
+    "hand": Domain("hand", ("a", "b", "c"), (8, 8), reference=ReferenceLength("a", "b", 50.0)),
+}
+
+
+def found(*, spacing: tuple[float, float] | None, domain: str = "head") -> dict[str, Any]:
+    """A sample with landmarks found at (8, 3), (4, 0) and nowhere, in pixels of the file."""
+    scale = torch.tensor(spacing or (1.0, 1.0), dtype=torch.float64)
+    return {
+        "case": "001",
+        "domain": domain,
+        "unit": "mm" if spacing else "px",
+        "spacing_source": "case" if spacing else "none",
+        "file_affine": torch.diag(torch.cat([scale, torch.ones(2, dtype=torch.float64)])),
+        "pred_landmarks": (torch.tensor([[8.0, 3.0], [4.0, 0.0], [NAN, NAN]]) * scale).float(),
+        "pred_confidence": torch.tensor([0.5, 0.25, 0.0]),
+    }
+
+
+PIXELS = [[8.0, 3.0], [4.0, 0.0], [NAN, NAN]]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "extension", "frame", "points"),
+    [
+        ((0.5, 2.0), "json", "index", PIXELS),
+        ((0.5, 2.0), "csv", "index", PIXELS),
+        ((0.5, 2.0), "mrk.json", "mm", [[4.0, 6.0], [2.0, 0.0], [NAN, NAN]]),
+        (None, "json", "index", PIXELS),
+        (None, "csv", "index", PIXELS),
+        (None, "mrk.json", "mm", PIXELS),  # Slicer's own frame: 1 mm per pixel where spacing is not known
+    ],
+)
+def test_files_hold_what_was_found(
+    tmp_path: Path, spacing: tuple[float, float] | None, extension: str, frame: str, points: list[list[float]]
+) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path / "made", domains=DOMAINS)(found(spacing=spacing))
+    landmarks = read_landmarks(tmp_path / "made" / f"001.{extension}", dims=2)
+    assert landmarks.names == ("a", "b", "c")
+    assert landmarks.frame == frame
+    np.testing.assert_allclose(landmarks.points, points, atol=1e-6)
+
+
+def test_json_has_millimetres_beside_the_pixels_and_says_their_source(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=(0.5, 2.0)))
+    content = json.loads((tmp_path / "001.json").read_text())
+    assert (content["case"], content["domain"], content["spacing_source"]) == ("001", "head", "case")
+    assert content["landmarks"][0] == {"name": "a", "x": 8.0, "y": 3.0, "x_mm": 4.0, "y_mm": 6.0, "confidence": 0.5}
+    assert content["landmarks"][2]["x_mm"] is None
+
+
+def test_without_a_spacing_no_file_says_mm(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=None))
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == len(FORMATS)
+    assert not [path.name for path in files if "mm" in path.read_text()]
+
+
+def test_only_the_formats_asked_for_are_written(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS, formats=["csv"])(found(spacing=None))
+    assert [path.name for path in tmp_path.iterdir()] == ["001.csv"]
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"formats must be among .*; got \['xml'\]"):
+        SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS, formats=["json", "xml"])
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [("001", "001"), ("a/b c.png", "a_b_c.png"), ("../up", "__up"), ("é", "_"), ("", "_"), ("a_b-c.d", "a_b-c.d")],
+)
+def test_a_case_is_a_file_of_the_output_folder_whatever_its_name(case: str, name: str) -> None:
+    assert file_name(case) == name
+
+
+def test_a_reference_length_found_gives_the_millimetres() -> None:
+    """The pair lies 5 px apart and is 50 mm long: 10 mm per pixel."""
+    sample = found(spacing=None, domain="hand")
+    scaled = ScaleByPredictiond("pred", domains=DOMAINS)(sample)
+    expected = torch.tensor([[80.0, 30.0], [40.0, 0.0], [NAN, NAN]])
+    torch.testing.assert_close(scaled["pred_landmarks"], expected, equal_nan=True)
+    assert scaled["unit"] == "mm"
+    assert scaled["spacing_source"] == "reference-length of the prediction"
+    assert scaled["file_affine"].diagonal().tolist() == [10.0, 10.0, 10.0, 1.0]
+    assert sample["unit"] == "px"
+    assert sample["file_affine"].diagonal().tolist() == [1.0] * 4
+
+
+def test_scaled_landmarks_are_saved_at_the_same_pixels(tmp_path: Path) -> None:
+    scaled = ScaleByPredictiond("pred", domains=DOMAINS)(found(spacing=None, domain="hand"))
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(scaled)
+    np.testing.assert_allclose(read_landmarks(tmp_path / "001.json").points, PIXELS, atol=1e-6)
+    markups = read_landmarks(tmp_path / "001.mrk.json", dims=2).points
+    np.testing.assert_allclose(markups, np.multiply(PIXELS, 10.0), atol=1e-5)
+
+
+def without_the_pair(sample: dict[str, Any]) -> dict[str, Any]:
+    return sample | {"pred_landmarks": torch.tensor([[NAN, NAN], [4.0, 0.0], [1.0, 1.0]])}
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        found(spacing=(0.5, 2.0), domain="hand"),
+        found(spacing=None, domain="head"),
+        without_the_pair(found(spacing=None, domain="hand")),
+    ],
+    ids=["known spacing", "no reference", "pair not found"],
+)
+def test_other_samples_keep_their_scale(sample: dict[str, Any]) -> None:
+    scaled = ScaleByPredictiond("pred", domains=DOMAINS)(sample)
+    torch.testing.assert_close(scaled["pred_landmarks"], sample["pred_landmarks"], equal_nan=True)
+    assert (scaled["unit"], scaled["spacing_source"]) == (sample["unit"], sample["spacing_source"])
+    assert torch.equal(scaled["file_affine"], sample["file_affine"])
