@@ -25,9 +25,10 @@ _log = logging.getLogger(__name__)
 class TrainingCheckpoints:
     """Writes ``model.pt`` whenever the validation metric is at its lowest, and ``last.pt`` after every epoch.
 
-    ``model.pt`` holds weights and card. ``last.pt`` holds all that a run needs to go on as if it had not stopped, but for the draws of the augmentation, which start anew.
-    Attach it to the trainer after the validation handler, whose metric it reads. MONAI's CheckpointSaver forgets the
-    best value over a restart, so that the first validation afterwards replaces a better model; this one keeps it.
+    ``model.pt`` holds weights and card. ``last.pt`` holds all that a run needs to go on as if it had not stopped, but
+    for the draws of the augmentation, which start anew. Attach it to the trainer after the validation handler, whose
+    metric it reads. MONAI's CheckpointSaver forgets the best value over a restart, so that the first validation
+    afterwards replaces a better model; this one keeps it.
 
     Args:
         folder: where the files go.
