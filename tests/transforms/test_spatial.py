@@ -68,8 +68,7 @@ def mark_border(image: torch.Tensor, width: int = 2) -> None:
 def fitted(size: tuple[int, int], numerator: int) -> tuple[int, int]:
     """A domain's size that the image grows to, or shrinks to by a whole number.
 
-    The windows of an area average by another number lie up to half a pixel of the image beside their place, so
-    that a ramp is no oracle there; test_an_averaged_blob_stays_in_its_place holds for those.
+    For other factors test_a_blob_stays_in_its_place_when_the_image_shrinks holds.
     """
     if numerator >= 2:
         return size[0] * numerator // 2 + 5, size[1] * numerator // 2
@@ -203,13 +202,13 @@ def test_the_centre_of_mass_of_a_blob_is_where_its_landmark_goes(
 
 
 @settings(max_examples=10)
-@given(st.integers(380, 420), st.integers(300, 380), st.tuples(st.floats(-20, 20), st.floats(-20, 20)))
-def test_an_averaged_blob_stays_in_its_place(width: int, height: int, offset: tuple[float, float]) -> None:
-    """Radiographs shrink to a third or less, by no whole number."""
+@given(st.integers(125, 420), st.integers(125, 420), st.tuples(st.floats(-12, 12), st.floats(-12, 12)))
+def test_a_blob_stays_in_its_place_when_the_image_shrinks(width: int, height: int, offset: tuple[float, float]) -> None:
+    """By any factor, which is no whole number as a rule."""
     centre = np.array([width, height]) / 2 + offset
     domains = domain_of((120, 120), in_channels=1, names=("p",))
     sample: dict[str, Any] = {
-        "image": blob((width, height), centre, sigma=12),
+        "image": blob((width, height), centre, sigma=6),
         "landmarks": [centre.tolist()],
         "domain": "d",
     }
@@ -352,14 +351,20 @@ def test_an_image_keeps_its_aspect_and_the_rest_is_zero(size: tuple[int, int], s
     before = [(t - n) // 2 for t, n in zip(target, inner, strict=True)]
     expected = np.zeros(target)
     expected[before[0] : before[0] + inner[0], before[1] : before[1] + inner[1]] = 1
-    np.testing.assert_allclose(fitted[0], expected)
+    # The smoothing before an image shrinks takes in the zeros beyond it, which the outermost pixels show.
+    inside = tuple(slice(b + 1, b + n - 1) for b, n in zip(before, inner, strict=True))
+    np.testing.assert_allclose(fitted[0][inside], expected[inside], rtol=1e-5)
+    np.testing.assert_array_equal(fitted[0] > 0, expected > 0)
     # The outer corner of the first pixel keeps its place: -0.5 of the file is before - 0.5 now.
     corner = fitted.affine.numpy() @ [before[0] - 0.5, before[1] - 0.5, 0, 1]
     np.testing.assert_allclose(corner[:2], [-0.25, -0.125], atol=1e-6)
     np.testing.assert_allclose(np.diag(fitted.affine)[:2], [0.5 / scale, 0.25 / scale], rtol=1e-6)
 
 
-def test_an_image_that_shrinks_is_averaged_over_the_area_of_a_pixel() -> None:
-    image = torch.arange(8.0).reshape(1, 4, 2)
-    fitted = FitToDomaind(domains=domain_of((2, 1), in_channels=1))({"image": image, "domain": "d"})["image"]
-    assert fitted.tolist() == [[[1.5], [5.5]]]
+def test_stripes_finer_than_the_new_pixels_become_their_mean_and_no_moire() -> None:
+    image = (torch.arange(64) % 2).float().repeat(64, 1)[None]
+    plain = torch.nn.functional.interpolate(image[None], (20, 20), mode="bilinear")[0, 0]
+    fitted = FitToDomaind(domains=domain_of((20, 20), in_channels=1))({"image": image, "domain": "d"})["image"][0]
+    inner = (slice(3, -3), slice(3, -3))
+    assert plain[inner].std() > 0.1
+    np.testing.assert_allclose(fitted[inner], 0.5, atol=0.02)
