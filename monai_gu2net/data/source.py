@@ -95,10 +95,11 @@ def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datali
     _log.info("No data given: using the phantom in %s", folder)
     if distributed.get_rank() > 0:
         distributed.barrier()
-    data = Datalist.load(make_phantom(folder, domains=domains))
-    if distributed.get_rank() == 0:
-        distributed.barrier()
-    return data
+    try:
+        return Datalist.load(make_phantom(folder, domains=domains))
+    finally:
+        if distributed.get_rank() == 0:  # also when it failed, or the others would wait for ever
+            distributed.barrier()
 
 
 def _from_layouts(folder: Path) -> Datalist:
@@ -116,5 +117,12 @@ def _from_layouts(folder: Path) -> Datalist:
         if not found:
             raise
     parts = [read_layout(path) for path in found]
+    names = [domain.name for domain, _ in parts]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(
+            f"{folder}: its datasets must be of different domains; got {repeated} more than once. "
+            "Prepare a datalist of each with its own --domain, and merge them."
+        )
     cases = {split: [case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS}
     return Datalist(folder.resolve().name, {domain.name: domain for domain, _ in parts}, **cases, origin=None)

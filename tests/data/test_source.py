@@ -179,3 +179,10 @@ def test_without_a_folder_the_test_images_of_the_phantom_are_predicted(tmp_path:
     cases = cases_to_predict(None, hand, phantom_dir=tmp_path / "phantom")
     assert [sorted(case) for case in cases] == [["case", "domain", "image"]]
     assert cases[0]["domain"] == "hand"
+
+
+def test_two_folders_of_one_domain_are_refused(tmp_path: Path) -> None:
+    make_chest(tmp_path / "one")
+    make_chest(tmp_path / "two")
+    with pytest.raises(ValueError, match=r"must be of different domains; got \['chest'\] more than once"):
+        open_data(dataset_dir=tmp_path, phantom_dir=tmp_path / "phantom")
