@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: prepare data, evaluate a model, predict landmarks, look into a checkpoint."""
+"""The command line: prepare data, evaluate and calibrate a model, predict landmarks, look into a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from tqdm import tqdm
 from monai_gu2net import __version__
 from monai_gu2net.data import SPLITS, Datalist, Domain, is_image, make_phantom, open_data
 from monai_gu2net.data.layouts import LAYOUTS, read_layout
-from monai_gu2net.engines import evaluate_model, keep_freed_memory, predict_images
+from monai_gu2net.engines import add_domain, calibrate_model, evaluate_model, keep_freed_memory, predict_images
 from monai_gu2net.networks import ModelCard
+from monai_gu2net.report_commands import add_protocol_options, add_report_commands, protocol_of
 from monai_gu2net.transforms.save import FORMATS
 
 _EPILOG = """\
@@ -85,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
     )
     prepare.add_argument("--test", type=_amount, help="patients of the test part, where the layout has no official one")
+    prepare.add_argument(
+        "--draw-test",
+        action="store_true",
+        default=None,
+        help="draw the test part (hand, chest) instead of taking the end of the order",
+    )
     prepare.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
     evaluate = _command(commands, "evaluate", _evaluate, "measure a model on annotated cases", None)
@@ -94,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", choices=SPLITS, default="test", help="which cases (default %(default)s)")
     evaluate.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these")
     evaluate.add_argument("--worst", type=int, default=6, help="worst cases drawn per domain (default %(default)s)")
+    evaluate.add_argument("--annotator", metavar="mean|NAME", help="another ground truth that the datalist holds")
+    add_protocol_options(evaluate)
 
     predict = _command(commands, "predict", _predict, "find the landmarks in images without ground truth", None)
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or a folder of them")
@@ -110,9 +119,45 @@ def _parser() -> argparse.ArgumentParser:
         "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files per image (default: all)"
     )
 
+    calibrate = _command(commands, "calibrate", _calibrate, "measure how far off a model's landmarks may be", None)
+    _checkpoint_options(calibrate)
+    calibrate.add_argument(
+        "-o", "--output", type=Path, metavar="MODEL", help="the calibrated model; by default the model's own file"
+    )
+    calibrate.add_argument("--datalist", type=Path, help="annotated cases; by default --dataset-dir, or the phantom")
+    calibrate.add_argument("--dataset-dir", type=Path, help="a folder with a datalist.json or a known layout")
+    calibrate.add_argument(
+        "--split", choices=SPLITS, default="validation", help="cases that were not trained on (default %(default)s)"
+    )
+    calibrate.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these")
+
+    added = _command(commands, "add-domain", _add_domain, "teach a trained model a new domain", None)
+    added.add_argument("-m", "--checkpoint", required=True, type=Path, help="the trained model; it is left as it is")
+    added.add_argument("--datalist", required=True, type=Path, help="the new domain's cases, made by prepare")
+    added.add_argument("-o", "--output-dir", required=True, type=Path, help="where the new model.pt goes")
+    added.add_argument(
+        "--config-file",
+        type=Path,
+        default=Path("bundles/gu2net/configs/train.json"),
+        help="the bundle's training (default %(default)s)",
+    )
+    added.add_argument(
+        "--shared-rate",
+        type=float,
+        default=0.0,
+        help="learning rate of the shared weights as a share of the new domain's; 0 keeps the other domains as they "
+        "are (default %(default)s)",
+    )
+    added.add_argument("--like", metavar="DOMAIN", help="the known domain that the new one starts as a copy of")
+    added.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    added.add_argument("--max-epochs", type=int, help="by default the bundle's")
+    added.add_argument("--batches-per-epoch", type=int, help="by default one pass through the cases")
+
     info = _command(commands, "info", _info, "say what a checkpoint holds", None)
     info.add_argument("checkpoint", type=Path)
     info.add_argument("--json", action="store_true", help="all of it, as JSON")
+
+    add_report_commands(commands)
     return parser
 
 
@@ -131,8 +176,24 @@ def _command(
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-m", "--checkpoint", required=True, type=Path, help="a trained model.pt")
+    _checkpoint_options(command)
     command.add_argument("-o", "--output-dir", required=True, type=Path, help="where the results go")
+
+
+def _checkpoint_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-m",
+        "--checkpoint",
+        dest="checkpoints",
+        required=True,
+        action="append",
+        type=Path,
+        metavar="MODEL",
+        help="a trained model.pt; given several times, the models' heatmaps are averaged",
+    )
+    command.add_argument(
+        "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
+    )
     command.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
     )
@@ -179,6 +240,7 @@ def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, 
         validation=options.validation,
         test=options.test,
         seed=options.seed,
+        drawn=options.draw_test,
     )
 
 
@@ -191,12 +253,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     with tqdm(total=len(getattr(data, options.split)), desc="evaluating", unit="case") as bar:
         report = evaluate_model(
-            options.checkpoint,
+            options.checkpoints,
             data,
             output_dir=options.output_dir,
             split=options.split,
+            views=options.views,
             device=options.device,
             worst=options.worst,
+            protocol=protocol_of(options),
+            annotator=options.annotator,
             on_case=lambda count: bar.update(),
         )
     summary = json.loads((report.parent / "summary.json").read_text(encoding="utf-8"))
@@ -222,18 +287,65 @@ def _predict(options: argparse.Namespace) -> int:
         raise ValueError("--spacing must be mm per pixel; got 'unknown'. Leave it out.")
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
         rows, failures = predict_images(
-            options.checkpoint,
+            options.checkpoints,
             images,
             output_dir=options.output_dir,
             domain=options.domain,
             spacing=options.spacing,
             min_confidence=options.min_confidence,
+            views=options.views,
             formats=options.formats,
             device=options.device,
             on_case=lambda count: bar.update(),
         )
     _say(f"Wrote {len(rows)} landmarks of {len(images) - len(failures)} images to {options.output_dir}")
     return _listed(failures) if rows else 2 * bool(_listed(failures))
+
+
+def _add_domain(options: argparse.Namespace) -> int:
+    wishes = {"max_epochs": options.max_epochs, "batches_per_epoch": options.batches_per_epoch}
+    model = add_domain(
+        options.checkpoint,
+        options.datalist,
+        output_dir=options.output_dir,
+        config_file=options.config_file,
+        shared_rate=options.shared_rate,
+        like=options.like,
+        resume=options.resume,
+        options={name: value for name, value in wishes.items() if value is not None},
+    )
+    _say(f"Wrote {model}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    written = options.checkpoints[0] if options.output is None else options.output
+    data = open_data(
+        options.datalist, options.dataset_dir, domains=options.domains, phantom_dir=written.parent / "phantom"
+    )
+    with tqdm(total=len(getattr(data, options.split)), desc="calibrating", unit="case") as bar:
+        calibrate_model(
+            options.checkpoints,
+            data,
+            split=options.split,
+            output=options.output,
+            views=options.views,
+            device=options.device,
+            on_case=lambda count: bar.update(),
+        )
+    for line in _calibration_lines(ModelCard.load(written)):
+        _say(line)
+    _say(f"Wrote {written}")
+    return 0
+
+
+def _calibration_lines(card: ModelCard) -> list[str]:
+    """A line for each domain that is calibrated."""
+    return [
+        f"{name}: calibrated by {known['landmarks']} landmarks of {known['images']} images, "
+        f"{known['views']} view(s) by {known['members']} model(s)"
+        for name, known in card.calibration.items()
+    ]
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -246,6 +358,8 @@ def _info(options: argparse.Namespace) -> int:
         size = " x ".join(map(str, domain.size))
         _say(f"{name}: {len(domain.landmarks)} landmarks, input {size}, unit {domain.unit}")
         _say("  " + ", ".join(domain.landmarks))
+    for line in _calibration_lines(card):
+        _say(line)
     for key, value in card.provenance.items():
         _say(f"{key}: {value}")
     return 0

@@ -31,7 +31,9 @@ def head_image(tiny_phantom: Path) -> Path:
     return Path(next(case["image"] for case in Datalist.load(tiny_phantom).test if case["domain"] == "head"))
 
 
-@pytest.mark.parametrize("command", [[], ["prepare"], ["evaluate"], ["predict"], ["info"]])
+@pytest.mark.parametrize(
+    "command", [[], ["prepare"], ["evaluate"], ["predict"], ["calibrate"], ["info"], ["report", "rescore"]]
+)
 def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         main([*command, "--help"])
@@ -168,6 +170,42 @@ class TestEvaluate:
         assert main([*arguments, "--datalist", str(tmp_path / "datalist.json")]) == 1
         assert "failed: head broken: " in capsys.readouterr().err
 
+    def test_another_annotator_is_scored_against_and_cases_without_are_listed(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The other annotator's points lie 3 pixels right of and 4 below those of the phantom."""
+        data = Datalist.load(tiny_phantom).only(["head", "chest"])
+        first, second = (case for case in data.test if case["domain"] == "head")
+        moved = [point and [point[0] + 3, point[1] + 4] for point in first["landmarks"]]
+        first["annotators"] = {"phantom": first["landmarks"], "other": moved}
+        second["annotators"] = {"phantom": second["landmarks"]}
+        path = data.save(tmp_path / "datalist.json")
+        arguments = ["evaluate", "-m", str(model), "--datalist", str(path), "--worst", "0"]
+        assert main([*arguments, "-o", str(tmp_path / "a"), "--protocol", "paper"]) == 0
+        assert main([*arguments, "-o", str(tmp_path / "b"), "--annotator", "other"]) == 1
+        assert f"failed: head {second['case']}: annotator 'other' has no" in capsys.readouterr().err
+        paper, other = (json.loads((tmp_path / name / "summary.json").read_text()) for name in "ab")
+        assert other["scoring"]["ground_truth"] == {"head": "other"}
+        apart = {one["comparison"]: one["mre"] for one in other["annotators"]}
+        spacing = first["spacing"]
+        expected = (9 * spacing[0] ** 2 + 16 * spacing[1] ** 2) ** 0.5
+        assert apart["other against the ground truth"] == pytest.approx(0, abs=1e-9)
+        assert apart["phantom against other"] == pytest.approx(expected)
+        chest = [s["mre"] for s in other["summaries"] if (s["domain"], s["landmark"]) == ("chest", None)]
+        assert len(chest) == 1
+        assert paper["scoring"]["name"] == "paper"
+        assert {s["domain"]: s["unit"] for s in paper["summaries"]} == {"head": "mm", "chest": "px"}
+        report = (tmp_path / "b" / "report.md").read_text()
+        assert "**Ground truth**: head: other; chest: as in the datalist" in report
+        assert "**Seed of the training**: not recorded" in report
+
+    def test_a_landmark_to_leave_out_that_is_not_there_is_an_error(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = ["evaluate", "-m", str(model), "-o", str(tmp_path / "out"), "--datalist", str(tiny_phantom)]
+        assert main([*arguments, "--leave-out", "head:chin"]) == 2
+        assert "error: left_out must name landmarks of domain 'head'" in capsys.readouterr().err
+
     def test_an_empty_split_is_an_error(
         self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -237,3 +275,17 @@ def test_an_interrupt_says_what_stays(model: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch, "load", interrupted)
     assert main(["info", str(model)]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_calibrated_model_says_so_and_is_written_beside_the_first(
+    model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new.pt"
+    arguments = ["calibrate", "-m", str(model), "-m", str(model), "--views", "2", "-o", str(new)]
+    assert main([*arguments, "--datalist", str(tiny_phantom), "--domains", "head"]) == 0
+    landmarks = len(ModelCard.load(model).domains["head"].landmarks)
+    line = f"head: calibrated by {landmarks} landmarks of 1 images, 2 view(s) by 2 model(s)"
+    assert line in capsys.readouterr().out
+    assert main(["info", str(new)]) == 0
+    assert line in capsys.readouterr().out
+    assert ModelCard.load(model).calibration == {}

@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from monai_gu2net.data.domain import Domain
 __all__ = ["SPLITS", "Datalist"]
 
 SPLITS = ("training", "validation", "test")
-_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "spacing"}
+_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "annotators", "spacing"}
 
 
 @dataclass
@@ -26,8 +26,9 @@ class Datalist:
 
     A case is a dictionary: ``image`` (file), ``domain``, ``case`` (unique within its domain; by default the
     file's stem), ``patient`` (by default the case), ``landmarks`` (N points in pixels of the image file, the
-    first pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth)
-    and ``spacing`` (mm per pixel, where it differs from the domain's).
+    first pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth),
+    ``annotators`` (name -> N points as in ``landmarks``, where more than one annotated the image; ``landmarks`` is the
+    ground truth chosen among them) and ``spacing`` (mm per pixel, where it differs from the domain's).
 
     Args:
         name: what the results call this dataset.
@@ -95,6 +96,48 @@ class Datalist:
             )
         splits = {split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS}
         return Datalist(self.name, {name: self.domains[name] for name in names}, **splits, origin=self.origin)
+
+    def annotated_by(self, annotator: str) -> Datalist:
+        """The datalist with another ground truth, of those that its cases hold under ``annotators``.
+
+        A domain none of whose cases has annotators has one ground truth alone and keeps it.
+
+        Args:
+            annotator: a name, or "mean": the mean of all annotators of a case; a point that one of them left out
+                is that of the others.
+
+        Returns:
+            A new datalist. Cases without the annotator have no ``landmarks``; the domains' ``ground_truth`` says
+            who annotated.
+
+        Raises:
+            ValueError: no case has the annotator.
+        """
+        names: dict[str, dict[str, None]] = {}
+        for split in SPLITS:
+            for case in getattr(self, split):
+                names.setdefault(case["domain"], {}).update(dict.fromkeys(case.get("annotators", ())))
+        known = sorted({who for found in names.values() for who in found})
+        if annotator not in known and not (annotator == "mean" and known):
+            raise ValueError(
+                f"annotator must be 'mean' or among those of the datalist {known}; got {annotator!r}. Choose one, "
+                "or prepare the datalist anew from a dataset that has it."
+            )
+        domains = {
+            name: replace(
+                domain, ground_truth=f"mean of {' and '.join(names[name])}" if annotator == "mean" else annotator
+            )
+            if names.get(name)
+            else domain
+            for name, domain in self.domains.items()
+        }
+        splits = {
+            split: [
+                _annotated(case, annotator) if names[case["domain"]] else dict(case) for case in getattr(self, split)
+            ]
+            for split in SPLITS
+        }
+        return Datalist(self.name, domains, **splits, origin=self.origin)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Datalist:
@@ -179,26 +222,17 @@ class Datalist:
         name = str(case.get("case") or Path(case["image"]).name.split(".")[0])
         checked = {**case, "case": name, "patient": str(case.get("patient") or name)}
         where = f"{where} (case {name!r})"
-        landmarks = case.get("landmarks")
-        if landmarks is not None:
-            if isinstance(landmarks, Mapping):
-                strange = [key for key in landmarks if key not in domain.landmarks]
-                if strange:
-                    raise ValueError(
-                        f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
-                    )
-                landmarks = [landmarks.get(key) for key in domain.landmarks]
-            count = len(landmarks) if isinstance(landmarks, Sized) else landmarks
-            if count != len(domain.landmarks):
+        if case.get("landmarks") is not None:
+            checked["landmarks"] = _points(case["landmarks"], domain, where)
+        if "annotators" in case:
+            annotators = case["annotators"]
+            if not isinstance(annotators, Mapping) or not all(isinstance(who, str) and who for who in annotators):
                 raise ValueError(
-                    f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain "
-                    f"{domain.name!r}; "
-                    f"got {count!r}. Write null for an absent one."
+                    f"{where}: annotators must be an object of points by name; got {annotators!r}. Name each one."
                 )
-            checked["landmarks"] = [
-                _point(point, dims, f"{where}: landmark {n!r}")
-                for n, point in zip(domain.landmarks, landmarks, strict=True)
-            ]
+            checked["annotators"] = {
+                who: _points(points, domain, f"{where}, annotator {who!r}") for who, points in annotators.items()
+            }
         if "spacing" in case:
             spacing = _numbers(case["spacing"])
             if spacing is None or len(spacing) != dims or not all(0 < s < math.inf for s in spacing):
@@ -208,6 +242,41 @@ class Datalist:
                 )
             checked["spacing"] = spacing
         return checked
+
+
+def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
+    """The case with the landmarks of an annotator; without any where it lacks the annotator."""
+    sets = case.get("annotators", {})
+    chosen = list(sets.values()) if annotator == "mean" else [sets[annotator]] if annotator in sets else []
+    kept = {key: value for key, value in case.items() if key != "landmarks"}
+    return kept | {"landmarks": [_mean(points) for points in zip(*chosen, strict=True)]} if chosen else kept
+
+
+def _mean(points: Iterable[Sequence[float] | None]) -> list[float] | None:
+    """Mean of the points that are there; None without any."""
+    given = [point for point in points if point is not None]
+    return [sum(values) / len(given) for values in zip(*given, strict=True)] if given else None
+
+
+def _points(landmarks: Any, domain: Domain, where: str) -> list[list[float] | None]:
+    """The landmarks of one annotation in the domain's order."""
+    if isinstance(landmarks, Mapping):
+        strange = [key for key in landmarks if key not in domain.landmarks]
+        if strange:
+            raise ValueError(
+                f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
+            )
+        landmarks = [landmarks.get(key) for key in domain.landmarks]
+    count = len(landmarks) if isinstance(landmarks, Sized) else landmarks
+    if count != len(domain.landmarks):
+        raise ValueError(
+            f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain {domain.name!r}; "
+            f"got {count!r}. Write null for an absent one."
+        )
+    return [
+        _point(point, len(domain.size), f"{where}: landmark {name!r}")
+        for name, point in zip(domain.landmarks, landmarks, strict=True)
+    ]
 
 
 def _point(point: Any, dims: int, where: str) -> list[float] | None:

@@ -40,6 +40,7 @@ class Domain:
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
         mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
         in_channels: channels of an image.
+        ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
 
     Raises:
         ValueError: a field breaks its rule; the message names the domain, the field and its value.
@@ -52,6 +53,7 @@ class Domain:
     reference: ReferenceLength | None = None
     mirror: tuple[tuple[str, str], ...] = ()
     in_channels: int = 1
+    ground_truth: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
@@ -85,6 +87,8 @@ class Domain:
             self._refuse("mirror", "name each landmark in one place", repeated, "Leave out those of the midline")
         if type(self.in_channels) is not int or self.in_channels < 1:
             self._refuse("in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1")
+        if self.ground_truth is not None and not (isinstance(self.ground_truth, str) and self.ground_truth.strip()):
+            self._refuse("ground_truth", "be words", self.ground_truth, "Leave it out if there is nothing to say")
 
     @property
     def unit(self) -> str:
@@ -108,12 +112,12 @@ class Domain:
         Args:
             name: the domain's name.
             fields: ``landmarks`` and ``size``; optionally ``spacing``, ``reference`` (``{"between": [a, b],
-                "mm": 50}``), ``mirror``, ``in_channels``.
+                "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``.
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
-        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels"}
+        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth"}
         fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
@@ -147,6 +151,7 @@ class Domain:
             reference=reference,
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
             in_channels=fields.get("in_channels", 1),
+            ground_truth=fields.get("ground_truth"),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,6 +168,8 @@ class Domain:
             fields["mirror"] = [list(pair) for pair in self.mirror]
         if self.in_channels != 1:
             fields["in_channels"] = self.in_channels
+        if self.ground_truth is not None:
+            fields["ground_truth"] = self.ground_truth
         return fields
 
     def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:

@@ -4,10 +4,23 @@
 
 from __future__ import annotations
 
+from monai_gu2net.engines.add_domain import add_domain
+from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd, calibrations_of
+from monai_gu2net.engines.calibration import calibrate_model
 from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
 from monai_gu2net.engines.prediction import predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.run_cases import run_cases
 
-__all__ = ["PrepareDomainBatch", "evaluate_model", "keep_freed_memory", "predict_images", "run_cases"]
+__all__ = [
+    "CalibratedRadiusd",
+    "PrepareDomainBatch",
+    "add_domain",
+    "calibrate_model",
+    "calibrations_of",
+    "evaluate_model",
+    "keep_freed_memory",
+    "predict_images",
+    "run_cases",
+]

@@ -5,76 +5,105 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.engines.calibrated_radius import calibrations_of
+from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
-from monai_gu2net.networks.checkpoint import load_model
-from monai_gu2net.visualize import write_report
+from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
 
 __all__ = ["evaluate_model"]
 
 
 def evaluate_model(
-    checkpoint: str | os.PathLike[str],
+    checkpoint: Checkpoints,
     data: Datalist,
     *,
     output_dir: str | os.PathLike[str],
     split: str = "test",
+    views: int = 1,
     device: str | torch.device = "cpu",
     worst: int = 6,
+    protocol: Protocol = ORIGINAL,
+    annotator: str | None = None,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> Path:
     """Find the landmarks of annotated cases, compare, and write a report.
 
     Args:
-        checkpoint: a trained model.
+        checkpoint: a trained model, or several whose heatmaps are averaged.
         data: its cases of one split; a domain of the data must be one of the model's, with the same landmarks. Domains
             of the model that the data lacks are left out.
         output_dir: where the report goes, see :func:`~monai_gu2net.visualize.write_report`.
         split: "training", "validation" or "test".
+        views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
         device: where the network runs.
         worst: number of worst cases drawn in each domain.
+        protocol: how errors are measured and counted; its ground truth is filled in from the data.
+        annotator: score against another ground truth that the datalist holds, see
+            :meth:`~monai_gu2net.data.Datalist.annotated_by`. Cases that lack it are failures.
         on_case: called with the number of cases done, after each.
 
     Returns:
         The path of ``report.md``.
 
     Raises:
-        ValueError: the split is not known or empty, or the data's domains are not the model's.
+        ValueError: the split is not known or empty, the data's domains are not the model's, no case has the annotator,
+            or what the protocol leaves out is not there.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be among {list(SPLITS)}; got {split!r}. Correct it.")
-    network, card = load_model(checkpoint, map_location=device)
-    for name, domain in data.domains.items():
-        known = card.domains.get(name)
-        if known is None or known.landmarks != domain.landmarks:
-            strange = "no such domain" if known is None else sorted(set(domain.landmarks) ^ set(known.landmarks))
-            raise ValueError(
-                f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks "
-                f"in the same order; it differs in {strange or 'their order'}. Evaluate with "
-                "the datalist it was trained with."
-            )
-    cases = getattr(data, split)
-    if not cases:
-        raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
-    # Input sizes are the model's, for it learned landmarks at that size; physical scale is the data's.
-    card.domains |= {name: data.domains[name].resized(card.domains[name].size) for name in data.domains}
-    rows, failures = run_cases(network, card, cases, device=device, on_case=on_case)
+    paths = checkpoint_paths(checkpoint)
+    data = data if annotator is None else data.annotated_by(annotator)
+    network, card, cases = model_and_cases(paths, data, split=split, device=device)
+    protocol.check({name: domain.landmarks for name, domain in data.domains.items()})
+    lacking: list[dict[str, str]] = []
+    if annotator is not None:
+        cases, lacking = _with_landmarks(cases, annotator)
+    rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     sizes = ", ".join(f"{name} {'x'.join(map(str, card.domains[name].size))}" for name in data.domains)
-    protocol = {
+    told = {
         "Data": f"{data.name}, {split} split",
         "Model": ", ".join(f"{key}: {value}" for key, value in card.provenance.items()) or "unnamed",
+        "Seed of the training": str(card.provenance.get("seed", "not recorded")),
         "Network input (px)": sizes,
+        "Heatmaps": f"mean of {views} view(s) of each image by {len(paths)} model(s)",
+        "Scale of the files": "; ".join(f"{name}: {_scale(domain)}" for name, domain in data.domains.items()),
     }
+    truths = {name: domain.ground_truth for name, domain in data.domains.items() if domain.ground_truth}
     return write_report(
         output_dir,
         rows,
         images={(case["domain"], case["case"]): case["image"] for case in cases},
-        protocol=protocol,
-        failures=failures,
+        scoring=replace(protocol, ground_truth=truths),
+        protocol=told,
+        annotators=annotator_rows(rows, cases, data.domains),
+        calibrations=calibrations_of(card, views=views, members=len(paths)),
+        failures=[*lacking, *failures],
         worst=worst,
     )
+
+
+def _with_landmarks(
+    cases: Sequence[dict[str, Any]], annotator: str
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """The cases that have landmarks, and a failure for each of the others."""
+    reason = f"annotator {annotator!r} has no landmarks of this case"
+    lacking = [case for case in cases if "landmarks" not in case]
+    failures = [{"case": case["case"], "domain": case["domain"], "reason": reason} for case in lacking]
+    return [case for case in cases if "landmarks" in case], failures
+
+
+def _scale(domain: Domain) -> str:
+    """Where the millimetres of a domain's files come from, in words; a case's own spacing goes before."""
+    if domain.spacing is not None:
+        return f"{' x '.join(f'{length:.6g}' for length in domain.spacing)} mm per pixel"
+    if domain.reference is not None:
+        length = domain.reference
+        return f"{length.mm:g} mm from {length.first} to {length.second} of the reference"
+    return "that of each case or file, else pixels"

@@ -32,7 +32,8 @@ class TrainingCheckpoints:
 
     Args:
         folder: where the files go.
-        state: what to save and restore by name; must hold the network as "model" and its card as "card".
+        state: what to save and restore by name; must hold the network as "model" and its card as "card". A network as
+            "average" (of the weights over time) is what ``model.pt`` gets instead.
         validator: the engine whose ``state.metrics`` holds the metric.
         metric: name of the metric; smaller is better, NaN is never best.
         resume: go on from ``last.pt`` if it is there.
@@ -86,7 +87,7 @@ class TrainingCheckpoints:
                 self.best = min(self.best, value)
                 card: ModelCard = self.state["card"]
                 card.provenance |= {"epoch": engine.state.epoch, self.metric: value}
-                save_model(self.folder / "model.pt", self.state["model"], card)
+                save_model(self.folder / "model.pt", self.state.get("average", self.state["model"]), card)
         saved = {name: part.state_dict() for name, part in self.state.items()}
         saved["progress"] = {
             "epoch": engine.state.epoch,

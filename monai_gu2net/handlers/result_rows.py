@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,10 @@ class ResultRows:
     A row has ``case``, ``domain``, ``landmark``, ``reference_x``, ``reference_y``, ``predicted_x``, ``predicted_y``
     (pixels of the file, NaN where absent; with ``_z`` in
     3-D), ``error`` (NaN: not annotated; inf: annotated, not found) in
-    ``unit`` ("mm", or "px" of the file where spacing is unknown), ``spacing_source`` and ``confidence``.
+    ``unit`` ("mm", or "px" of the file where spacing is unknown), ``spacing_source``, ``confidence``,
+    ``image_x``, ``image_y`` (size of the file in pixels) and ``spacing_x``, ``spacing_y`` (mm per pixel of the file,
+    NaN where unknown); where the evaluator's samples have them, also ``spread`` and ``radius`` (in ``unit``) and
+    ``presence``.
 
     Attach it to an evaluator whose batches come from ``RadiographPreprocessing`` and whose postprocessing is
     ``HeatmapsToLandmarksd``.
@@ -58,6 +62,13 @@ def _rows(sample: Mapping[str, Any], domain: Domain) -> list[dict[str, Any]]:
         "reference": apply_affine(reference, to_file).tolist(),
         "predicted": apply_affine(predicted, to_file).tolist(),
     }
+    # a turned or mirrored affine keeps the lengths of its axes
+    lengths = torch.linalg.vector_norm(sample["file_affine"][:-1, : len(_AXES)].cpu().double(), dim=0).tolist()
+    of_case = {f"image_{axis}": float(pixels) for axis, pixels in zip("xy", sample["file_size"], strict=False)} | {
+        f"spacing_{axis}": length if sample["unit"] == "mm" else math.nan
+        for axis, length in zip(_AXES[: predicted.shape[-1]], lengths, strict=False)
+    }
+    optional = {what: sample[f"pred_{what}"] for what in ("spread", "radius", "presence") if f"pred_{what}" in sample}
     rows = []
     for index, name in enumerate(domain.landmarks):
         row: dict[str, Any] = {"case": sample["case"], "domain": domain.name, "landmark": name}
@@ -68,6 +79,8 @@ def _rows(sample: Mapping[str, Any], domain: Domain) -> list[dict[str, Any]]:
             "unit": sample["unit"],
             "spacing_source": sample["spacing_source"],
             "confidence": float(sample["pred_confidence"][index]),
+            **of_case,
+            **{column: float(values[index]) for column, values in optional.items()},
         }
         rows.append(row)
     return rows

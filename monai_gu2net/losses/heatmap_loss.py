@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,9 +55,11 @@ class HeatmapLoss(nn.Module):
 
     Args:
         sigma: standard deviation of the target Gaussians in pixels.
+        positive_weight: how much more the peak of a target weighs than the background; a pixel's weight is
+            1 + (positive_weight - 1) t. 1 is the paper's loss.
 
     Raises:
-        ValueError: ``sigma`` is not positive.
+        ValueError: ``sigma`` or ``positive_weight`` is not positive.
 
     Example:
         >>> loss = HeatmapLoss(sigma=3.0)
@@ -64,11 +68,13 @@ class HeatmapLoss(nn.Module):
         44.3614
     """
 
-    def __init__(self, sigma: float = 3.0) -> None:
+    def __init__(self, sigma: float = 3.0, *, positive_weight: float = 1.0) -> None:
         super().__init__()
         if not sigma > 0:
             raise ValueError(f"sigma must be positive; got {sigma}. Give it in pixels, such as 3.0.")
-        self.sigma = sigma
+        if not positive_weight > 0:
+            raise ValueError(f"positive_weight must be positive; got {positive_weight}. 1 is the paper's loss.")
+        self.sigma, self.positive_weight = sigma, positive_weight
 
     def forward(self, logits: Tensor, points: Tensor) -> Tensor:
         """Compare predicted heatmaps with landmarks.
@@ -93,11 +99,20 @@ class HeatmapLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             logits = plain_tensor(logits).float()
             points = plain_tensor(points).to(device=logits.device, dtype=torch.float32)
-            overlap = logits
-            for profile in gaussian_profiles(points, logits.shape[2:], sigma=self.sigma):
-                overlap = (profile.unsqueeze(-2) @ overlap.reshape(*profile.shape, -1)).squeeze(-2)
-            total = functional.softplus(logits).flatten(2).sum(dim=-1)
-            return _mean_over_present(total - overlap.squeeze(-1), points.isfinite().all(dim=-1))
+            background = functional.softplus(logits)
+            losses = background.flatten(2).sum(dim=-1) - _overlap(logits, points, self.sigma)
+            if self.positive_weight != 1:
+                # the same with every pixel times t; t squared is a Gaussian as well
+                at_targets = _overlap(background, points, self.sigma) - _overlap(logits, points, self.sigma / sqrt(2))
+                losses = losses + (self.positive_weight - 1) * at_targets
+            return _mean_over_present(losses, points.isfinite().all(dim=-1))
+
+
+def _overlap(maps: Tensor, points: Tensor, sigma: float) -> Tensor:
+    """(B, N) sums over the pixels of maps times the Gaussians at the points."""
+    for profile in gaussian_profiles(points, maps.shape[2:], sigma=sigma):
+        maps = (profile.unsqueeze(-2) @ maps.reshape(*profile.shape, -1)).squeeze(-2)
+    return maps.squeeze(-1)
 
 
 def _mean_over_present(per_landmark: Tensor, present: Tensor) -> Tensor:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_gu2net.metrics.conformal import LEVELS, Calibration, calibrate, conformal_quantile
 from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
 from monai_gu2net.metrics.radial_error import (
     RadialErrorMetric,
@@ -14,8 +15,12 @@ from monai_gu2net.metrics.radial_error import (
 )
 
 __all__ = [
+    "LEVELS",
+    "Calibration",
     "DomainRadialError",
     "RadialErrorMetric",
+    "calibrate",
+    "conformal_quantile",
     "evaluated_samples",
     "radial_error",
     "successful_detection_rate",

@@ -48,13 +48,14 @@ def radial_error(predicted: Tensor, reference: Tensor) -> Tensor:
     return torch.where(reference.isfinite().all(dim=-1), distance, torch.nan)
 
 
-def successful_detection_rate(errors: Tensor, thresholds: Sequence[float]) -> Tensor:
-    """Fraction of the annotated landmarks found within (<=) each threshold.
+def successful_detection_rate(errors: Tensor, thresholds: Sequence[float], *, strict: bool = False) -> Tensor:
+    """Fraction of the annotated landmarks found within each threshold.
 
     Args:
         errors: radial errors of any shape, pooled; NaN (not annotated) is left out, inf (not found) is a
             miss.
         thresholds: T distances in the unit of the errors.
+        strict: an error that equals the threshold is a miss (<) instead of a detection (<=).
 
     Returns:
         (T,) fractions from 0 to 1, float64; NaN if no landmark is annotated.
@@ -68,21 +69,23 @@ def successful_detection_rate(errors: Tensor, thresholds: Sequence[float]) -> Te
     errors = errors.detach().as_subclass(Tensor).double().flatten()
     measured = errors[~errors.isnan()]
     limits = torch.tensor(thresholds, dtype=torch.float64, device=errors.device)
-    return (measured <= limits.unsqueeze(-1)).double().mean(dim=-1)
+    limits = limits.unsqueeze(-1)
+    return (measured < limits if strict else measured <= limits).double().mean(dim=-1)
 
 
-def summarize_errors(errors: Tensor, thresholds: Sequence[float]) -> dict[str, Any]:
+def summarize_errors(errors: Tensor, thresholds: Sequence[float], *, strict: bool = False) -> dict[str, Any]:
     """The numbers reported of radial errors, pooled over all that is given.
 
     Args:
         errors: radial errors of any shape; NaN: not annotated, inf: annotated, not found.
         thresholds: distances for the successful detection rate, in the unit of the errors.
+        strict: see :func:`successful_detection_rate`.
 
     Returns:
         - ``count``: annotated landmarks; ``not_found``: how many of them were not found
         - ``mean``, ``median``: of the annotated landmarks; a landmark that was not found counts as inf
         - ``mean_found``, ``std_found``: of the found landmarks; the standard deviation is the population's
-        - ``sdr``: threshold -> fraction of the annotated landmarks within it (<=)
+        - ``sdr``: threshold -> fraction of the annotated landmarks within it
 
         NaN wherever there is nothing to measure.
 
@@ -94,7 +97,7 @@ def summarize_errors(errors: Tensor, thresholds: Sequence[float]) -> dict[str, A
     values = errors.detach().as_subclass(Tensor).double().numpy(force=True).ravel()
     measured = values[~np.isnan(values)]
     found = measured[np.isfinite(measured)]
-    rates = successful_detection_rate(errors, thresholds).tolist()
+    rates = successful_detection_rate(errors, thresholds, strict=strict).tolist()
     return {
         "count": measured.size,
         "not_found": measured.size - found.size,

@@ -5,18 +5,33 @@
 from __future__ import annotations
 
 from monai_gu2net.networks.authors_weights import load_authors_weights
-from monai_gu2net.networks.checkpoint import ModelCard, card_of, first_checkpoint, load_model, save_model
+from monai_gu2net.networks.checkpoint import (
+    ModelCard,
+    card_of,
+    first_checkpoint,
+    load_model,
+    save_calibration,
+    save_model,
+)
+from monai_gu2net.networks.ensemble import Ensemble, load_ensemble
 from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
+from monai_gu2net.networks.start import domains_from, parameter_groups, start_from
 
 __all__ = [
+    "Ensemble",
     "GU2Net",
     "GlobalNet",
     "ModelCard",
     "SpecializedNetwork",
     "UShapedNet",
     "card_of",
+    "domains_from",
     "first_checkpoint",
     "load_authors_weights",
+    "load_ensemble",
     "load_model",
+    "parameter_groups",
+    "save_calibration",
     "save_model",
+    "start_from",
 ]

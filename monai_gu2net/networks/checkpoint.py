@@ -19,7 +19,15 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.networks import nets
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["ModelCard", "card_of", "first_checkpoint", "load_model", "save_atomically", "save_model"]
+__all__ = [
+    "ModelCard",
+    "card_of",
+    "first_checkpoint",
+    "load_model",
+    "save_atomically",
+    "save_calibration",
+    "save_model",
+]
 
 
 @dataclass
@@ -33,12 +41,14 @@ class ModelCard:
         network: class name and options of the network, as ``network.description`` gives them.
         sigma: standard deviation of the targets in network pixels.
         provenance: free text by topic, such as the data's name or measured results.
+        calibration: by domain, the JSON form of a :class:`~monai_gu2net.metrics.Calibration`; empty: not calibrated.
     """
 
     domains: dict[str, Domain]
     network: dict[str, Any]
     sigma: float = 3.0
     provenance: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
         """A network as described, with fresh weights."""
@@ -58,6 +68,7 @@ class ModelCard:
             "sigma": self.sigma,
             "normalization": "zero mean, unit standard deviation of each image",
             "provenance": self.provenance,
+            "calibration": self.calibration,
             "versions": {
                 "monai_gu2net": monai_gu2net.__version__,
                 "monai": str(monai.__version__),
@@ -103,6 +114,7 @@ class ModelCard:
             network=dict(state["network"]),
             sigma=state["sigma"],
             provenance=dict(state.get("provenance", {})),
+            calibration=dict(state.get("calibration", {})),
         )
 
     @classmethod
@@ -176,6 +188,32 @@ def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: Model
         for name, value in network.state_dict().items()
     }
     return save_atomically({"model": weights, "card": card.state_dict()}, path)
+
+
+def save_calibration(
+    path: str | os.PathLike[str], calibration: Mapping[str, Any], *, output: str | os.PathLike[str] | None = None
+) -> Path:
+    """Write a checkpoint again with domains calibrated, whole or not at all; nothing else of it changes.
+
+    Args:
+        path: the checkpoint.
+        calibration: by domain, see :class:`ModelCard`; what the checkpoint has of other domains stays.
+        output: the file to write; by default the checkpoint itself.
+
+    Returns:
+        The file written.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint of this package, or lacks one of the domains.
+    """
+    state = _read(Path(path), "cpu")
+    card = state["card"]
+    unknown = sorted(set(calibration) - set(card["domains"]))
+    if unknown:
+        raise ValueError(f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}.")
+    state["card"] = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
+    return save_atomically(state, path if output is None else output)
 
 
 def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
+from monai_gu2net.transforms.averaging import mean_logits
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
@@ -16,6 +17,7 @@ from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.save import SaveLandmarksd
 from monai_gu2net.transforms.spacing import PhysicalSpaced, ScaleByPredictiond
+from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
 
 __all__ = [
     "FitToDomaind",
@@ -34,5 +36,9 @@ __all__ = [
     "decode_heatmaps",
     "decode_probabilities",
     "gaussian_heatmaps",
+    "heatmap_spread",
+    "mean_logits",
+    "pixels_per_unit",
     "spatial_affine",
+    "spread_in_world",
 ]

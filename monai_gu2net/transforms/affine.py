@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["apply_affine", "spatial_affine"]
+__all__ = ["apply_affine", "pixels_per_unit", "spatial_affine"]
 
 
 def spatial_affine(affine: torch.Tensor, dims: int) -> torch.Tensor:
@@ -36,3 +36,14 @@ def apply_affine(points: torch.Tensor, affine: torch.Tensor) -> torch.Tensor:
     dims = points.shape[-1]
     matrix = spatial_affine(affine, dims).to(points.device)
     return points.double() @ matrix[:dims, :dims].T + matrix[:dims, dims]
+
+
+def pixels_per_unit(affine: torch.Tensor, dims: int) -> float:
+    """How many pixels are as long as the world's unit; where pixels are not square, the geometric mean of the axes.
+
+    Args:
+        affine: (K+1, K+1) with K >= D, pixels to the world.
+        dims: D.
+    """
+    volume = torch.linalg.det(spatial_affine(affine, dims)[:dims, :dims]).abs()
+    return float(volume ** (-1 / dims))

@@ -21,6 +21,7 @@ from monai_gu2net.transforms.heatmaps import (
     decode_probabilities,
     gaussian_heatmaps,
 )
+from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
 
 
 class LandmarksToHeatmapsd(MapTransform):
@@ -76,8 +77,9 @@ class HeatmapsToLandmarksd(MapTransform):
     """Find the landmarks in the heatmaps of one sample, in pixels and in the world of the image.
 
     For a key "pred" it writes ``pred_points`` (N, D) in network pixels, ``pred_landmarks`` (N, D) in the unit
-    of the image's affine (mm; pixels of the image file where the spacing is unknown), and ``pred_confidence``
-    (N,). A landmark that is absent is a NaN row.
+    of the image's affine (mm; pixels of the image file where the spacing is unknown), ``pred_confidence`` (N,), and
+    ``pred_spread`` (N,), how widely the heatmap lies about the landmark, in the unit of the affine; see
+    :func:`~monai_gu2net.transforms.heatmap_spread`. A landmark that is absent is a NaN row and has the spread NaN.
 
     Args:
         keys: heatmaps (N, *spatial) on the grid of the image.
@@ -116,7 +118,7 @@ class HeatmapsToLandmarksd(MapTransform):
         self.min_confidence = min_confidence
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of the sample with points, landmarks and confidence added."""
+        """Return a copy of the sample with points, landmarks, confidence and spread added."""
         sample = dict(data)
         for key in self.key_iterator(sample):
             heatmaps = torch.as_tensor(sample[key]).unsqueeze(0)
@@ -124,6 +126,9 @@ class HeatmapsToLandmarksd(MapTransform):
             sample[f"{key}_points"] = points[0]
             sample[f"{key}_landmarks"] = _to_world(points[0], sample[self.image_key], self.image_key)
             sample[f"{key}_confidence"] = confidence[0]
+            logits = heatmaps if self.decode is decode_heatmaps else heatmaps.logit()
+            spread = heatmap_spread(logits, points)[0]
+            sample[f"{key}_spread"] = spread_in_world(spread, sample[self.image_key].peek_pending_affine())
         return sample
 
 

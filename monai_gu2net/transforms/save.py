@@ -18,7 +18,8 @@ from monai.transforms import MapTransform
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.landmarks.formats.table_csv import write_table
+from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
 
 __all__ = ["FORMATS", "SaveLandmarksd", "file_name"]
 
@@ -28,12 +29,14 @@ FORMATS = ("json", "csv", "mrk.json")
 class SaveLandmarksd(MapTransform):
     """Writes a file per case and format: ``CASE.json``, ``CASE.csv`` and Slicer's ``CASE.mrk.json``.
 
-    JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; Slicer's
+    JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
+    radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. Slicer's
     markups are in mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not
     at all.
 
     Args:
-        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks`` and ``{key}_confidence``.
+        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
+            and, where they are there, ``{key}_radius`` and ``{key}_presence``.
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
         formats: among "json", "csv" and "mrk.json".
@@ -66,22 +69,39 @@ class SaveLandmarksd(MapTransform):
             pixels = LandmarkSet(domain.landmarks, apply_affine(world, to_file).numpy(), "index")
             known = sample["unit"] == "mm"
             confidence = np.asarray(torch.as_tensor(sample[f"{key}_confidence"]).cpu(), dtype=float)
+            columns = _calibrated(sample, key, pixels_per_unit(affine, world.shape[-1]))
+            columns_mm = {"radius_90_mm": sample[f"{key}_radius"]} if known and "radius_90" in columns else {}
             stem = self.output_dir / file_name(str(sample["case"]))
             for name in self.formats:
                 path = stem.with_name(f"{stem.name}.{name}")
                 if name == "json":
                     about = {field: sample[field] for field in ("case", "domain", "spacing_source")}
                     write_landmark_json(
-                        path, pixels, confidence=confidence, points_mm=world if known else None, about=about
+                        path,
+                        pixels,
+                        confidence=confidence,
+                        points_mm=world if known else None,
+                        columns=columns | columns_mm,
+                        about=about,
                     )
                 elif name == "csv":
-                    write_landmarks(path, pixels, confidence=confidence)
+                    write_table(path, pixels, confidence=confidence, columns=columns)
                 elif known:
                     markups = LandmarkSet(domain.landmarks, world.numpy(), "mm")
                     write_landmarks(path, markups, confidence=confidence)
                 else:
                     write_landmarks(path, pixels, confidence=confidence, unit="px")
         return sample
+
+
+def _calibrated(sample: Mapping[Hashable, Any], key: str, scale: float) -> dict[str, Any]:
+    """Radius in pixels of the file and presence, as far as the sample has them."""
+    columns = {}
+    if f"{key}_radius" in sample:
+        columns["radius_90"] = torch.as_tensor(sample[f"{key}_radius"]).cpu().double() * scale
+    if f"{key}_presence" in sample:
+        columns["presence"] = torch.as_tensor(sample[f"{key}_presence"]).cpu().double()
+    return columns
 
 
 def file_name(case: str) -> str:

@@ -25,9 +25,9 @@ class PhysicalSpaced(MapTransform):
 
     Spacing comes from the case, its domain, or a reference length between two landmarks; else from the
     file's own affine, unless it is the identity but for signs, as files without a spacing have it; else
-    it stays unknown: the world is then the pixel grid and the unit "px". The case's fields ``spacing`` and
-    ``patient`` are used up; ``unit``, ``spacing_source`` and ``file_affine`` (4x4, pixels of the file to the
-    world) are added.
+    it stays unknown: the world is then the pixel grid and the unit "px". The case's fields ``spacing``,
+    ``patient`` and ``annotators`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
+    file to the world) and ``file_size`` (D, pixels) are added.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor as loaded.
@@ -63,7 +63,8 @@ class PhysicalSpaced(MapTransform):
         spacing, source = case_spacing(
             {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}, domain
         )
-        sample.pop("patient", None)
+        for used_up in ("patient", "annotators"):
+            sample.pop(used_up, None)
         for key in self.key_iterator(sample):
             image = sample[key]
             dims = len(domain.size)
@@ -79,7 +80,7 @@ class PhysicalSpaced(MapTransform):
             elif isinstance(image, MetaTensor) and not torch.equal(image.affine.double().abs(), affine):
                 affine, source = image.affine.double(), "file"
             sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
-            sample["file_affine"] = affine.clone()
+            sample |= {"file_affine": affine.clone(), "file_size": torch.tensor(image.shape[1:])}
             if sample.get(self.landmarks_key) is not None:
                 points = torch.as_tensor(points_of(sample[self.landmarks_key], dims))
                 sample[self.landmarks_key] = apply_affine(inside_frame(points, image.shape[1:]), affine)
@@ -96,7 +97,8 @@ class ScaleByPredictiond(MapTransform):
     follow; a sample whose spacing is known, or whose two landmarks were not found, stays as it is.
 
     Args:
-        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; ``{key}_landmarks`` are scaled.
+        keys: prefix of what ``HeatmapsToLandmarksd`` wrote; ``{key}_landmarks`` are scaled, and ``{key}_spread`` and
+            ``{key}_radius`` where they are there.
         domains: by name; the sample's ``domain`` picks one.
     """
 
@@ -113,7 +115,8 @@ class ScaleByPredictiond(MapTransform):
             found = torch.as_tensor(sample[f"{key}_landmarks"])
             scale = reference_length_spacing(found.double().cpu().numpy(), domain)
             if scale is not None:
-                sample[f"{key}_landmarks"] = found * scale
+                lengths = [f"{key}_landmarks", f"{key}_spread", f"{key}_radius"]
+                sample |= {name: torch.as_tensor(sample[name]) * scale for name in lengths if name in sample}
                 affine = sample["file_affine"].clone()
                 affine[:-1] *= scale
                 sample |= {"file_affine": affine, "unit": "mm"}

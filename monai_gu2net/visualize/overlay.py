@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ def draw_landmarks(
     reference: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     confidence: ArrayLike | None = None,
+    radius: ArrayLike | None = None,
     title: str | None = None,
     longest_side: int = 1024,
 ) -> NDArray[np.uint8]:
@@ -46,6 +47,8 @@ def draw_landmarks(
         reference: (N, 2), likewise.
         names: N texts to stand beside the landmarks; by default their numbers from 1.
         confidence: (N,) numbers from 0 to 1, written after the name; NaN: none.
+        radius: (N, 2) half axes in pixels of the image, x first, of an ellipse about each predicted landmark, which
+            is a circle on square pixels; NaN: none. They are those within which 90 percent of the landmarks lie.
         title: a line above the picture, with a legend below it; by default the picture is the image alone.
         longest_side: pixels of the picture's longer side, title apart.
 
@@ -63,11 +66,13 @@ def draw_landmarks(
     found = np.full((count, 2), np.nan) if predicted is None else found
     truth = np.full((count, 2), np.nan) if reference is None else truth
     labels = [str(number + 1) for number in range(count)] if names is None else list(names)
+    half_axes = np.full((count, 2), np.nan) if radius is None else _points(radius, "radius")
     sure = np.full(count, np.nan) if confidence is None else np.asarray(confidence, dtype=np.float64)
-    if not len(found) == len(truth) == len(labels) == len(sure):
+    counts = [len(given) for given in (found, truth, labels, sure, half_axes)]
+    if len(set(counts)) != 1:
         raise ValueError(
-            "predicted, reference, names and confidence must be of the same landmarks; got "
-            f"{len(found)}, {len(truth)}, {len(labels)} and {len(sure)}. Give NaN rows for absent landmarks."
+            "predicted, reference, names, confidence and radius must be of the same landmarks; got "
+            f"{counts} of each. Give NaN rows for absent landmarks."
         )
 
     scale = longest_side / max(plane.shape)
@@ -79,6 +84,7 @@ def draw_landmarks(
     low, high = np.percentile(plane, [0.5, 99.5])
     axes.imshow(plane.T, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect="auto")
     axes.set_autoscale_on(False)
+    _draw_radii(axes, found, half_axes)
     _draw_marks(axes, found, truth)
     for label, value, point, other in zip(labels, sure, found, truth, strict=True):
         at = point if np.isfinite(point).all() else other
@@ -87,11 +93,33 @@ def draw_landmarks(
     if title is not None:
         top = height + strip
         figure.text(6 / width, (top - 6) / top, title, va="top", size=7, color="white", parse_math=False)
-        entries = [("+ predicted", PREDICTED_COLOUR, predicted), ("● reference", REFERENCE_COLOUR, reference)]
+        entries = [
+            ("+ predicted", PREDICTED_COLOUR, predicted),
+            ("● reference", REFERENCE_COLOUR, reference),
+            ("○ 90 % radius", PREDICTED_COLOUR, half_axes if np.isfinite(half_axes).all(axis=1).any() else None),
+        ]
         for column, (text, colour, given) in enumerate(entries):
             if given is not None:
                 figure.text((6 + 100 * column) / width, (height + 6) / top, text, size=6, color=colour)
     return figure_pixels(figure)
+
+
+def _draw_radii(axes: Axes, found: NDArray[np.float64], half_axes: NDArray[np.float64]) -> None:
+    shown = np.isfinite(found).all(axis=1) & np.isfinite(half_axes).all(axis=1)
+    width, height = 2 * half_axes[shown].T
+    ellipses = EllipseCollection(
+        width,
+        height,
+        np.zeros(len(width)),
+        units="xy",
+        offsets=found[shown],
+        offset_transform=axes.transData,
+        facecolors="none",
+        edgecolors=PREDICTED_COLOUR,
+        linewidths=0.8,
+        alpha=0.8,
+    )
+    axes.add_collection(ellipses, autolim=False)
 
 
 def _draw_marks(axes: Axes, found: NDArray[np.float64], truth: NDArray[np.float64]) -> None:

@@ -27,12 +27,16 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         rows: one mapping per case and landmark: ``case``, ``domain``, ``landmark``; ``error``, the radial
             error in ``unit`` ("mm", or "px" of the image file), NaN or None where not annotated, inf where
             annotated and not found; optionally ``reference_x``, ``reference_y``, ``predicted_x``,
-            ``predicted_y`` (and ``_z``) in pixels of the image file, ``spacing_source`` and ``confidence``.
-            Other keys are left out.
+            ``predicted_y`` (and ``_z``) in pixels of the image file, ``spacing_source``, ``confidence``,
+            ``radius`` (around the prediction, in ``unit``), ``presence`` (p-value of the landmark being in the
+            image), ``image_x`` and ``image_y`` (size of the image file in pixels), ``spacing_x`` and
+            ``spacing_y`` (and ``_z``; mm per pixel of the file, NaN where
+            unknown). Other keys are left out.
 
     Returns:
         New rows with the columns case, domain, landmark, reference_*, predicted_*, error, unit,
-        spacing_source, confidence, in this order; ``_z`` where any row has it.
+        spacing_source, confidence, radius, presence, image_x, image_y, spacing_*, in this order; ``_z`` where any
+        row has it.
 
     Raises:
         ValueError: a row lacks a column, its error or unit is impossible, or a landmark of a case stands
@@ -46,6 +50,7 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     rows = list(rows)
     axes = "xyz" if any("reference_z" in row or "predicted_z" in row for row in rows) else "xy"
     coordinates = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
+    numbers = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
     seen: set[tuple[str, str, str]] = set()
     checked = []
     for position, row in enumerate(rows):
@@ -73,7 +78,7 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "error": error,
                 "unit": row["unit"],
                 "spacing_source": str(row.get("spacing_source") or ""),
-                "confidence": _number(row.get("confidence")),
+                **{column: _number(row.get(column)) for column in numbers},
             }
         )
     return checked

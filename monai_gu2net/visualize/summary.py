@@ -55,7 +55,11 @@ def bootstrap_mean_interval(
 
 
 def summarize_rows(
-    rows: Iterable[Mapping[str, Any]], *, thresholds: Thresholds = DEFAULT_THRESHOLDS, seed: int = 0
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    strict: bool = False,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Summaries of each domain and of each of its landmarks, pooled over the annotated landmarks.
 
@@ -64,6 +68,7 @@ def summarize_rows(
             because only some have a known spacing, each unit has summaries of its own.
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
             domain, or by unit ("mm", "px") for the domains it does not name.
+        strict: an error that equals a threshold is a miss.
         seed: of the bootstrap.
 
     Returns:
@@ -75,7 +80,8 @@ def summarize_rows(
         - ``mre``: mean of the annotated, inf if one was not found; ``mre_low``, ``mre_high``: its 95 %
           interval, see :func:`bootstrap_mean_interval`; ``median``
         - ``mre_found``, ``std_found``: mean and population standard deviation of the found
-        - ``sdr``: threshold -> percent of the annotated within it (<=)
+        - ``within``: what counts as within a threshold, "<=" or "<" if ``strict``
+        - ``sdr``: threshold -> percent of the annotated within it
 
         NaN wherever there is nothing to measure.
 
@@ -87,7 +93,7 @@ def summarize_rows(
         groups.setdefault((row["domain"], row["unit"]), []).append(row)
     summaries = []
     for (domain, unit), group in groups.items():
-        limits = _thresholds_of(domain, unit, thresholds)
+        limits = thresholds_of(domain, unit, thresholds)
         by_landmark: dict[str, list[dict[str, Any]]] = {}
         for row in group:
             by_landmark.setdefault(row["landmark"], []).append(row)
@@ -97,7 +103,7 @@ def summarize_rows(
             for row in selected:
                 by_case.setdefault(row["case"], []).append(row["error"])
             errors = torch.tensor([row["error"] for row in selected], dtype=torch.float64)
-            numbers = summarize_errors(errors, limits)
+            numbers = summarize_errors(errors, limits, strict=strict)
             low, high = bootstrap_mean_interval(list(by_case.values()), seed=seed)
             summaries.append(
                 {
@@ -114,13 +120,15 @@ def summarize_rows(
                     "median": numbers["median"],
                     "mre_found": numbers["mean_found"],
                     "std_found": numbers["std_found"],
+                    "within": "<" if strict else "<=",
                     "sdr": {threshold: 100 * rate for threshold, rate in numbers["sdr"].items()},
                 }
             )
     return summaries
 
 
-def _thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:
+def thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:
+    """Those of a domain; see :func:`summarize_rows`."""
     if not isinstance(thresholds, Mapping):
         return thresholds
     if domain not in thresholds and unit not in thresholds:

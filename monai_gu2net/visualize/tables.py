@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.visualize.document import Table, table_markdown
 
-__all__ = ["markdown_text", "summary_markdown", "write_summary_csv", "write_summary_json"]
+__all__ = ["decimal", "jsonable", "summary_markdown", "summary_table", "write_summary_csv", "write_summary_json"]
 
 Summaries = Sequence[Mapping[str, Any]]
 
@@ -49,6 +50,8 @@ def write_summary_json(
     summaries: Summaries,
     *,
     protocol: Mapping[str, str] | None = None,
+    scoring: Mapping[str, Any] | None = None,
+    annotators: Summaries = (),
     failures: Iterable[Mapping[str, str]] = (),
 ) -> Path:
     """Write summaries as JSON, whole or not at all.
@@ -58,6 +61,8 @@ def write_summary_json(
         summaries: from :func:`~monai_gu2net.visualize.summarize_rows`. JSON knows neither NaN nor inf: both
             are null; a mean that is inf has ``not_found`` above 0.
         protocol: how was measured; by heading.
+        scoring: the same for programs, see :class:`~monai_gu2net.visualize.Protocol`.
+        annotators: summaries of the annotators' disagreement, each with its ``comparison``.
         failures: cases without result: ``case``, ``domain``, ``reason``.
 
     Returns:
@@ -65,63 +70,64 @@ def write_summary_json(
     """
     content = {
         "protocol": dict(protocol or {}),
-        "summaries": [_jsonable(summary) for summary in summaries],
+        "scoring": dict(scoring or {}),
+        "summaries": [jsonable(summary) for summary in summaries],
+        "annotators": [jsonable(summary) for summary in annotators],
         "failures": [dict(failure) for failure in failures],
     }
     return write_text_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def summary_markdown(summaries: Summaries) -> str:
-    """A Markdown table, one line per summary.
+    """The :func:`summary_table` in Markdown, with a line break at its end."""
+    return table_markdown(summary_table("", summaries))
+
+
+def summary_table(title: str, summaries: Summaries) -> Table:
+    """A table, one line per summary.
 
     Args:
+        title: what it shows.
         summaries: from :func:`~monai_gu2net.visualize.summarize_rows`; of whole domains, or of the landmarks
             of one domain, which are then numbered as in the pictures.
 
     Returns:
-        The table with a line break at its end. Every line says its unit; detection rates are percent; "-" is
-        nothing to measure. The mean of the found landmarks has a column where some were not found.
+        The table. Every line says its unit; detection rates are percent; "-" is nothing to measure. The mean
+        of the found landmarks has a column where some were not found.
     """
     thresholds = _thresholds(summaries)
     by_landmark = any(summary["landmark"] is not None for summary in summaries)
+    sign = "<" if any(summary["within"] == "<" for summary in summaries) else "≤"
     some_lost = any(summary["not_found"] for summary in summaries)
     header = ["#", "Landmark"] if by_landmark else ["Domain"]
     header += ["Unit", "Images", "Landmarks", "Not found", "MRE", "95 % interval"]
     header += ["MRE of found"] if some_lost else []
-    header += ["SD of found", "Median", *(f"SDR ≤ {threshold:g}" for threshold in thresholds)]
-    lines = [
-        header,
-        ["---"] * (2 if by_landmark else 1) + ["---:"] * (len(header) - (2 if by_landmark else 1)),
-    ]
+    header += ["SD of found", "Median", *(f"SDR {sign} {threshold:g}" for threshold in thresholds)]
+    lines = []
     for number, summary in enumerate(summaries, start=1):
         low, high = summary["mre_low"], summary["mre_high"]
         names = [str(number), summary["landmark"] or "all"] if by_landmark else [summary["domain"]]
         counts = [str(summary[key]) for key in ("images", "count", "not_found")]
-        cells = [*names, summary["unit"], *counts, _decimal(summary["mre"], 2)]
-        cells.append("-" if math.isnan(low) else f"{_decimal(low, 2)} to {_decimal(high, 2)}")
-        cells += [_decimal(summary["mre_found"], 2)] if some_lost else []
-        cells += [_decimal(summary["std_found"], 2), _decimal(summary["median"], 2)]
-        cells += [_decimal(summary["sdr"].get(threshold, math.nan), 1) for threshold in thresholds]
-        lines.append([markdown_text(cell) for cell in cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        cells = [*names, summary["unit"], *counts, decimal(summary["mre"], 2)]
+        cells.append("-" if math.isnan(low) else f"{decimal(low, 2)} to {decimal(high, 2)}")
+        cells += [decimal(summary["mre_found"], 2)] if some_lost else []
+        cells += [decimal(summary["std_found"], 2), decimal(summary["median"], 2)]
+        cells += [decimal(summary["sdr"].get(threshold, math.nan), 1) for threshold in thresholds]
+        lines.append(cells)
+    return Table(title, header, lines, text_columns=2 if by_landmark else 1)
 
 
-def markdown_text(text: str) -> str:
-    """The text with nothing in it that Markdown or HTML would take for markup, on one line."""
-    escaped = "".join(f"\\{letter}" if letter in "\\`*[]|" else letter for letter in text)
-    return " ".join(escaped.replace("&", "&amp;").replace("<", "&lt;").split())
+def decimal(value: float, digits: int) -> str:
+    """The number with so many digits behind the point; "-" for NaN."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def jsonable(value: Any) -> Any:
+    """The value with null for what is not finite and text for the thresholds."""
+    if isinstance(value, Mapping):
+        return {f"{key:g}" if isinstance(key, float) else key: jsonable(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _thresholds(summaries: Summaries) -> list[float]:
     return sorted({threshold for summary in summaries for threshold in summary["sdr"]})
-
-
-def _decimal(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _jsonable(value: Any) -> Any:
-    """The value with null for what is not finite and text for the thresholds."""
-    if isinstance(value, Mapping):
-        return {f"{key:g}" if isinstance(key, float) else key: _jsonable(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -254,3 +254,69 @@ def test_a_failing_save_leaves_the_earlier_file(tmp_path: Path, monkeypatch: pyt
 def test_saving_makes_the_folder_and_leaves_no_other_file(tmp_path: Path) -> None:
     path = Datalist("d", {"head": HEAD}, [case(1)]).save(tmp_path / "new" / "deep" / "datalist.json")
     assert [p.name for p in path.parent.iterdir()] == ["datalist.json"]
+
+
+def annotated() -> Datalist:
+    """Head cases of both, of one and of no annotator, and a hand that nobody else annotated."""
+    return Datalist(
+        "annotated",
+        {"head": HEAD, "hand": HAND},
+        test=[
+            case(
+                1,
+                landmarks=[[0, 0], [0, 0]],
+                annotators={"senior": [[1, 2], [5, 5]], "junior": {"a": [3, 6]}},
+            ),
+            case(2, landmarks=[[0, 0], [0, 0]], annotators={"senior": [[7, 8], None]}),
+            case(3, landmarks=[[0, 0], [0, 0]]),
+            case(4, domain="hand", landmarks=[[1, 1], [2, 2]]),
+        ],
+    )
+
+
+def test_annotators_are_kept_in_the_form_of_landmarks(tmp_path: Path) -> None:
+    loaded = Datalist.load(annotated().save(tmp_path / "datalist.json"))
+    assert loaded.test[0]["annotators"] == {"senior": [[1.0, 2.0], [5.0, 5.0]], "junior": [[3.0, 6.0], None]}
+    assert loaded.test[1]["annotators"] == {"senior": [[7.0, 8.0], None]}
+    assert "annotators" not in loaded.test[2]
+
+
+@pytest.mark.parametrize(
+    ("annotators", "message"),
+    [
+        ([[1, 2], [3, 4]], r"test\[0\] \(case '001'\): annotators must be an object of points by name"),
+        ({"senior": [[1, 2]]}, r"case '001'\), annotator 'senior': landmarks must be 2 points"),
+        ({"senior": {"c": [1, 2]}}, r"annotator 'senior': landmarks must be named among \['a', 'b'\]; got \['c'\]"),
+        ({"senior": [[1, 2], [1, 2, 3]]}, r"annotator 'senior': landmark 'b' must be 2 numbers or null"),
+    ],
+)
+def test_annotators_that_break_a_rule_are_refused(annotators: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Datalist("d", {"head": HEAD}, test=[case(1, annotators=annotators)])
+
+
+@pytest.mark.parametrize(
+    ("annotator", "ground_truth", "landmarks"),
+    [
+        ("senior", "senior", [[[1, 2], [5, 5]], [[7, 8], None], None]),
+        ("junior", "junior", [[[3, 6], None], None, None]),
+        ("mean", "mean of senior and junior", [[[2, 4], [5, 5]], [[7, 8], None], None]),
+    ],
+)
+def test_another_annotator_becomes_the_ground_truth(annotator: str, ground_truth: str, landmarks: list[Any]) -> None:
+    data = annotated().annotated_by(annotator)
+    assert [found.get("landmarks") for found in data.test[:3]] == landmarks
+    assert data.domains["head"].ground_truth == ground_truth
+
+
+def test_a_domain_without_annotators_keeps_its_ground_truth() -> None:
+    data = annotated().annotated_by("senior")
+    assert data.test[3]["landmarks"] == [[1.0, 1.0], [2.0, 2.0]]
+    assert data.domains["hand"] == HAND
+
+
+def test_an_annotator_that_nobody_is_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"among those of the datalist \['junior', 'senior'\]; got 'expert'"):
+        annotated().annotated_by("expert")
+    with pytest.raises(ValueError, match=r"of the datalist \[\]; got 'mean'"):
+        Datalist("d", {"head": HEAD}, test=[case(1)]).annotated_by("mean")

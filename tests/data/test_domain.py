@@ -136,6 +136,7 @@ def any_domains(draw: st.DrawFn) -> Domain:
         reference=reference,
         mirror=tuple((order[2 * n], order[2 * n + 1]) for n in range(pairs)),
         in_channels=draw(st.integers(1, 4)),
+        ground_truth=draw(st.none() | st.just("mean of senior and junior")),
     )
 
 

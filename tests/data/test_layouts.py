@@ -84,6 +84,13 @@ class TestHead:
         _, splits = read_head(make_head(tmp_path, [1]), annotator=annotator)
         assert splits["training"][0]["landmarks"][3] == [x, 6.0]
 
+    @pytest.mark.parametrize("annotator", ["senior", "junior", "mean"])
+    def test_both_annotators_travel_with_the_case_and_the_domain_says_who_was_chosen(self, annotator, tmp_path):
+        domain, splits = read_head(make_head(tmp_path, [1]), annotator=annotator)
+        annotators = splits["training"][0]["annotators"]
+        assert {who: points[3] for who, points in annotators.items()} == {"senior": [3.0, 6.0], "junior": [5.0, 6.0]}
+        assert domain.ground_truth == ("mean of senior and junior" if annotator == "mean" else annotator)
+
     @pytest.mark.parametrize(
         ("size", "spacing"),
         [((1935, 2400), (0.1, 0.1)), ((620, 768), (0.1 * 1935 / 620, 0.3125))],
@@ -133,7 +140,8 @@ class TestHead:
         (tmp_path / "400_junior" / "001.txt").unlink()
         with pytest.raises(ValueError, match=r"400_junior.001\.txt: the annotation must be there"):
             read_head(tmp_path)
-        assert len(read_head(tmp_path, annotator="senior")[1]["training"]) == 1
+        (case,) = read_head(tmp_path, annotator="senior")[1]["training"]
+        assert list(case["annotators"]) == ["senior"]
 
     def test_a_landmark_that_one_annotator_left_out_is_the_others(self, tmp_path):
         make_head(tmp_path, [1])
@@ -201,6 +209,17 @@ class TestHand:
 
 
 class TestChest:
+    def test_the_test_part_can_be_drawn_instead_of_taken_from_the_end(self, tmp_path):
+        # the names sort by kind, so the end of the order would be of one kind alone
+        names = [f"JPCLN{n:03d}" for n in range(20)] + [f"JPCNN{n:03d}" for n in range(20)]
+        make_chest(tmp_path, names)
+        drawn = names_of(read_chest(tmp_path, test=10, validation=4, drawn=True)[1])
+        assert {part: len(of) for part, of in drawn.items()} == {"training": 26, "validation": 4, "test": 10}
+        assert {name[:5] for name in drawn["test"]} == {"JPCLN", "JPCNN"}
+        assert drawn == names_of(read_chest(tmp_path, test=10, validation=4, drawn=True)[1])
+        assert drawn != names_of(read_chest(tmp_path, test=10, validation=4, drawn=True, seed=1)[1])
+        assert len(read_chest(tmp_path, drawn=True)[1]["test"]) == 7  # (279 - 229) / 279 of 40
+
     @pytest.mark.parametrize(("count", "training"), [(279, 229), (196, 161), (5, 4)])
     def test_the_first_names_train_in_the_papers_proportion(self, count, training, tmp_path):
         names = [f"JPCLN{n:03d}" for n in range(count)]

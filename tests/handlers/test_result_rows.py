@@ -42,6 +42,7 @@ def sample() -> dict[str, Any]:
         "domain": "head",
         "landmarks": torch.tensor([[1.0, 2.0], [3.0, 4.0], [NAN, NAN]], dtype=torch.float64),
         "file_affine": torch.diag(torch.tensor([0.5, 2.0, 1.0, 1.0], dtype=torch.float64)),
+        "file_size": torch.tensor([30, 20]),
         "unit": "mm",
         "spacing_source": "domain",
         "pred_landmarks": torch.tensor([[4.0, 6.0], [NAN, NAN], [5.0, 8.0]]),
@@ -63,6 +64,10 @@ def test_positions_are_pixels_of_the_file_and_errors_in_the_unit(sample: dict[st
         "unit": "mm",
         "spacing_source": "domain",
         "confidence": 0.75,
+        "image_x": 30.0,
+        "image_y": 20.0,
+        "spacing_x": 0.5,
+        "spacing_y": 2.0,
     }
 
 
@@ -94,6 +99,7 @@ def test_a_volume_has_a_third_coordinate_and_its_axes_may_be_oblique() -> None:
         "domain": "knee",
         "landmarks": torch.tensor([[4.0, 22.0, 38.0]]),
         "file_affine": affine,
+        "file_size": torch.tensor([9, 9, 9]),
         "unit": "mm",
         "spacing_source": "file",
         "pred_landmarks": torch.tensor([[4.0, 22.0, 40.0]]),
@@ -103,8 +109,23 @@ def test_a_volume_has_a_third_coordinate_and_its_axes_may_be_oblique() -> None:
     assert [row[f"reference_{axis}"] for axis in "xyz"] == pytest.approx([1, 3, 4])
     assert [row[f"predicted_{axis}"] for axis in "xyz"] == pytest.approx([1, 3, 5])
     assert row["error"] == pytest.approx(2)
+    assert [row[f"spacing_{axis}"] for axis in "xyz"] == pytest.approx([2, 2, 2])
+
+
+def test_pixels_of_unknown_spacing_have_none(sample: dict[str, Any]) -> None:
+    row = collect(sample | {"unit": "px", "file_affine": torch.eye(4, dtype=torch.float64)})[0]
+    assert math.isnan(row["spacing_x"])
+    assert math.isnan(row["spacing_y"])
 
 
 def test_each_pass_starts_afresh(sample: dict[str, Any]) -> None:
     rows = collect(sample, {**sample, "case": "002"}, runs=2)
     assert [row["case"] for row in rows] == ["001"] * 3 + ["002"] * 3
+
+
+def test_what_is_known_of_the_uncertainty_goes_with_the_row(sample: dict[str, Any]) -> None:
+    known = {"pred_spread": torch.tensor([1.5, NAN, 2.0]), "pred_presence": torch.tensor([0.5, 0.25, 1.0])}
+    first, missed, _ = collect(sample | known | {"pred_radius": torch.tensor([3.0, NAN, 4.0])})
+    assert (first["spread"], first["radius"], first["presence"]) == (1.5, 3.0, 0.5)
+    assert math.isnan(missed["radius"])
+    assert "radius" not in collect(sample | known)[0]

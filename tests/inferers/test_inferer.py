@@ -57,7 +57,7 @@ def test_gradients_flow_through_it(image: MetaTensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "has_bfloat16", "expected"),
+    ("precision", "prefers_bfloat16", "expected"),
     [
         ("auto", True, torch.bfloat16),
         ("auto", False, torch.float32),
@@ -69,30 +69,28 @@ def test_auto_is_bfloat16_where_the_processor_computes_in_it(
     image: MetaTensor,
     monkeypatch: pytest.MonkeyPatch,
     precision: str,
-    has_bfloat16: bool,
+    prefers_bfloat16: bool,
     expected: torch.dtype,
 ) -> None:
-    monkeypatch.setattr(inferer_module, "processor_has_bfloat16", lambda: has_bfloat16)
+    monkeypatch.setattr(inferer_module, "processor_prefers_bfloat16", lambda: prefers_bfloat16)
     network = Recorder()
     logits = LandmarkInferer(precision=precision)(image, network)
     assert logits.dtype == expected
     torch.testing.assert_close(logits.float(), network.conv(image.as_tensor()), atol=0.05, rtol=0.02)
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [({"amx_bf16": True}, True), ({"amx_bf16": False, "avx512_bf16": True}, False), ({}, False)],
-)
-def test_bfloat16_takes_matrix_instructions(
-    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: bool
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert inferer_module.processor_has_bfloat16() is expected
+@pytest.mark.parametrize(("bfloat16", "expected"), [(0.5, True), (0.9, False), (2.0, False)])
+def test_bfloat16_must_win_clearly(monkeypatch: pytest.MonkeyPatch, bfloat16: float, expected: bool) -> None:
+    seconds = {torch.bfloat16: bfloat16, torch.float32: 1.0}
+    monkeypatch.setattr(inferer_module, "_seconds", seconds.__getitem__)
+    assert inferer_module.processor_prefers_bfloat16.__wrapped__() is expected
 
 
-def test_an_older_torch_that_cannot_tell_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert inferer_module.processor_has_bfloat16() is False
+def test_the_processor_is_tried_once() -> None:
+    inferer_module.processor_prefers_bfloat16.cache_clear()
+    first = inferer_module.processor_prefers_bfloat16()
+    assert inferer_module.processor_prefers_bfloat16() is first
+    assert inferer_module.processor_prefers_bfloat16.cache_info().misses == 1
 
 
 def test_another_precision_is_refused() -> None:

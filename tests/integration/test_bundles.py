@@ -18,7 +18,8 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
-from monai_gu2net.data import Datalist
+from monai_gu2net.data import Datalist, Domain
+from monai_gu2net.engines import add_domain
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.networks import card_of, load_model
 
@@ -282,3 +283,32 @@ def test_two_processes_train_one_model(tiny_phantom: Path, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.rglob("model.pt")] == ["model.pt"]
     assert [row["epoch"] for row in log_of(tmp_path)] == ["1"]
     assert set(units_of(tmp_path)) == {"head", "hand", "chest"}
+
+
+def test_a_domain_is_added_without_forgetting_the_others(tiny_phantom: Path, tmp_path: Path, trained: Path) -> None:
+    known = Datalist.load(tiny_phantom).only(["hand"])
+    parts = {
+        split: [{**case, "domain": "foot", "landmarks": case["landmarks"][:5]} for case in getattr(known, split)]
+        for split in ("training", "validation", "test")
+    }
+    foot = Domain("foot", known.domains["hand"].landmarks[:5], known.domains["hand"].size)
+    new = Datalist("feet", {"foot": foot}, **parts).save(tmp_path / "feet.json")
+    before, _ = load_model(trained / "model.pt")
+    path = add_domain(
+        trained / "model.pt",
+        new,
+        output_dir=tmp_path / "added",
+        config_file=config("gu2net", "train.json"),
+        like="hand",
+        options={"max_epochs": 2, "batches_per_epoch": 3, "logging_file": False, "device": "$torch.device('cpu')"},
+    )
+    after, card = load_model(path)
+    assert list(card.domains) == ["head", "hand", "chest", "foot"]
+    image = torch.randn(1, 1, 64, 48)
+    for name in ("head", "hand", "chest"):
+        # averaging a weight with itself rounds it
+        torch.testing.assert_close(after(image, name), before(image, name), atol=1e-4, rtol=1e-4)
+    assert after(image, "foot").shape == (1, 5, 64, 48)
+    assert list(units_of(tmp_path / "added")) == ["foot"]
+    with pytest.raises(ValueError, match=r"must have a domain that is new to the model's .*got \['foot'\]"):
+        add_domain(path, new, output_dir=tmp_path / "again", config_file=config("gu2net", "train.json"))

@@ -164,3 +164,18 @@ def test_heatmaps_that_do_not_fit_the_logits_are_refused() -> None:
 def test_a_loss_without_width_is_refused() -> None:
     with pytest.raises(ValueError, match=r"sigma must be positive; got 0"):
         HeatmapLoss(sigma=0)
+
+
+def test_the_weight_of_the_positive_pixels_is_that_of_the_written_out_sum(
+    logits: torch.Tensor, points: torch.Tensor, size: tuple[int, ...]
+) -> None:
+    p, t = expit(logits.detach().double().numpy()), gaussian_heatmaps(points, size, sigma=2.0).double().numpy()
+    pixels = -(1 + 4 * t) * (t * np.log(p) + (1 - t) * np.log1p(-p))
+    present = points.isfinite().all(dim=-1).numpy()
+    expected = pixels[present].sum() / present.sum()
+    assert HeatmapLoss(sigma=2.0, positive_weight=5.0)(logits, points).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_weight_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(ValueError, match="positive_weight must be positive; got 0"):
+        HeatmapLoss(positive_weight=0)

@@ -112,6 +112,14 @@ def test_nothing_measured_is_nan_and_never_zero(errors: torch.Tensor) -> None:
 measured = st.lists(st.floats(0, 50, width=32), min_size=1, max_size=30)
 
 
+@pytest.mark.parametrize(("strict", "kind"), [(False, "weak"), (True, "strict")])
+def test_an_error_at_the_threshold_counts_unless_strict(strict: bool, kind: str) -> None:
+    errors, limits = [1.0, 2.0, 2.0, 4.0], [1.0, 2.0, 3.0]
+    rates = successful_detection_rate(torch.tensor(errors), limits, strict=strict)
+    assert rates.tolist() == [stats.percentileofscore(errors, limit, kind=kind) / 100 for limit in limits]
+    assert summarize_errors(torch.tensor(errors), [2.0], strict=strict)["sdr"] == {2.0: 0.25 if strict else 0.75}
+
+
 @given(measured, st.lists(st.floats(0, 50), min_size=1, max_size=5))
 def test_detection_rates_are_scipys_percentiles_of_the_threshold(errors: list[float], limits: list[float]) -> None:
     rates = successful_detection_rate(torch.tensor(errors), limits)

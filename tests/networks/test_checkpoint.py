@@ -10,7 +10,15 @@ import torch
 
 from monai_gu2net.data import Domain
 from monai_gu2net.data.domain import ReferenceLength
-from monai_gu2net.networks import GU2Net, ModelCard, card_of, first_checkpoint, load_model, save_model
+from monai_gu2net.networks import (
+    GU2Net,
+    ModelCard,
+    card_of,
+    first_checkpoint,
+    load_model,
+    save_calibration,
+    save_model,
+)
 from monai_gu2net.networks.checkpoint import save_atomically
 
 DOMAINS = {
@@ -192,3 +200,40 @@ def test_without_a_checkpoint_the_card_is_of_the_declared_domains(saved: Path, n
     assert card.domains == {"chest": Domain("chest", ("x", "y"), (64, 32))}
     assert card.build_network().out_channels == [2]
     assert card_of(saved, declared) == make_card(network)
+
+
+def test_a_calibration_comes_back_and_one_of_another_domain_stays(saved: Path, network: GU2Net) -> None:
+    save_calibration(saved, {"head": {"quantiles": {"0.9": 2.5}}})
+    save_calibration(saved, {"hand": {"quantiles": {"0.9": 3.0}}})
+    expected = {"head": {"quantiles": {"0.9": 2.5}}, "hand": {"quantiles": {"0.9": 3.0}}}
+    assert ModelCard.load(saved).calibration == expected
+    card = make_card(network)
+    card.calibration = expected
+    assert ModelCard.load(saved) == card
+
+
+def test_a_calibrated_model_can_be_another_file(saved: Path, network: GU2Net, tmp_path: Path) -> None:
+    written = save_calibration(saved, {"head": {}}, output=tmp_path / "new" / "model.pt")
+    assert ModelCard.load(written).calibration == {"head": {}}
+    assert ModelCard.load(saved) == make_card(network)
+
+
+def test_half_precision_stays_half_when_a_model_is_calibrated(tmp_path: Path, network: GU2Net) -> None:
+    path = save_model(tmp_path / "half.pt", network, make_card(network), half=True)
+    save_calibration(path, {"head": {}})
+    weights = torch.load(path, weights_only=True)["model"].values()
+    assert {value.dtype for value in weights if value.is_floating_point()} == {torch.float16}
+
+
+def test_a_domain_the_model_lacks_is_not_calibrated(saved: Path) -> None:
+    with pytest.raises(ValueError, match=r"calibration must be of the domains of .*; got \['knee'\]"):
+        save_calibration(saved, {"knee": {}})
+
+
+def test_a_checkpoint_from_before_calibration_loads(saved: Path, network: GU2Net) -> None:
+    state = torch.load(saved, weights_only=True)
+    del state["card"]["calibration"]
+    save_atomically(state, saved)
+    assert ModelCard.load(saved) == make_card(network)
+    save_calibration(saved, {"head": {}})
+    assert ModelCard.load(saved).calibration == {"head": {}}

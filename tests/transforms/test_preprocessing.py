@@ -25,6 +25,7 @@ def case(tmp_path: Path, rng: np.random.Generator) -> dict[str, Any]:
         "domain": "d",
         "case": "x",
         "patient": "p",
+        "annotators": {"senior": None},
         "landmarks": [[2.0, 3.0], None],
     }
 
@@ -37,7 +38,7 @@ def test_a_case_becomes_network_input(case: dict[str, Any]) -> None:
     np.testing.assert_allclose(sample["landmarks"], [[1.0, 0.75], [np.nan, np.nan]])
     np.testing.assert_allclose(sample["file_affine"], np.diag([0.5, 0.25, 1, 1]))
     assert (sample["unit"], sample["spacing_source"], sample["case"]) == ("mm", "domain", "x")
-    assert not {"patient", "spacing"} & sample.keys()
+    assert not {"patient", "spacing", "annotators"} & sample.keys()
     assert np.all(sample["image"].numpy()[0, :, :6] == 0)
 
 

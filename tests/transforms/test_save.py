@@ -134,3 +134,31 @@ def test_other_samples_keep_their_scale(sample: dict[str, Any]) -> None:
     torch.testing.assert_close(scaled["pred_landmarks"], sample["pred_landmarks"], equal_nan=True)
     assert (scaled["unit"], scaled["spacing_source"]) == (sample["unit"], sample["spacing_source"])
     assert torch.equal(scaled["file_affine"], sample["file_affine"])
+
+
+CALIBRATED = {"pred_radius": torch.tensor([2.0, 1.0, NAN]), "pred_presence": torch.tensor([0.75, 0.5, 0.25])}
+
+
+def test_a_calibrated_radius_is_in_pixels_of_the_file_and_in_mm(tmp_path: Path) -> None:
+    """Pixels of 0.5 x 2 mm are as large as those of 1 mm."""
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=(0.5, 2.0)) | CALIBRATED)
+    first, _, absent = json.loads((tmp_path / "001.json").read_text())["landmarks"]
+    assert (first["radius_90"], first["radius_90_mm"], first["presence"]) == (2.0, 2.0, 0.75)
+    assert (absent["radius_90"], absent["radius_90_mm"], absent["presence"]) == (None, None, 0.25)
+    header, line, *_ = (tmp_path / "001.csv").read_text().splitlines()
+    assert header == "landmark,x,y,frame,confidence,radius_90,presence"
+    assert line == "a,8.0,3.0,index,0.5,2.0,0.75"
+    assert read_landmarks(tmp_path / "001.csv").names == ("a", "b", "c")
+
+
+def test_square_pixels_of_half_a_millimetre_double_the_radius(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=(0.5, 0.5)) | CALIBRATED)
+    first, *_ = json.loads((tmp_path / "001.json").read_text())["landmarks"]
+    assert (first["radius_90"], first["radius_90_mm"]) == (4.0, 2.0)
+
+
+def test_a_calibrated_radius_without_a_spacing_is_in_pixels_alone(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=None) | CALIBRATED)
+    first, *_ = json.loads((tmp_path / "001.json").read_text())["landmarks"]
+    assert first["radius_90"] == 2.0
+    assert "radius_90_mm" not in first

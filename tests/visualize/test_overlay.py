@@ -161,3 +161,25 @@ def test_a_picture_that_cannot_be_written_leaves_the_earlier_one_whole(tmp_path)
 def test_only_png_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.png; got 'a\.jpg'"):
         save_picture(np.zeros((2, 2, 3), np.uint8), tmp_path / "a.jpg")
+
+
+def test_a_radius_is_an_ellipse_about_the_prediction():
+    image = np.zeros((200, 100), dtype=np.uint8)
+
+    pixels = draw_landmarks(image, predicted=[[100.0, 50.0]], names=[""], radius=[[40.0, 20.0]], longest_side=800)
+
+    lit = np.array(pixels.max(axis=-1) > 100)
+    rows, columns = np.nonzero(lit)
+    # four pixels of the picture for one of the image
+    assert (columns.min(), columns.max()) == pytest.approx((60.5 * 4 - 0.5, 140.5 * 4 - 0.5), abs=2)
+    assert (rows.min(), rows.max()) == pytest.approx((30.5 * 4 - 0.5, 70.5 * 4 - 0.5), abs=2)
+
+
+def test_a_radius_that_is_not_there_draws_nothing():
+    image = np.tile(np.arange(40.0), (60, 1))
+    points = [[30.0, 20.0], [10.0, 10.0]]
+
+    plain = draw_landmarks(image, predicted=points, title="a", longest_side=300)
+
+    absent = draw_landmarks(image, predicted=points, radius=[[NAN, NAN], [NAN, 3.0]], title="a", longest_side=300)
+    assert np.array_equal(absent, plain)

@@ -55,7 +55,7 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
     files = {path.relative_to(tmp_path / "r").as_posix() for path in (tmp_path / "r").rglob("*") if path.is_file()}
     overlays = {f"overlays/{name}.png" for name in ("head_c4", "head_c3", "head_c2", "chest_p")}
     pictures = overlays | {"curves.png", "overlays.png", "per_landmark_head.png", "per_landmark_chest.png"}
-    assert files == pictures | {"report.md", "landmarks.csv", "summary.csv", "summary.json"}
+    assert files == pictures | {"report.md", "report.html", "landmarks.csv", "summary.csv", "summary.json"}
     assert linked_files(report) == pictures
     for name in pictures:
         with Image.open(tmp_path / "r" / name) as picture:

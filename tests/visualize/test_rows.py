@@ -52,9 +52,10 @@ def test_not_annotated_is_an_empty_field_and_not_found_is_inf(tmp_path):
     lines = write_rows(tmp_path / "new" / "rows.csv", rows).read_text().splitlines()
 
     assert lines == [
-        "case,domain,landmark,reference_x,reference_y,predicted_x,predicted_y,error,unit,spacing_source,confidence",
-        "1,head,a,,,2.5,,,mm,,",
-        "1,head,b,,,,,inf,mm,,",
+        "case,domain,landmark,reference_x,reference_y,predicted_x,predicted_y,error,unit,spacing_source,confidence,"
+        "radius,presence,image_x,image_y,spacing_x,spacing_y",
+        "1,head,a,,,2.5,,,mm,,,,,,,,",
+        "1,head,b,,,,,inf,mm,,,,,,,,",
     ]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["rows.csv"]
 

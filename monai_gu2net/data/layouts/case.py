@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,6 +120,7 @@ def make_case(
     patient: str | None = None,
     size: tuple[int, int] | None = None,
     spacing: Sequence[float] | None = None,
+    annotators: Mapping[str, LandmarkSet] | None = None,
 ) -> Case:
     """One case of a datalist; a landmark outside of the image's frame counts as absent.
 
@@ -131,7 +132,22 @@ def make_case(
         patient: by default the case.
         size: (width, height) of the image; None: unknown, then no landmark is taken to lie outside.
         spacing: (sx, sy) mm per pixel; None: unknown.
+        annotators: by name, the points of each, where more than one annotated.
     """
+    made: Case = {
+        "image": str(image),
+        "domain": domain,
+        "case": case,
+        "patient": patient or case,
+        "landmarks": _points_inside(landmarks, image, size),
+    }
+    if annotators:
+        made["annotators"] = {who: _points_inside(points, image, size) for who, points in annotators.items()}
+    return made if spacing is None else made | {"spacing": [float(s) for s in spacing]}
+
+
+def _points_inside(landmarks: LandmarkSet, image: Path, size: tuple[int, int] | None) -> list[list[float] | None]:
+    """The points as a datalist has them, None for those absent or outside of the image's frame."""
     if landmarks.frame != "index" or landmarks.dims != 2:
         raise ValueError(
             f"{image}: landmarks must be 2-D pixel indices; got {landmarks.dims}-D in "
@@ -142,15 +158,7 @@ def make_case(
         # the first pixel reaches from -0.5 to 0.5, the last one to size - 0.5
         in_frame = (landmarks.points >= -0.5) & (landmarks.points <= np.asarray(size) - 0.5)
         inside = inside & in_frame.all(axis=1)
-    points = [point if keep else None for point, keep in zip(landmarks.points.tolist(), inside, strict=True)]
-    made: Case = {
-        "image": str(image),
-        "domain": domain,
-        "case": case,
-        "patient": patient or case,
-        "landmarks": points,
-    }
-    return made if spacing is None else made | {"spacing": [float(s) for s in spacing]}
+    return [point if keep else None for point, keep in zip(landmarks.points.tolist(), inside, strict=True)]
 
 
 def share_spacing(cases: Sequence[Case]) -> tuple[float, ...] | None:

@@ -48,6 +48,7 @@ def read_chest(
     test_cases: Sequence[str] | None = None,
     validation: int | float = 0,
     seed: int = 0,
+    drawn: bool = False,
 ) -> tuple[Domain, Splits]:
     """Read ``pngs/NAME.png`` (or jpg, bmp) with ``labels/NAME.txt``, a count and fractions.
 
@@ -67,6 +68,7 @@ def read_chest(
         test_cases: names of the test part, instead.
         validation: a count (int) or a fraction (float) of the training images to hold out.
         seed: of that draw.
+        drawn: draw the test part by patient instead of taking it from the end.
 
     Returns:
         (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Left and
@@ -109,6 +111,7 @@ def read_chest(
         test_cases=test_cases,
         validation=validation,
         seed=seed,
+        drawn=drawn,
     )
 
 

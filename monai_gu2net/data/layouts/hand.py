@@ -57,6 +57,7 @@ def read_hand(
     test_cases: Sequence[str] | None = None,
     validation: int | float = 0,
     seed: int = 0,
+    drawn: bool = False,
 ) -> tuple[Domain, Splits]:
     """Read ``jpg/ID.jpg`` (or png, bmp) with ``all.csv``, lines ``id,x1,y1,...,x37,y37``.
 
@@ -74,6 +75,7 @@ def read_hand(
         test_cases: ids of the test part, instead.
         validation: a count (int) or a fraction (float) of the training images to hold out.
         seed: of that draw.
+        drawn: draw the test part by patient instead of taking it from the end.
 
     Returns:
         (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Ids
@@ -117,4 +119,5 @@ def read_hand(
         test_cases=test_cases,
         validation=validation,
         seed=seed,
+        drawn=drawn,
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -77,7 +77,7 @@ def read_head(
     Args:
         folder: the dataset.
         annotator: whose points are the ground truth. "mean": the mean of both, the usual choice; both must
-            have annotated the image.
+            have annotated the image. A case keeps the points of each under ``annotators`` as well.
         domain: name of the domain.
         size: the network's input size (width, height).
         spacing: "default": 0.1 mm at 1935x2400, for images of another size scaled with the size along each
@@ -107,35 +107,48 @@ def read_head(
             left_out.append(image.name)
             continue
         pixels = image_size(image)
+        sets = _annotations(folder, stem, annotator)
         case = make_case(
             image,
-            _annotation(folder, stem, annotator),
+            _mean(sets.values()) if annotator == "mean" else sets[annotator],
             domain=domain,
             case=stem,
             size=pixels,
             spacing=chosen_spacing(spacing, _spacing(pixels)),
+            annotators=sets,
         )
         parts["training" if number <= _LAST_TRAINING else "test"].append(case)
     log_left_out(folder, "images have no annotation", left_out)
     cases = parts["training"] + parts["test"]
     if not cases:
         raise ValueError(f"{folder}: raw/ must hold annotated images; got none. Unpack the dataset there.")
-    head = Domain(name=domain, landmarks=HEAD_LANDMARKS, size=tuple(size), spacing=share_spacing(cases))
+    head = Domain(
+        name=domain,
+        landmarks=HEAD_LANDMARKS,
+        size=tuple(size),
+        spacing=share_spacing(cases),
+        ground_truth="mean of senior and junior" if annotator == "mean" else annotator,
+    )
     return head, hold_out_validation(parts["training"], parts["test"], validation=validation, seed=seed)
 
 
-def _annotation(folder: Path, stem: str, annotator: Annotator) -> LandmarkSet:
-    """The points of one annotator, or the mean of both; a point that one of them left out is the other's."""
-    wanted = [annotator] if annotator != "mean" else list(_FOLDERS)
-    sets = []
-    for name in wanted:
-        path = folder / _FOLDERS[name] / f"{stem}.txt"
-        if not path.is_file():
+def _annotations(folder: Path, stem: str, annotator: Annotator) -> dict[str, LandmarkSet]:
+    """The points of each annotator of an image; the one asked for must be among them, or both for the mean."""
+    sets = {}
+    for name, inner in _FOLDERS.items():
+        path = folder / inner / f"{stem}.txt"
+        if path.is_file():
+            sets[name] = read_isbi_txt(path, names=HEAD_LANDMARKS)
+        elif annotator in ("mean", name):
             raise ValueError(
                 f"{path}: the annotation must be there for annotator={annotator!r}; got none. Add the "
                 "file, or choose the other annotator for the whole dataset."
             )
-        sets.append(read_isbi_txt(path, names=HEAD_LANDMARKS))
+    return sets
+
+
+def _mean(sets: Iterable[LandmarkSet]) -> LandmarkSet:
+    """The mean of both; a point that one of them left out is the other's."""
     points = np.stack([landmarks.points for landmarks in sets])
     given = ~np.isnan(points)
     with np.errstate(invalid="ignore"):

@@ -77,6 +77,7 @@ def read_layout(
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
+    drawn: bool | None = None,
 ) -> tuple[Domain, Splits]:
     """Read a dataset folder of any of the layouts.
 
@@ -92,6 +93,7 @@ def read_layout(
         test_cases: names of the cases of the test part, instead (not head).
         validation: a count (int) or a fraction (float) of the patients to hold out.
         seed: of the draw.
+        drawn: draw the test part instead of taking it from the end of the order (hand, chest).
 
     Returns:
         (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". None
@@ -112,6 +114,7 @@ def read_layout(
         "test": test,
         "test_cases": test_cases,
         "validation": validation,
+        "drawn": drawn,
     }
     options = {name: value for name, value in wishes.items() if value is not None}
     reader = _READERS[layout]

@@ -80,6 +80,7 @@ def split_in_order(
     test_cases: Sequence[str] | None,
     validation: int | float,
     seed: int,
+    drawn: bool = False,
 ) -> Splits:
     """A test part at the end of the order, as the paper splits the hand and the chest radiographs.
 
@@ -91,10 +92,14 @@ def split_in_order(
         test_cases: names of the cases that make up the test part, instead.
         validation: a count (int) or a fraction (float) of the training part, drawn by patient.
         seed: of the draw.
+        drawn: draw the test part by patient instead, for the end of the order may be of another kind than its start.
 
     Raises:
         ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
     """
+    if drawn:
+        share = 1 - training_share if test is None and test_cases is None else test
+        return split_drawn(cases, test=share, test_cases=test_cases, validation=validation, seed=seed)
     if test_cases is None:
         if test is None:
             count = len(cases) - max(1, round(training_share * len(cases)))

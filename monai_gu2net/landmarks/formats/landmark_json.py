@@ -3,8 +3,9 @@
 """This package's JSON of one image's landmarks.
 
 ``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
-with ``z`` in 3-D and ``confidence`` where there is one; an absent landmark has null coordinates. Pixel points may have
-their millimetres beside them (``x_mm``, ``y_mm``), and the file may say more about itself (image, model, spacing).
+with ``z`` in 3-D and ``confidence`` where there is one, and ``radius_90`` and ``presence`` of a calibrated model; an
+absent landmark has null coordinates. Pixel points may have their millimetres beside them (``x_mm``, ``y_mm``), and the
+file may say more about itself (image, model, spacing).
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def write_landmark_json(
     *,
     confidence: ArrayLike | None = None,
     points_mm: ArrayLike | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one set with its frame and unit ("px" for indices, else "mm").
@@ -82,6 +84,7 @@ def write_landmark_json(
         landmark_set: N landmarks.
         confidence: (N,) numbers; NaN: none.
         points_mm: (N, D) the same points in mm, to stand beside pixel indices.
+        columns: (N,) more numbers of each landmark by name, such as a radius; NaN: null.
         about: more to say of the file, under other keys than those of the format.
 
     Returns:
@@ -95,13 +98,16 @@ def write_landmark_json(
         raise ValueError(f"about must not have the keys of the format; got {sorted(reserved)}. Rename them.")
     landmarks: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
+    more = {column: checked_confidence(numbers, len(values)) for column, numbers in (columns or {}).items()}
     for name, point, value in zip(landmark_set.names, landmark_set.points.tolist(), values, strict=True):
         entry: dict[str, Any] = {"name": name}
         entry |= {axis: None if math.isnan(p) else p for axis, p in zip("xyz", point, strict=False)}
         if points_mm is not None:
             row = np.asarray(points_mm, dtype=float)[len(landmarks)].tolist()
             entry |= {f"{axis}_mm": None if math.isnan(p) else p for axis, p in zip("xyz", row, strict=False)}
-        landmarks.append(entry if confidence is None else entry | {"confidence": value})
+        entry |= {} if confidence is None else {"confidence": value}
+        entry |= {column: numbers[len(landmarks)] for column, numbers in more.items()}
+        landmarks.append(entry)
     unit = "px" if landmark_set.frame == "index" else "mm"
     content = {
         "version": 1,

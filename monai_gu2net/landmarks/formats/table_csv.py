@@ -14,7 +14,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,28 +102,31 @@ def write_table(
     *,
     image: str | None = None,
     confidence: ArrayLike | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
 ) -> Path:
-    """Write one set as a long table: ``[image,] landmark, x, y, [z,] frame, [confidence]``.
+    """Write one set as a long table: ``[image,] landmark, x, y, [z,] frame, [confidence]`` and columns of your own.
 
     Args:
         path: the file; written whole or not at all.
         landmark_set: N landmarks; an absent one has empty coordinates.
         image: fills the column ``image``; None leaves the column out.
         confidence: (N,) numbers; NaN: none.
+        columns: (N,) more numbers by name of the column; NaN: an empty field.
 
     Returns:
         The path.
     """
-    columns = ["landmark", *_AXES[: landmark_set.dims], "frame"]
-    header = ([] if image is None else ["image"]) + columns + ([] if confidence is None else ["confidence"])
+    numbers = {**({} if confidence is None else {"confidence": confidence}), **(columns or {})}
+    header = [] if image is None else ["image"]
+    header += ["landmark", *_AXES[: landmark_set.dims], "frame", *numbers]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    values = checked_confidence(confidence, len(landmark_set.names))
-    for name, point, value in zip(landmark_set.names, landmark_set.points.tolist(), values, strict=True):
+    checked = [checked_confidence(column, len(landmark_set.names)) for column in numbers.values()]
+    for position, (name, point) in enumerate(zip(landmark_set.names, landmark_set.points.tolist(), strict=True)):
         row = [] if image is None else [image]
         row += [name, *("" if math.isnan(p) else repr(p) for p in point), landmark_set.frame]
-        writer.writerow(row if confidence is None else [*row, "" if value is None else repr(value)])
+        writer.writerow(row + ["" if (value := column[position]) is None else repr(value) for column in checked])
     return write_text_whole(path, text.getvalue())
 
 

@@ -1,0 +1,82 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Teaching a trained model a new domain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+
+from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.start import domains_from
+
+__all__ = ["add_domain"]
+
+
+def add_domain(
+    checkpoint: str | os.PathLike[str],
+    datalist: str | os.PathLike[str],
+    *,
+    output_dir: str | os.PathLike[str],
+    config_file: str | os.PathLike[str] = "bundles/gu2net/configs/train.json",
+    shared_rate: float = 0.0,
+    like: str | None = None,
+    resume: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train the new domains of a datalist into a trained model, by the bundle's training workflow.
+
+    With the shared weights frozen, which is the default, only the new domain's own weights are learned, and what the
+    model finds in its other domains stays the same.
+
+    Args:
+        checkpoint: the trained model; it is left as it is.
+        datalist: of the new domain, with a training and a validation part; its test part is evaluated at the end.
+        output_dir: where ``model.pt`` with all domains goes, and what else training writes.
+        config_file: the bundle's training configuration.
+        shared_rate: learning rate of the shared weights as a share of the new domain's: 0 freezes them.
+        like: the known domain that the new one starts as a copy of; by default the checkpoint's first.
+        resume: go on with an interrupted run.
+        options: further overrides of the configuration, such as ``{"max_epochs": 30}``.
+
+    Returns:
+        The path of the new ``model.pt``.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: the datalist has no domain that is new to the model, or no training or validation cases.
+    """
+    card, data = ModelCard.load(checkpoint), Datalist.load(datalist)
+    config = Path(config_file)
+    if not config.is_file():
+        raise FileNotFoundError(f"config_file must be a bundle's train.json; got {str(config)!r}. Correct the path.")
+    new = [name for name in domains_from(checkpoint, data.domains) if name not in card.domains]
+    if not new:
+        raise ValueError(
+            f"The datalist must have a domain that is new to the model's {list(card.domains)}; got "
+            f"{list(data.domains)}. To train known domains further, run the bundle with --start_from."
+        )
+    if not data.training or not data.validation:
+        raise ValueError(
+            f"The datalist must have training and validation cases; got {len(data.training)} and "
+            f"{len(data.validation)}. Make it with 'prepare --validation 0.1'."
+        )
+    network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
+    overrides: dict[str, Any] = {
+        "datalist": str(Path(datalist).resolve()),
+        "output_dir": str(Path(output_dir).resolve()),
+        "start_from": str(Path(checkpoint).resolve()),
+        "start#like": like,
+        "shared_rate": shared_rate,
+        "sigma": card.sigma,
+        "resume": resume,
+        **network,
+        **(options or {}),
+    }
+    monai.bundle.run(run_id="training", config_file=str(config), **overrides)
+    return Path(output_dir) / "model.pt"

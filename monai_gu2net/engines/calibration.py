@@ -1,0 +1,92 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrating a trained model on annotated cases."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
+from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.metrics.conformal import LEVELS, calibrate
+from monai_gu2net.networks.checkpoint import save_calibration
+
+__all__ = ["calibrate_model"]
+
+_log = logging.getLogger(__name__)
+
+
+def calibrate_model(
+    checkpoint: Checkpoints,
+    data: Datalist,
+    *,
+    split: str = "validation",
+    output: str | os.PathLike[str] | None = None,
+    views: int = 1,
+    levels: Sequence[float] = LEVELS,
+    device: str | torch.device = "cpu",
+    on_case: Callable[[int], None] = lambda count: None,
+) -> Path:
+    """Measure a model's errors against the spread of its heatmaps, and write what follows into its card.
+
+    Args:
+        checkpoint: a trained model, or several to be averaged; the first one's card gets the calibration.
+        data: its cases of one split, which must not have been trained on. Domains without cases keep the calibration
+            that the card has of them.
+        split: "training", "validation" or "test".
+        output: the checkpoint to write; by default the model's own file.
+        views: of each image, see :class:`~monai_gu2net.inferers.AveragingInferer`. A calibration holds for predictions
+            with the same number of views and models only.
+        levels: wanted; one for which a domain has too few landmarks, or too many not found, is left out with a warning.
+        device: where the network runs.
+        on_case: called with the number of cases done, after each.
+
+    Returns:
+        The checkpoint written, whole or not at all.
+
+    Raises:
+        ValueError: the split is not known or has no annotated case that can be read, the data's domains are not the
+            model's, or several models are given without output.
+    """
+    paths = checkpoint_paths(checkpoint)
+    if len(paths) > 1 and output is None:
+        raise ValueError(
+            f"output must be given for several models, {len(paths)} here; got None. "
+            "Name a file, for their calibration does not hold for the first alone."
+        )
+    network, card, cases = model_and_cases(paths, data, split=split, device=device)
+    card.calibration = {}  # an earlier one has no say
+    rows, _ = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
+    calibration = {}
+    for name, domain in card.domains.items():
+        shape = (-1, len(domain.landmarks))  # rows come case by case, with all of a domain's landmarks in order
+        own = [row for row in rows if row["domain"] == name]
+        errors, spreads, confidences = (
+            np.array([row[column] for row in own], dtype=np.float64).reshape(shape)
+            for column in ("error", "spread", "confidence")
+        )
+        if np.isnan(errors).all():
+            continue
+        made = calibrate(errors, spreads, confidences, levels=levels, views=views, members=len(paths))
+        missing = [level for level in levels if level not in made.quantiles]
+        if missing:
+            _log.warning(
+                "Domain %s: no radius at the levels %s, for which %d landmarks are too few or too often not found",
+                name,
+                missing,
+                made.landmarks,
+            )
+        calibration[name] = made.to_dict()
+    if not calibration:
+        raise ValueError(
+            f"Split {split!r} of {data.name!r} must have annotated cases that can be read; got none. "
+            "Choose another split."
+        )
+    return save_calibration(paths[0], calibration, output=output)

@@ -1,0 +1,93 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Test-time augmentation: the mean heatmap of several views of an image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from monai_gu2net.inferers.inferer import LandmarkInferer
+
+__all__ = ["AveragingInferer"]
+
+_LEAST, _MOST = 1e-30, 1 - 2**-24  # float32 probabilities whose logits are finite
+
+
+class AveragingInferer(LandmarkInferer):
+    """Runs a network on slightly turned, scaled and shifted views of an image and averages the heatmaps.
+
+    Each view's heatmaps are brought back to the grid of the image, where their mean is taken over the views that show a
+    pixel. The first view is the image itself; the others are the same for every image. None is mirrored, for left and
+    right landmarks are different ones.
+
+    Args:
+        views: how many; 1 is a :class:`LandmarkInferer`.
+        degrees: views are turned by at most this, about each axis in 3-D.
+        scale: and enlarged or shrunk by at most this fraction.
+        shift_px: and shifted by at most this along each axis, in pixels of the network's input.
+        seed: of the draws.
+        precision: see :class:`LandmarkInferer`.
+
+    Raises:
+        ValueError: views is not a positive whole number, or precision is not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        views: int = 1,
+        degrees: float = 5.0,
+        scale: float = 0.05,
+        shift_px: float = 2.0,
+        seed: int = 0,
+        precision: str = "float32",
+    ) -> None:
+        super().__init__(precision=precision)
+        if isinstance(views, bool) or not isinstance(views, int) or views < 1:
+            raise ValueError(f"views must be a positive whole number; got {views!r}. 1 is the image itself.")
+        self.views, self.degrees, self.scale, self.shift_px, self.seed = views, degrees, scale, shift_px, seed
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: torch.nn.Module, *args: Any
+    ) -> Tensor:
+        """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
+        logits = super().__call__(inputs, network, *args)
+        if self.views == 1:
+            return logits
+        image = inputs.as_subclass(Tensor).float()
+        total = logits.float().sigmoid()
+        seen = torch.ones_like(total[:1, :1])
+        generator = torch.Generator().manual_seed(self.seed)
+        for _ in range(self.views - 1):
+            matrix, shift = self._draw(image.ndim - 2, generator)
+            view = _resample(image, matrix, shift)
+            heatmaps = super().__call__(view, network, *args).float().sigmoid()
+            back = torch.linalg.inv(matrix)
+            shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
+            total = total + _resample(heatmaps, back, -back @ shift)
+            seen = seen + shown
+        return (total / seen).clamp(_LEAST, _MOST).logit()
+
+    def _draw(self, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Matrix (D, D) and shift (D,) of a view, about the centre of the image."""
+        numbers = 2 * torch.rand(dims * dims + dims + 1, generator=generator, dtype=torch.float64) - 1
+        turn = math.radians(self.degrees) * numbers[: dims * dims].view(dims, dims).triu(1)
+        matrix = torch.linalg.matrix_exp(turn - turn.T) * (1 + self.scale * numbers[-1])
+        return matrix, self.shift_px * numbers[dims * dims : -1]
+
+
+def _resample(image: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """(B, C, *spatial) whose pixel q is the image's at centre + matrix (q - centre) + shift; 0 outside."""
+    size = image.shape[2:]
+    centre = torch.tensor([(length - 1) / 2 for length in size], dtype=torch.float64)
+    axes = [torch.arange(length, dtype=torch.float64) for length in size]
+    pixels = torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1) - centre
+    # grid_sample counts from -1 to 1 between the centres of the first and the last pixel, last axis first
+    places = (pixels @ matrix.T + shift) / centre.clamp(min=0.5)
+    grid = places.flip(-1).to(image).expand(image.shape[0], *places.shape)
+    return functional.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=True)

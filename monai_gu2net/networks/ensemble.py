@@ -1,0 +1,84 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several networks as one: the mean of their heatmaps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from monai_gu2net.networks.checkpoint import ModelCard, load_model
+from monai_gu2net.networks.nets.domain_network import DomainNetwork
+from monai_gu2net.transforms.averaging import mean_logits
+
+__all__ = ["Ensemble", "load_ensemble"]
+
+
+class Ensemble(nn.Module):
+    """Networks of the same domains, whose heatmaps are averaged in float32.
+
+    Args:
+        networks: at least one; they may differ in everything but their domains.
+
+    Raises:
+        ValueError: there is none, or their domains or numbers of landmarks differ.
+    """
+
+    def __init__(self, networks: Sequence[DomainNetwork]) -> None:
+        super().__init__()
+        known = [dict(zip(network.domain_names, network.out_channels, strict=True)) for network in networks]
+        if not known or any(list(domains.items()) != list(known[0].items()) for domains in known):
+            raise ValueError(
+                "networks must be at least one, all with the same domains in one order and as many landmarks in each; "
+                f"got {known}. Leave out those that differ."
+            )
+        self.members = nn.ModuleList(networks)
+
+    def forward(self, image: Tensor, domain: str | int | None = None) -> Tensor:
+        """(B, C, X, Y[, Z]) to the logits (B, N, X, Y[, Z]) of the mean heatmaps, float32."""
+        return mean_logits([network(image, domain) for network in self.members])
+
+
+def load_ensemble(
+    paths: Sequence[str | os.PathLike[str]], *, map_location: str | torch.device = "cpu"
+) -> tuple[DomainNetwork | Ensemble, ModelCard]:
+    """The networks of one or several checkpoints and one card, the first's.
+
+    Args:
+        paths: checkpoints; of a single one the network itself is given.
+        map_location: the device.
+
+    Returns:
+        Network in evaluation mode, and card; that of several says in its provenance which files they are.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: there is none, one is no checkpoint, or their domains, landmarks or input sizes differ.
+    """
+    if not paths:
+        raise ValueError("paths must be at least one checkpoint; got none. Name a model.pt.")
+    loaded = [load_model(path, map_location=map_location) for path in paths]
+    first, card = loaded[0]
+    if len(loaded) == 1:
+        return first, card
+    for path, (_, other) in zip(paths, loaded, strict=True):
+        different = [
+            name
+            for name in dict.fromkeys([*card.domains, *other.domains])
+            if name not in card.domains
+            or name not in other.domains
+            or card.domains[name].landmarks != other.domains[name].landmarks
+            or card.domains[name].size != other.domains[name].size
+        ]
+        if different or list(card.domains) != list(other.domains):
+            raise ValueError(
+                "Checkpoints of an ensemble must have the same domains, landmarks and input sizes; "
+                f"{os.fspath(path)!r} differs from {os.fspath(paths[0])!r} in {different or 'the order of domains'}. "
+                "Use models of one datalist."
+            )
+    card.provenance = {**card.provenance, "ensemble": ", ".join(Path(path).name for path in paths)}
+    return Ensemble([network for network, _ in loaded]).eval(), card

@@ -1,0 +1,124 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Starting a training run from trained weights: the same domains at another size, or new domains beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
+from monai_gu2net.networks.checkpoint import ModelCard, load_model
+from monai_gu2net.networks.nets.domain_network import DomainNetwork
+
+__all__ = ["domains_from", "parameter_groups", "start_from"]
+
+_OWN = re.compile(r"\.domains\.(\d+)\.")
+
+
+def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str, Domain]) -> dict[str, Domain]:
+    """The domains of a network that goes on from a checkpoint: the checkpoint's, then those that are new.
+
+    Args:
+        checkpoint: a trained model; None: there is none.
+        domains: of the data to train on. Of a domain that the checkpoint has too, the data's input size counts.
+
+    Returns:
+        The domains by name, in the order of the network's.
+
+    Raises:
+        ValueError: a domain has other landmarks in the checkpoint.
+    """
+    if checkpoint is None:
+        return dict(domains)
+    known = ModelCard.load(checkpoint).domains
+    for name, domain in domains.items():
+        if name in known and known[name].landmarks != domain.landmarks:
+            raise ValueError(
+                f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint)!r}, "
+                f"{list(known[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
+            )
+    return {**known, **domains}
+
+
+def start_from(
+    network: DomainNetwork, checkpoint: str | os.PathLike[str] | None, *, like: str | None = None
+) -> DomainNetwork:
+    """Give a network the weights of a checkpoint, in place.
+
+    Shared weights and those of the domains that both have are copied. A domain that only the network has starts as a
+    copy of a known domain, as far as the shapes are the same, for the shared convolutions expect features like those
+    they were trained on; its last convolutions stay as they are.
+
+    Args:
+        network: has the checkpoint's options.
+        checkpoint: a trained model; None: nothing is done.
+        like: the known domain that new ones are copies of at the start; by default the checkpoint's first.
+
+    Returns:
+        The network.
+
+    Raises:
+        ValueError: the network's options are not the checkpoint's, or ``like`` is not one of its domains.
+    """
+    if checkpoint is None:
+        return network
+    trained, card = load_model(checkpoint)
+    ours, theirs = network.description, trained.description
+    different = sorted(key for key in ours["options"] if ours["options"][key] != theirs["options"].get(key))
+    if ours["name"] != theirs["name"] or set(different) - {"prior"}:
+        raise ValueError(
+            f"The network must be as that of {os.fspath(checkpoint)!r}, {theirs}; got {ours}. Set the same options."
+        )
+    names = list(card.domains)
+    if like is not None and like not in names:
+        raise ValueError(f"like must be a domain of {os.fspath(checkpoint)!r}, {names}; got {like!r}. Choose one.")
+    model = names.index(like) if like is not None else 0
+    weights = trained.state_dict()
+    start: dict[str, torch.Tensor] = {}
+    for key, value in network.state_dict().items():
+        own = _OWN.search(key)
+        if own is None:
+            start[key] = weights[key]
+            continue
+        name = network.domain_names[int(own[1])]
+        index = names.index(name) if name in names else model
+        candidate = weights[f"{key[: own.start()]}.domains.{index}.{key[own.end() :]}"]
+        # The last convolutions of a new domain learn from the start, also where the number of landmarks is the same.
+        copied = name in names or (candidate.shape == value.shape and ".exit." not in f".{key}")
+        start[key] = candidate if copied else value
+    network.load_state_dict(start)
+    return network
+
+
+def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: float = 1.0) -> list[dict[str, Any]]:
+    """Parameters for an optimiser: each domain's own, and those that all domains share.
+
+    Args:
+        network: a network over domains.
+        learning_rate: of the domains' own parameters.
+        shared_rate: factor for the shared parameters: 1: no difference; 0: they are frozen (they get no gradient and
+            are in no group), so that training a new domain leaves the others as they are; in between: gently trained.
+
+    Returns:
+        Groups with ``params`` and ``lr``.
+
+    Raises:
+        ValueError: ``shared_rate`` is not from 0 to 1.
+    """
+    if not 0 <= shared_rate <= 1:
+        raise ValueError(f"shared_rate must lie between 0 and 1; got {shared_rate}. 0 freezes what domains share.")
+    own = {id(p) for module in network.modules() if isinstance(module, DomainSwitch) for p in module.parameters()}
+    groups = [{"params": [p for p in network.parameters() if id(p) in own], "lr": learning_rate}]
+    shared = [p for p in network.parameters() if id(p) not in own]
+    for parameter in shared:
+        parameter.requires_grad_(shared_rate > 0)
+    if shared and shared_rate > 0:
+        groups.append({"params": shared, "lr": learning_rate * shared_rate})
+    return groups

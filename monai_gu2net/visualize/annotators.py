@@ -1,0 +1,79 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""How far the annotators of a dataset are apart: the line that a model is to be seen against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.visualize.rows import checked_rows
+
+__all__ = ["annotator_rows"]
+
+Rows = list[dict[str, Any]]
+
+
+def annotator_rows(
+    rows: Iterable[Mapping[str, Any]], cases: Iterable[Mapping[str, Any]], domains: Mapping[str, Domain]
+) -> dict[str, Rows]:
+    """Result rows in which an annotator takes the place of the model.
+
+    They can be rescored and summarized like those of a model. A landmark that one of the two left out does not count.
+
+    Args:
+        rows: a model's, see :func:`~monai_gu2net.visualize.checked_rows`; reference, size, spacing and unit of each
+            case are taken from them, and cases without rows are left out.
+        cases: of the datalist. Domains are left out whose cases have fewer than two ``annotators``.
+        domains: by name, for the order of the landmarks.
+
+    Returns:
+        Comparison -> rows: each annotator "against the ground truth" of the rows, then each against each.
+    """
+    by_case: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in checked_rows(rows):
+        by_case.setdefault((row["domain"], row["case"]), {})[row["landmark"]] = row
+    compared: dict[str, Rows] = {}
+    pairs: dict[str, Rows] = {}
+    for case in cases:
+        found = by_case.get((case["domain"], case["case"]), {})
+        sets: Mapping[str, Sequence[Any]] = case.get("annotators", {})
+        if len(sets) < 2:
+            continue
+        for index, name in enumerate(domains[case["domain"]].landmarks):
+            if name not in found:
+                continue
+            row = found[name]
+            truth = [row[f"reference_{axis}"] for axis in _axes(row)]
+            for who, points in sets.items():
+                compared.setdefault(f"{who} against the ground truth", []).append(_row(row, points[index], truth))
+            for first, second in combinations(sets, 2):
+                pair = _row(row, sets[first][index], sets[second][index])
+                pairs.setdefault(f"{first} against {second}", []).append(pair)
+    return compared | pairs
+
+
+def _row(row: Mapping[str, Any], point: Sequence[float] | None, other: Sequence[float] | None) -> dict[str, Any]:
+    """The row with one annotator's point as the prediction and another as the reference."""
+    axes = _axes(row)
+    absent = [math.nan] * len(axes)
+    a, b = (absent if p is None or any(map(math.isnan, p)) else p for p in (point, other))
+    if math.isnan(a[0]) or math.isnan(b[0]):
+        a = b = absent
+    scale = [row[f"spacing_{axis}"] if row["unit"] == "mm" else 1.0 for axis in axes]
+    if row["unit"] == "mm" and not all(length > 0 for length in scale):
+        raise ValueError(
+            f"Case {row['case']!r} of domain {row['domain']!r} must have spacing_x and spacing_y; got none. "
+            "Evaluate the model again."
+        )
+    points = {f"predicted_{axis}": value for axis, value in zip(axes, a, strict=True)}
+    points |= {f"reference_{axis}": value for axis, value in zip(axes, b, strict=True)}
+    error = math.dist([p * s for p, s in zip(a, scale, strict=True)], [p * s for p, s in zip(b, scale, strict=True)])
+    return {**row, **points, "error": error, "confidence": math.nan, "radius": math.nan}
+
+
+def _axes(row: Mapping[str, Any]) -> str:
+    return "xyz" if not math.isnan(row.get("predicted_z", math.nan)) else "xy"

@@ -1,0 +1,214 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A comparison of result tables as tables, files and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.visualize.case_pictures import file_names
+from monai_gu2net.visualize.compare import Comparison
+from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
+from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, Table, render_markdown
+from monai_gu2net.visualize.page import write_page
+from monai_gu2net.visualize.pictures import save_figure
+from monai_gu2net.visualize.tables import decimal, jsonable
+
+__all__ = ["comparison_notes", "difference_table", "rate_table", "write_comparison"]
+
+_HOW = {
+    "Landmarks": "those annotated in both tables; means and differences are over those that both found, "
+    "detection rates count one that was not found as a miss",
+    "95 % interval": "of the difference: percentile bootstrap, images drawn with replacement, both tables together",
+    "p": "two-sided, of the same bootstrap; not adjusted for the number of comparisons",
+    "Better": "percent of the images with a smaller mean error; the rest is worse or equal",
+}
+
+
+def difference_table(
+    title: str, comparisons: Mapping[str, Comparison], *, first: str, group: tuple[str, str] | None = None
+) -> Table:
+    """Mean radial errors and their difference from the first table.
+
+    Args:
+        title: what it shows.
+        comparisons: name of the other table -> its comparison with the first one; with more than one, each
+            line says which.
+        first: name of the first table.
+        group: (domain, unit) whose landmarks to list; by default the domains as wholes.
+
+    Returns:
+        The table; "-" is not known.
+    """
+    several = len(comparisons) > 1
+    second = "other" if several else next(iter(comparisons), "other")
+    header = ["Domain"] if group is None else ["#", "Landmark"]
+    header += ["Compared"] if several else []
+    words = len(header)
+    header += ["Unit", "Images", "Landmarks", f"Not found {first}", f"Not found {second}", f"MRE {first}"]
+    header += [f"MRE {second}", "Difference", "95 % interval", "p", "Better", "Worse"]
+    lines = []
+    for name, comparison in comparisons.items():
+        for number, summary in enumerate(_select(comparison, group), start=1):
+            cells = [summary["domain"]] if group is None else [str(number), summary["landmark"]]
+            cells += [name] if several else []
+            cells += [summary["unit"]]
+            cells += [str(summary[key]) for key in ("images", "count", "not_found_a", "not_found_b")]
+            cells += [decimal(summary["mre_a"], 2), decimal(summary["mre_b"], 2), *_difference(summary, 3)]
+            lines.append([*cells, decimal(summary["better"], 0), decimal(summary["worse"], 0)])
+    return Table(title, header, lines, text_columns=words)
+
+
+def rate_table(title: str, comparisons: Mapping[str, Comparison], *, first: str) -> Table:
+    """Detection rates of whole domains in percent, and their difference from the first table in points.
+
+    Args:
+        title: what it shows.
+        comparisons: name of the other table -> its comparison with the first one.
+        first: name of the first table.
+
+    Returns:
+        The table.
+    """
+    several = len(comparisons) > 1
+    second = "other" if several else next(iter(comparisons), "other")
+    header = ["Domain", *(["Compared"] if several else [])]
+    words = len(header)
+    header += ["Threshold", f"SDR {first}", f"SDR {second}", "Difference", "95 % interval", "p"]
+    lines = []
+    for name, comparison in comparisons.items():
+        for summary in _select(comparison, None):
+            for threshold, rate in summary["sdr"].items():
+                cells = [summary["domain"], *([name] if several else []), f"{threshold:g} {summary['unit']}"]
+                lines.append([*cells, decimal(rate["a"], 1), decimal(rate["b"], 1), *_difference(rate, 2)])
+    return Table(title, header, lines, text_columns=words)
+
+
+def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[str]:
+    """What is not the same in both tables, a line for each case; empty where all is.
+
+    Args:
+        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        names: of the two tables.
+    """
+    told = [
+        (f"only in {names[0]}", comparison.only_a),
+        (f"only in {names[1]}", comparison.only_b),
+        ("compared, though the references differ", comparison.other_reference),
+    ]
+    lines = []
+    for what, landmarks in told:
+        cases: dict[tuple[str, str], list[str]] = {}
+        for place in landmarks:
+            cases.setdefault((place["domain"], place["case"]), []).append(place["landmark"])
+        lines += [
+            f"{domain} {case}: {len(found)} annotated landmarks {what}: {', '.join(found)}"
+            for (domain, case), found in cases.items()
+        ]
+    return lines
+
+
+def write_comparison(
+    folder: str | os.PathLike[str],
+    comparison: Comparison,
+    *,
+    names: Sequence[str] = ("A", "B"),
+    protocol: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a comparison of two tables as files.
+
+    Files: ``compare.md``, ``compare.html`` (the same on one page that needs no other file), ``compare.csv`` (a
+    line for each domain and landmark), ``compare.json`` (all of it, with what is in one table only; null is
+    NaN), ``compare_curves.png`` and ``compare_DOMAIN.png``. Each is written whole or not at all.
+
+    Args:
+        folder: where the files go; it is made.
+        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        names: of the two tables.
+        protocol: what else to say, by heading: which files were compared.
+
+    Returns:
+        The path of ``compare.md``.
+    """
+    folder, (first, second) = Path(folder), names
+    told = {**(protocol or {}), "Difference": f"{second} - {first}; below 0 {second} has the smaller error", **_HOW}
+    notes = comparison_notes(comparison, names=names)
+    _write_csv(folder / "compare.csv", comparison)
+    content = {
+        "names": [first, second],
+        "protocol": told,
+        "summaries": [jsonable(summary) for summary in comparison.summaries],
+        "only_a": comparison.only_a,
+        "only_b": comparison.only_b,
+        "other_reference": comparison.other_reference,
+    }
+    write_text_whole(folder / "compare.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    compared = {second: comparison}
+    save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
+    curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
+    sections = [
+        Section("What was compared", [Facts(told)]),
+        Section("By domain", [difference_table("By domain", compared, first=first), curves]),
+        Section("Detection rates", [rate_table("Detection rates", compared, first=first)]),
+        *_by_landmark(folder, comparison, (first, second)),
+        Section("In one table only", [Lines(notes) if notes else "None: both tables have the same landmarks."]),
+    ]
+    document = Document(f"Comparison: {first} and {second}", sections)
+    write_page(folder / "compare.html", document)
+    return write_text_whole(folder / "compare.md", render_markdown(document))
+
+
+def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> Iterator[Section]:
+    """Table and plot of each domain and unit."""
+    groups = list(dict.fromkeys((summary["domain"], summary["unit"]) for summary in comparison.summaries))
+    plain = len({domain for domain, _ in groups}) == len(groups)
+    stems = file_names({group: ("compare", *(group[:1] if plain else group)) for group in groups})
+    for group in groups:
+        path = f"{stems[group]}.png"
+        title = f"Landmarks of {group[0]} ({group[1]})"
+        save_figure(draw_differences(_select(comparison, group), names=names), folder / path)
+        parts: list[Part] = [difference_table(title, {names[1]: comparison}, first=names[0], group=group)]
+        yield Section(title, [*parts, Picture(path, f"Difference of mean errors by landmark of {group[0]}")])
+
+
+def _write_csv(path: Path, comparison: Comparison) -> None:
+    thresholds = sorted({threshold for summary in comparison.summaries for threshold in summary["sdr"]})
+    scalars = [key for key in comparison.summaries[0] if key != "sdr"]
+    parts = ("a", "b", "difference", "low", "high", "p")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)])
+    for summary in comparison.summaries:
+        values = [summary[key] for key in scalars]
+        values += [summary["sdr"].get(threshold, {}).get(part) for threshold in thresholds for part in parts]
+        writer.writerow(["" if value is None or value != value else value for value in values])
+    write_text_whole(path, text.getvalue())
+
+
+def _select(comparison: Comparison, group: tuple[str, str] | None) -> list[dict[str, Any]]:
+    """Summaries of the domains as wholes, or of the landmarks of one."""
+    return [
+        summary
+        for summary in comparison.summaries
+        if (summary["landmark"] is None if group is None else summary["landmark"] is not None)
+        and group in (None, (summary["domain"], summary["unit"]))
+    ]
+
+
+def _difference(numbers: Mapping[str, Any], digits: int) -> list[str]:
+    """Cells of the difference, its interval and its p-value."""
+    low, high, p = numbers["low"], numbers["high"], numbers["p"]
+    interval = "-" if math.isnan(low) else f"{_signed(low, digits)} to {_signed(high, digits)}"
+    return [_signed(numbers["difference"], digits), interval, "-" if math.isnan(p) else f"{p:.2g}"]
+
+
+def _signed(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:+.{digits}f}"

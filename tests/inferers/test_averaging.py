@@ -1,0 +1,93 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from monai_gu2net.inferers import AveragingInferer, LandmarkInferer
+from monai_gu2net.transforms import decode_heatmaps, gaussian_heatmaps
+
+POINTS = torch.tensor([[[20.3, 31.6], [40.8, 9.2]]])
+SIZE = (52, 44)
+
+
+class Equivariant(torch.nn.Module):
+    """What it sees is what it answers, so that whatever moves the image moves the heatmaps; it keeps what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, ...]] = []
+
+    def forward(self, image: torch.Tensor, *others: Any) -> torch.Tensor:
+        self.seen.append((image, *others))
+        return image.logit(eps=1e-6)
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return 0.9 * gaussian_heatmaps(POINTS, SIZE, sigma=3.0)
+
+
+def test_views_of_an_equivariant_network_agree_on_the_points(image: torch.Tensor) -> None:
+    one, _ = decode_heatmaps(AveragingInferer(views=1)(image, Equivariant()))
+    many, confidence = decode_heatmaps(AveragingInferer(views=6)(image, Equivariant()))
+    np.testing.assert_allclose(one, POINTS, atol=0.05)
+    np.testing.assert_allclose(many, POINTS, atol=0.15)  # interpolation flattens a peak
+    np.testing.assert_allclose(confidence, 0.9, atol=0.06)
+
+
+def test_views_of_a_volume_agree_on_the_points() -> None:
+    points = torch.tensor([[[9.3, 11.6, 8.2]]])
+    volume = 0.9 * gaussian_heatmaps(points, (20, 22, 18), sigma=2.0)
+    found, _ = decode_heatmaps(AveragingInferer(views=4)(volume, Equivariant()))
+    np.testing.assert_allclose(found, points, atol=0.2)
+
+
+def test_one_view_is_the_plain_inferer(image: torch.Tensor) -> None:
+    plain = LandmarkInferer()(MetaTensor(image), Equivariant(), "head")
+    assert torch.equal(AveragingInferer(views=1)(MetaTensor(image), Equivariant(), "head"), plain)
+
+
+def test_a_network_that_finds_the_same_everywhere_keeps_it_to_the_border(image: torch.Tensor) -> None:
+    """A mean over the views that show a pixel, not over all."""
+    constant = AveragingInferer(views=5)(image, lambda view: torch.full_like(view, -2.0))  # type: ignore[arg-type]
+    torch.testing.assert_close(constant, torch.full_like(image, -2.0))
+
+
+def test_the_first_view_is_the_image_and_all_go_with_the_domain(image: torch.Tensor) -> None:
+    network = Equivariant()
+    AveragingInferer(views=3)(image, network, "head")
+    assert [others for _, *others in network.seen] == [["head"]] * 3
+    first, second, third = (view for view, _ in network.seen)
+    assert torch.equal(first, image)
+    assert not torch.allclose(second, image, atol=0.05)
+    assert not torch.allclose(third, second, atol=0.05)
+
+
+def test_no_view_is_mirrored_and_each_is_a_small_movement() -> None:
+    """Ramps along x and y rise along x and y in every view."""
+    x, y = torch.meshgrid(torch.arange(40.0), torch.arange(30.0), indexing="ij")
+    network = Equivariant()
+    AveragingInferer(views=20)(torch.stack([x, y])[None], network)
+    for view, *_ in network.seen:
+        along_x, along_y = (view[0, c, 8:-8, 8:-8].diff(dim=c).mean().item() for c in (0, 1))
+        assert 0.9 < along_x < 1.1
+        assert 0.9 < along_y < 1.1
+
+
+def test_the_same_seed_gives_the_same_views_whatever_was_drawn_before(image: torch.Tensor) -> None:
+    first = AveragingInferer(views=3)(image, Equivariant())
+    torch.rand(7)
+    assert torch.equal(AveragingInferer(views=3)(image, Equivariant()), first)
+    assert not torch.equal(AveragingInferer(views=3, seed=1)(image, Equivariant()), first)
+
+
+@pytest.mark.parametrize("views", [0, -1, 2.0, True])
+def test_a_number_of_views_that_is_none_is_refused(views: Any) -> None:
+    with pytest.raises(ValueError, match="views must be a positive whole number; got"):
+        AveragingInferer(views=views)
