@@ -24,26 +24,30 @@ MIXES = {
     "gu2net_head": ("head",),
     "gu2net_hand": ("hand",),
     "gu2net_chest": ("chest",),
+    "gu2net_spine": ("head", "hand", "chest", "spine"),
 }
 
 
 def make_bundle(name: str, folder: Path) -> None:
     """Write one bundle into a folder."""
     mix = MIXES[name]
-    universal = name == "gu2net"
+    universal = len(mix) > 1
+    domain = name.removeprefix("gu2net_") if name != "gu2net" else mix[0]
+    landmarks = EXAMINATIONS[domain].domain.landmarks
     values: dict[str, Any] = {
-        "domain": mix[0],
-        # The universal bundle takes whatever domains its data has; the others keep to their own.
+        "domain": domain,
+        # A universal bundle takes whatever domains its data has; the others keep to their own.
         "domains": None if universal else list(mix),
-        "declared_domains": {domain: EXAMINATIONS[domain].domain.to_dict() for domain in mix},
-        "channels": len(EXAMINATIONS[mix[0]].domain.landmarks),
-        "channel_def": {str(i): landmark for i, landmark in enumerate(EXAMINATIONS[mix[0]].domain.landmarks)},
+        "phantom_domains": list(mix),
+        "declared_domains": {member: EXAMINATIONS[member].domain.to_dict() for member in mix},
+        "channels": len(landmarks),
+        "channel_def": {str(i): landmark for i, landmark in enumerate(landmarks)},
         "version": __version__,
     }
     words = {
-        "domain_name": mix[0],
+        "domain_name": domain,
         "name": name,
-        "title": "GU2Net " + (", ".join(mix) if universal else mix[0]),
+        "title": "GU2Net " + ", ".join(mix),
         "mix": ", ".join(mix),
     }
     for source in sorted((HERE / "template").rglob("*")):

@@ -32,7 +32,19 @@ def head_image(tiny_phantom: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["prepare"], ["evaluate"], ["predict"], ["calibrate"], ["info"], ["report", "rescore"]]
+    "command",
+    [
+        [],
+        ["prepare"],
+        ["evaluate"],
+        ["predict"],
+        ["calibrate"],
+        ["add-domain"],
+        ["info"],
+        ["report"],
+        ["report", "rescore"],
+        ["report", "compare"],
+    ],
 )
 def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
@@ -170,6 +182,17 @@ class TestEvaluate:
         assert main([*arguments, "--datalist", str(tmp_path / "datalist.json")]) == 1
         assert "failed: head broken: " in capsys.readouterr().err
 
+    def test_nothing_but_cases_that_cannot_be_read_is_an_error(
+        self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = Datalist.load(tiny_phantom).only(["head"])
+        (tmp_path / "corrupt.png").write_text("no image")
+        data.test[:] = [{**case, "image": str(tmp_path / "corrupt.png")} for case in data.test]
+        path = data.save(tmp_path / "datalist.json")
+        assert main(["evaluate", "-m", str(model), "-o", str(tmp_path / "out"), "--datalist", str(path)]) == 2
+        assert capsys.readouterr().err.count("failed: head ") == len(data.test)
+        assert "No case has a result." in (tmp_path / "out" / "report.md").read_text()
+
     def test_another_annotator_is_scored_against_and_cases_without_are_listed(
         self, model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -262,7 +285,7 @@ class TestPrepare:
 
     def test_the_phantom_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
         small = partial(make_phantom, cases={"training": 1}, domains=["head"], progress=False)
-        monkeypatch.setattr("monai_gu2net.__main__.make_phantom", small)
+        monkeypatch.setattr("monai_gu2net.commands.prepare.make_phantom", small)
         assert main(["prepare", "phantom", "-o", str(tmp_path), "--seed", "3"]) == 0
         assert f"Wrote {tmp_path / 'datalist.json'}" in capsys.readouterr().out
         assert Datalist.load(tmp_path / "datalist.json").origin["seed"] == 3

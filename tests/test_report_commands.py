@@ -129,6 +129,45 @@ def test_what_is_left_out_must_be_in_the_table(
     assert not (tmp_path / "out").exists()
 
 
+def test_without_a_datalist_nothing_is_said_of_pictures(evaluated: Path, tmp_path: Path) -> None:
+    assert main(["report", "rescore", str(evaluated), "-o", str(tmp_path / "out")]) == 0
+    assert "## Cases" not in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_table_that_is_scored_already_is_refused(evaluated: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "paper"
+    assert main(["report", "rescore", str(evaluated), "--protocol", "paper", "-o", str(out)]) == 0
+    assert main(["report", "rescore", str(out / "scored.csv"), "-o", str(tmp_path / "again")]) == 2
+    assert "which is scored already. Give the landmarks.csv beside it." in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+
+
+def test_the_table_is_the_one_given_also_where_it_was_rescored_before(evaluated: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["report", "rescore", str(evaluated), "-o", str(first)]) == 0
+    assert main(["report", "rescore", str(first / "landmarks.csv"), "-o", str(second)]) == 0
+    assert json.loads((second / "summary.json").read_text())["protocol"]["Table"] == str(first / "landmarks.csv")
+
+
+def test_a_report_over_an_earlier_one_leaves_none_of_its_tables(evaluated: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert main(["report", "rescore", str(evaluated), "--protocol", "paper", "-o", out]) == 0
+    assert (tmp_path / "out" / "scored.csv").is_file()
+    assert main(["report", "rescore", str(evaluated), "-o", out]) == 0
+    assert not (tmp_path / "out" / "scored.csv").exists()
+
+
+def test_a_broken_summary_is_named(evaluated: Path, tmp_path: Path, capsys) -> None:
+    evaluated.with_name("summary.json").write_text("{")
+    assert main(["report", "rescore", str(evaluated), "-o", str(tmp_path / "out")]) == 2
+    assert f"error: {evaluated.with_name('summary.json')} must be JSON" in capsys.readouterr().err
+
+
+def test_a_folder_in_place_of_the_table_is_an_error(evaluated: Path, tmp_path: Path, capsys) -> None:
+    assert main(["report", "rescore", str(evaluated.parent), "-o", str(tmp_path / "out")]) == 2
+    assert f"error: [Errno 21] Is a directory: '{evaluated.parent}'" in capsys.readouterr().err
+
+
 def test_a_table_without_summary_is_scored_all_the_same(evaluated: Path, tmp_path: Path) -> None:
     (evaluated.parent / "summary.json").unlink()
     assert main(["report", "rescore", str(evaluated), "-o", str(tmp_path / "out")]) == 0
@@ -175,6 +214,27 @@ class TestCompare:
         assert f"| {totals(Path(folder))['mre']:.2f} | " in capsys.readouterr().out
         assert main(["report", "compare", folder, str(evaluated.parent)]) == 0
         assert f"| {totals(evaluated.parent)['mre']:.2f} | " in capsys.readouterr().out
+
+    def test_reports_that_share_thresholds_and_strictness_are_compared_with_them(self, tmp_path: Path, capsys) -> None:
+        """An error of 3 pixels is no detection below 3."""
+        row = {"case": "1", "domain": "chest", "landmark": "a", "error": 3.0, "unit": "px"}
+        thresholds = {"chest": (3.0, 9.0)}
+        for name, strict in (("a", True), ("b", True), ("c", False)):
+            scoring = Protocol(strict=strict, thresholds=thresholds)
+            write_report(tmp_path / name, [row], images={}, scoring=scoring)
+        a, b, c = (str(tmp_path / name) for name in "abc")
+
+        assert main(["report", "compare", a, b]) == 0
+        shown = capsys.readouterr().out
+        assert "Detected: below the threshold" in shown
+        assert "| chest | 3 px | 0.0 | 0.0 |" in shown
+        assert "| chest | 9 px | 100.0 | 100.0 |" in shown
+        assert main(["report", "compare", a, b, "--thresholds", "4"]) == 0
+        assert "| chest | 4 px | 100.0 | 100.0 |" in capsys.readouterr().out
+        assert main(["report", "compare", a, c]) == 0
+        shown = capsys.readouterr().out
+        assert "Detected: up to the threshold" in shown
+        assert "| chest | 3 px | 100.0 | 100.0 |" in shown
 
     def test_what_only_one_has_is_listed(self, evaluated: Path, tmp_path: Path, capsys) -> None:
         part = write_rows(tmp_path / "part.csv", read_rows(evaluated)[1:])

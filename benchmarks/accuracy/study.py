@@ -3,11 +3,11 @@
 """Train and measure variants of the bundle's configuration on the same cases, and compare them.
 
     python benchmarks/accuracy/study.py STUDY.json --datalist DATA.json -o FOLDER [--folds 3 [--only-folds 0]]
-        [--seeds 0 1 2] [--variants NAME ...] [--set max_epochs=30 ...]
+        [--seeds 0 1 2] [--variants NAME ...] [--training-cases 30] [--set max_epochs=30 ...]
 
-A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and ``variants``
-(name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for all). The first
-variant is what the others are compared with, by a paired bootstrap over images.
+A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and
+``variants`` (name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for
+all). The others are compared with the first variant, by a paired bootstrap over images.
 
 With ``--folds K`` the test part is never touched: the patients of the training part are divided into K folds of each
 domain, each fold is predicted by a model trained on the others, and the datalist's validation part chooses the epoch.
@@ -34,7 +34,8 @@ import numpy as np
 from monai_gu2net.data import Datalist
 from monai_gu2net.landmarks.formats.parsing import write_text_whole
 from monai_gu2net.networks import load_model
-from monai_gu2net.visualize import compare_rows, read_rows, summarize_rows, write_rows
+from monai_gu2net.visualize import compare_with_first, read_rows, summarize_rows, write_rows
+from monai_gu2net.visualize.tables import jsonable
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"
@@ -49,9 +50,19 @@ def main() -> None:
     data = Datalist.load(options.datalist)
     overrides = {**study.get("options", {}), **dict(map(_setting, options.set))}
     variants = {name: dict(study["variants"][name]) for name in options.variants or study["variants"]}
+    if options.training_cases:
+        data = with_training_cases(data, options.training_cases)
     parts = folds(data, options.folds) if options.folds else {"test": data}
     if options.only_folds:
         parts = {name: part for name, part in parts.items() if name in {f"fold{k}" for k in options.only_folds}}
+    told = {
+        "data": data.name,
+        "measured on": f"{', '.join(parts)} of {options.folds} folds of the training part" if options.folds else "test",
+        "input": {name: list(domain.size) for name, domain in data.domains.items()},
+        "training cases": {n: sum(c["domain"] == n for c in data.training) for n in data.domains},
+        "seeds": options.seeds,
+        "options of all variants": overrides,
+    }
     results: dict[str, Any] = {}
     for name, variant in variants.items():
         apart = variant.pop("apart", False)
@@ -70,17 +81,32 @@ def main() -> None:
         pooled = mean_over_seeds(by_seed)
         write_rows(options.output / _slug(name) / "landmarks.csv", pooled)
         results[name] = {"rows": pooled, "seeds": by_seed, "seconds": seconds, "parameters": parameters}
-        _write(options.output, study, data, overrides, options, results)
+        _write(options.output, study["about"], told, results)
     sys.stdout.write((options.output / "study.md").read_text(encoding="utf-8"))
+
+
+def place_of(data: Datalist) -> dict[tuple[str, str], int]:
+    """The place of each patient of the training part in an order of its domain that does not depend on the others."""
+    places: dict[tuple[str, str], int] = {}
+    for domain in data.domains:
+        patients = {case["patient"] for case in data.training if case["domain"] == domain}
+        ordered = sorted(patients, key=lambda p: hashlib.sha256(f"{domain}\0{p}".encode()).digest())
+        places |= {(domain, patient): place for place, patient in enumerate(ordered)}
+    return places
+
+
+def with_training_cases(data: Datalist, count: int) -> Datalist:
+    """The datalist with the first cases of each domain to train on; a smaller count is part of a larger one."""
+    places = place_of(data)
+    ordered = sorted(data.training, key=lambda case: places[case["domain"], case["patient"]])
+    kept = [[case for case in ordered if case["domain"] == domain][:count] for domain in data.domains]
+    name = f"{data.name}, {count} training cases"
+    return Datalist(name, data.domains, [case for cases in kept for case in cases], data.validation, data.test)
 
 
 def folds(data: Datalist, count: int) -> dict[str, Datalist]:
     """The training part in folds by patient: each fold is the test part of one datalist, the others train."""
-    ordered: dict[str, list[str]] = {}
-    for domain in data.domains:
-        patients = {case["patient"] for case in data.training if case["domain"] == domain}
-        ordered[domain] = sorted(patients, key=lambda p: hashlib.sha256(f"{domain}\0{p}".encode()).digest())
-    fold_of = {(domain, p): k % count for domain, patients in ordered.items() for k, p in enumerate(patients)}
+    fold_of = {patient: place % count for patient, place in place_of(data).items()}
     parts = {}
     for fold in range(count):
         held = [case for case in data.training if fold_of[case["domain"], case["patient"]] == fold]
@@ -133,63 +159,60 @@ def mean_over_seeds(by_seed: Sequence[Rows]) -> Rows:
     ]
 
 
-def _write(
-    folder: Path,
-    study: Mapping[str, Any],
-    data: Datalist,
-    overrides: Mapping[str, Any],
-    options: argparse.Namespace,
-    results: Mapping[str, Mapping[str, Any]],
-) -> None:
+def _write(folder: Path, about: str, told: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
     """study.json and study.md of what is done so far."""
     first = next(iter(results))
-    lines = [f"# {study['about']}\n"]
-    cases = f"{options.folds} folds of the training part" if options.folds else "the test part"
-    if options.only_folds:
-        cases += f", of which {options.only_folds}"
-    lines.append(
-        f"Data: {data.name}; measured on {cases}; seeds {options.seeds}; all variants: `{json.dumps(overrides)}`\n"
+    compared = (
+        compare_with_first({name: result["rows"] for name, result in results.items()}) if len(results) > 1 else {}
     )
-    content: dict[str, Any] = {"about": study["about"], "options": dict(overrides), "cases": cases, "variants": {}}
-    for domain in data.domains:
-        lines += [
-            f"## {domain}\n",
-            f"| variant | parameters (M) | minutes | n | MRE | 95 % interval | median | SDR | minus {first} | p |",
-            "|---|---:|---:|---:|---:|---|---:|---|---|---:|",
-        ]
-        for name, result in results.items():
-            rows = [row for row in result["rows"] if row["domain"] == domain]
-            if not rows:
+    content: dict[str, Any] = {"about": about, **told, "variants": {}}
+    lines = {}
+    for name, result in results.items():
+        differences = {
+            (pair["domain"], pair["unit"]): pair
+            for pair in (compared[name].summaries if name in compared else [])
+            if pair["landmark"] is None
+        }
+        for total in summarize_rows(result["rows"]):
+            if total["landmark"] is not None:
                 continue
-            total = next(s for s in summarize_rows(rows) if s["landmark"] is None)
-            seeds = [float(np.nanmean([r["error"] for r in rows if r["domain"] == domain])) for rows in result["seeds"]]
-            entry = {
-                key: total[key] for key in ("unit", "images", "count", "mre", "mre_low", "mre_high", "median", "sdr")
+            group = total["domain"], total["unit"]
+            pair = differences.get(group)
+            by_seed = [mean_error(rows, total["domain"]) for rows in result["seeds"]]
+            lines.setdefault(group, []).append(_line(name, total, result, by_seed, pair))
+            content["variants"].setdefault(name, {})[f"{total['domain']} ({total['unit']})"] = {
+                **total,
+                "mre_by_seed": by_seed,
+                "difference": pair,
+                "seconds": result["seconds"],
+                "parameters": result["parameters"],
             }
-            entry |= {"mre_by_seed": seeds, "seconds": result["seconds"], "parameters": result["parameters"]}
-            difference, p = "", ""
-            if name != first:
-                base = [row for row in results[first]["rows"] if row["domain"] == domain]
-                pair = compare_rows(base, rows)
-                entry["difference"] = pair
-                difference, p = _difference(pair)
-            content["variants"].setdefault(name, {})[domain] = entry
-            sdr = " / ".join(f"{value:.1f}" for value in total["sdr"].values())
-            lines.append(
-                f"| {name} | {result['parameters'] / 1e6:.2f} | {result['seconds'] / 60:.1f} | {total['images']} "
-                f"| {total['mre']:.3f} {total['unit']} | {total['mre_low']:.3f} to {total['mre_high']:.3f} "
-                f"| {total['median']:.3f} | {sdr} | {difference} | {p} |"
-            )
-        lines.append("")
-    write_text_whole(folder / "study.json", json.dumps(content, indent=1, default=str))
-    write_text_whole(folder / "study.md", "\n".join(lines))
+    text = [f"# {about}\n", *(f"- {key}: {json.dumps(value)}" for key, value in told.items()), ""]
+    header = ["variant", "parameters (M)", "minutes", "images", "MRE", "95 % interval", "by seed", "median"]
+    header += ["SDR 2 / 2.5 / 3 / 4", f"minus {first}", "95 % interval", "p"]
+    for (domain, unit), rows in lines.items():
+        table = [header, ["---"] * len(header), *rows]
+        text += [f"## {domain} ({unit})\n", *(f"| {' | '.join(cells)} |" for cells in table), ""]
+    write_text_whole(folder / "study.json", json.dumps(jsonable(content), indent=1))
+    write_text_whole(folder / "study.md", "\n".join(text))
 
 
-def _difference(pair: Any) -> tuple[str, str]:
-    """Mean difference with its interval, and p, as text."""
-    total = next(entry for entry in pair if entry["landmark"] is None)
-    text = f"{total['difference']:+.3f} ({total['difference_low']:+.3f} to {total['difference_high']:+.3f})"
-    return text, f"{total['p']:.3f}"
+def _line(
+    name: str, total: Mapping[str, Any], result: Mapping[str, Any], by_seed: Sequence[float], pair: Any
+) -> list[str]:
+    """The cells of one variant in the table of a domain."""
+    cells = [name, f"{result['parameters'] / 1e6:.2f}", f"{result['seconds'] / 60:.1f}", str(total["images"])]
+    cells += [f"{total['mre']:.3f}", f"{total['mre_low']:.3f} to {total['mre_high']:.3f}"]
+    cells += [", ".join(f"{value:.3f}" for value in by_seed), f"{total['median']:.3f}"]
+    cells += [" / ".join(f"{value:.1f}" for value in total["sdr"].values())]
+    if pair is None:
+        return [*cells, "", "", ""]
+    return [*cells, f"{pair['difference']:+.3f}", f"{pair['low']:+.3f} to {pair['high']:+.3f}", f"{pair['p']:.3f}"]
+
+
+def mean_error(rows: Rows, domain: str) -> float:
+    """Mean radial error of a domain over its annotated landmarks."""
+    return float(np.nanmean([row["error"] for row in rows if row["domain"] == domain]))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -213,6 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only-folds", type=int, nargs="+", help="run these folds alone")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--variants", nargs="+", help="by default all")
+    parser.add_argument("--training-cases", type=int, help="train on so many cases of each domain")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="override of all variants")
     return parser.parse_args()
 

@@ -29,6 +29,7 @@ def open_data(
     *,
     domains: Sequence[str] | None = None,
     phantom_dir: str | os.PathLike[str],
+    phantom_domains: Sequence[str] = ("head", "hand", "chest"),
 ) -> Datalist:
     """The datalist a run is given, by file or by folder; without either, the phantom's.
 
@@ -38,6 +39,7 @@ def open_data(
             folders in it, one a domain.
         domains: keep these domains alone; by default all that the data has.
         phantom_dir: where the phantom is drawn when neither is given.
+        phantom_domains: those of the phantom, where ``domains`` does not say.
 
     Raises:
         FileNotFoundError: a file or folder is not there, or images that the datalist names are not.
@@ -54,7 +56,7 @@ def open_data(
         own = folder / "datalist.json"
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder)
     else:
-        data = _phantom(phantom_dir, tuple(domains or ("head", "hand", "chest")))
+        data = _phantom(phantom_dir, tuple(domains or phantom_domains))
     if domains:
         data = data.only(domains)
     missing = [c["image"] for split in SPLITS for c in getattr(data, split) if not Path(c["image"]).is_file()]

@@ -12,7 +12,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from monai_gu2net.metrics.conformal import Calibration
+from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
 from monai_gu2net.networks.checkpoint import ModelCard
 
 __all__ = ["CalibratedRadiusd", "calibrations_of"]
@@ -50,13 +50,13 @@ class CalibratedRadiusd(MapTransform):
     """Adds the radius and the presence of landmarks found, where the sample's domain is calibrated.
 
     For a key "pred" it reads ``pred_spread`` and ``pred_confidence`` (N,), and writes ``pred_radius`` (N,), in the unit
-    of the spread, and ``pred_presence`` (N,), see :class:`~monai_gu2net.metrics.Calibration`. It belongs after
+    of the spread, and ``pred_presence`` (N,), see :class:`~monai_gu2net.metrics.Calibration`. 90 percent of the
+    landmarks lie within their radius. It belongs after
     ``HeatmapsToLandmarksd`` and before ``ScaleByPredictiond``, which scales the radius as well.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote.
-        calibrations: by domain; a domain that is not there, or lacks the level, gets no radius.
-        level: share of the landmarks that lie within the radius.
+        calibrations: by domain; a domain that is not there, or lacks that level, gets no radius.
         domain_key: the name of the sample's domain.
     """
 
@@ -65,11 +65,10 @@ class CalibratedRadiusd(MapTransform):
         keys: KeysCollection = "pred",
         *,
         calibrations: Mapping[str, Calibration],
-        level: float = 0.9,
         domain_key: str = "domain",
     ) -> None:
         super().__init__(keys)
-        self.calibrations, self.level, self.domain_key = calibrations, level, domain_key
+        self.calibrations, self.domain_key = calibrations, domain_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -80,7 +79,7 @@ class CalibratedRadiusd(MapTransform):
             spread, confidence = (
                 torch.as_tensor(sample[f"{key}_{what}"]).double().cpu().numpy() for what in ("spread", "confidence")
             )
-            if self.level in known.quantiles:
-                sample[f"{key}_radius"] = torch.from_numpy(known.radius(spread, self.level))
+            if RADIUS_LEVEL in known.quantiles:
+                sample[f"{key}_radius"] = torch.from_numpy(known.radius(spread))
             sample[f"{key}_presence"] = torch.from_numpy(known.presence(confidence))
         return sample

@@ -31,6 +31,7 @@ def calibrate_model(
     output: str | os.PathLike[str] | None = None,
     views: int = 1,
     levels: Sequence[float] = LEVELS,
+    required: bool = True,
     device: str | torch.device = "cpu",
     on_case: Callable[[int], None] = lambda count: None,
 ) -> Path:
@@ -45,15 +46,17 @@ def calibrate_model(
         views: of each image, see :class:`~monai_gu2net.inferers.AveragingInferer`. A calibration holds for predictions
             with the same number of views and models only.
         levels: wanted; one for which a domain has too few landmarks, or too many not found, is left out with a warning.
+        required: whether a split without an annotated case that can be read is an error; else there is a warning, and
+            the checkpoint stays as it is.
         device: where the network runs.
         on_case: called with the number of cases done, after each.
 
     Returns:
-        The checkpoint written, whole or not at all.
+        The checkpoint written, whole or not at all; the first model's where nothing was.
 
     Raises:
-        ValueError: the split is not known or has no annotated case that can be read, the data's domains are not the
-            model's, or several models are given without output.
+        ValueError: the split is not known or empty, or has no annotated case that can be read though one is required;
+            the data's domains are not the model's; or several models are given without output.
     """
     paths = checkpoint_paths(checkpoint)
     if len(paths) > 1 and output is None:
@@ -62,7 +65,6 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     network, card, cases = model_and_cases(paths, data, split=split, device=device)
-    card.calibration = {}  # an earlier one has no say
     rows, _ = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     calibration = {}
     for name, domain in card.domains.items():
@@ -85,8 +87,9 @@ def calibrate_model(
             )
         calibration[name] = made.to_dict()
     if not calibration:
-        raise ValueError(
-            f"Split {split!r} of {data.name!r} must have annotated cases that can be read; got none. "
-            "Choose another split."
-        )
+        missing_cases = f"Split {split!r} of {data.name!r} must have annotated cases that can be read; got none."
+        if required:
+            raise ValueError(f"{missing_cases} Choose another split.")
+        _log.warning("%s The model is not calibrated.", missing_cases)
+        return paths[0]
     return save_calibration(paths[0], calibration, output=output)

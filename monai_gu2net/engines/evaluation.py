@@ -65,7 +65,10 @@ def evaluate_model(
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
-    rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
+    calibrations = calibrations_of(card, views=views, members=len(paths))
+    rows, failures = run_cases(
+        network, card, cases, device=device, views=views, calibrations=calibrations, on_case=on_case
+    )
     sizes = ", ".join(f"{name} {'x'.join(map(str, card.domains[name].size))}" for name in data.domains)
     told = {
         "Data": f"{data.name}, {split} split",
@@ -83,7 +86,7 @@ def evaluate_model(
         scoring=replace(protocol, ground_truth=truths),
         protocol=told,
         annotators=annotator_rows(rows, cases, data.domains),
-        calibrations=calibrations_of(card, views=views, members=len(paths)),
+        calibrations=calibrations,
         failures=[*lacking, *failures],
         worst=worst,
     )

@@ -57,8 +57,7 @@ def model_and_cases(
             strange = "no such domain" if known is None else sorted(set(domain.landmarks) ^ set(known.landmarks))
             raise ValueError(
                 f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks "
-                f"in the same order; it differs in {strange or 'their order'}. Evaluate with "
-                "the datalist it was trained with."
+                f"in the same order; it differs in {strange or 'their order'}. Use the datalist it was trained with."
             )
     cases = list(getattr(data, split))
     if not cases:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.run_cases import run_cases
 from monai_gu2net.networks.ensemble import load_ensemble
@@ -82,6 +83,7 @@ def predict_images(
         device=device,
         min_confidence=min_confidence,
         views=views,
+        calibrations=calibrations_of(card, views=views, members=len(paths)),
         then=[
             ScaleByPredictiond("pred", domains=domains),
             SaveLandmarksd("pred", output_dir=folder, domains=domains, formats=formats),

@@ -13,12 +13,12 @@ from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose
 
 from monai_gu2net.data.tolerant import TolerantDataset
-from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd, calibrations_of
+from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.handlers.result_rows import ResultRows
 from monai_gu2net.inferers.averaging import AveragingInferer
+from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.networks.checkpoint import ModelCard
-from monai_gu2net.networks.ensemble import Ensemble
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
@@ -34,6 +34,7 @@ def run_cases(
     device: str | torch.device = "cpu",
     min_confidence: float = 0.0,
     views: int = 1,
+    calibrations: Mapping[str, Calibration] | None = None,
     then: Sequence[Callable[[Any], Any]] = (),
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -46,13 +47,14 @@ def run_cases(
         device: where the network is.
         min_confidence: landmarks below it are called absent.
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
+        calibrations: by domain, of such predictions, see :func:`~monai_gu2net.engines.calibrations_of`.
         then: transforms of each sample once its landmarks are found, such as one that saves them.
         on_case: called with the number of cases done, after each.
 
     Returns:
         Result rows, one per case and landmark (see :class:`~monai_gu2net.handlers.ResultRows`), with radius and
-        presence where the card is calibrated for such predictions, and failures, one per case that could not be read,
-        with ``case``, ``domain`` and ``reason``.
+        presence in calibrated domains, and failures, one per case that could not be read, with ``case``, ``domain`` and
+        ``reason``.
     """
     preparation = Compose(
         [
@@ -62,7 +64,6 @@ def run_cases(
     )
     dataset = TolerantDataset(cases, preparation, on_case=on_case)
     results = ResultRows(domains=card.domains)
-    members = len(network.members) if isinstance(network, Ensemble) else 1
     evaluator = SupervisedEvaluator(
         device=torch.device(device),
         val_data_loader=DataLoader(dataset, batch_size=1),
@@ -72,7 +73,7 @@ def run_cases(
         postprocessing=Compose(
             [
                 HeatmapsToLandmarksd("pred", min_confidence=min_confidence),
-                CalibratedRadiusd("pred", calibrations=calibrations_of(card, views=views, members=members)),
+                CalibratedRadiusd("pred", calibrations=calibrations or {}),
                 *then,
             ]
         ),

@@ -8,5 +8,6 @@ from monai_gu2net.handlers.checkpoints import TrainingCheckpoints
 from monai_gu2net.handlers.metrics_log import MetricsLog
 from monai_gu2net.handlers.result_rows import ResultRows
 from monai_gu2net.handlers.validation_pictures import ValidationPictures
+from monai_gu2net.handlers.weight_average import WeightAverage
 
-__all__ = ["MetricsLog", "ResultRows", "TrainingCheckpoints", "ValidationPictures"]
+__all__ = ["MetricsLog", "ResultRows", "TrainingCheckpoints", "ValidationPictures", "WeightAverage"]

@@ -25,15 +25,16 @@ _log = logging.getLogger(__name__)
 class TrainingCheckpoints:
     """Writes ``model.pt`` whenever the validation metric is at its lowest, and ``last.pt`` after every epoch.
 
-    ``model.pt`` holds weights and card. ``last.pt`` holds all that a run needs to go on as if it had not stopped, but
-    for the draws of the augmentation, which start anew. Attach it to the trainer after the validation handler, whose
-    metric it reads. MONAI's CheckpointSaver forgets the best value over a restart, so that the first validation
-    afterwards replaces a better model; this one keeps it.
+    A run that ends without having validated writes its last state as ``model.pt``. ``model.pt`` holds weights and card;
+    ``last.pt`` holds all that a run needs to go on as if it had not stopped, but for the draws of the augmentation,
+    which start anew. Attach it to the trainer after the validation handler, whose metric it reads. MONAI's
+    CheckpointSaver forgets the best value over a restart, so that the first validation afterwards replaces a better
+    model; this one keeps it.
 
     Args:
         folder: where the files go.
-        state: what to save and restore by name; must hold the network as "model" and its card as "card". A network as
-            "average" (of the weights over time) is what ``model.pt`` gets instead.
+        state: what to save and restore by name; must hold the network as "model" and its card as "card". An
+            averaged model as "average", see :class:`WeightAverage`, is what ``model.pt`` gets instead.
         validator: the engine whose ``state.metrics`` holds the metric.
         metric: name of the metric; smaller is better, NaN is never best.
         resume: go on from ``last.pt`` if it is there.
@@ -60,6 +61,7 @@ class TrainingCheckpoints:
         """Attach to the trainer."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _start(self, engine: Engine) -> None:
         last = self.folder / "last.pt"
@@ -85,9 +87,7 @@ class TrainingCheckpoints:
             if value < self.best or not (self.folder / "model.pt").is_file():
                 # min(value, self.best) would keep a NaN, and nothing is below that
                 self.best = min(self.best, value)
-                card: ModelCard = self.state["card"]
-                card.provenance |= {"epoch": engine.state.epoch, self.metric: value}
-                save_model(self.folder / "model.pt", self.state.get("average", self.state["model"]), card)
+                self._save_model({"epoch": engine.state.epoch, self.metric: value})
         saved = {name: part.state_dict() for name, part in self.state.items()}
         saved["progress"] = {
             "epoch": engine.state.epoch,
@@ -96,3 +96,13 @@ class TrainingCheckpoints:
             "validated": self._validated,
         }
         save_atomically(saved, self.folder / "last.pt")
+
+    def _finish(self, engine: Engine) -> None:
+        if distributed.get_rank() == 0 and not (self.folder / "model.pt").is_file():
+            self._save_model({"epoch": engine.state.epoch})
+
+    def _save_model(self, provenance: Mapping[str, Any]) -> None:
+        card: ModelCard = self.state["card"]
+        card.provenance |= provenance
+        network = self.state["average"].module if "average" in self.state else self.state["model"]
+        save_model(self.folder / "model.pt", network, card)

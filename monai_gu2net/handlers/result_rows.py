@@ -24,12 +24,11 @@ class ResultRows:
     """Collects what an evaluator found, in pixels of the image files.
 
     A row has ``case``, ``domain``, ``landmark``, ``reference_x``, ``reference_y``, ``predicted_x``, ``predicted_y``
-    (pixels of the file, NaN where absent; with ``_z`` in
-    3-D), ``error`` (NaN: not annotated; inf: annotated, not found) in
-    ``unit`` ("mm", or "px" of the file where spacing is unknown), ``spacing_source``, ``confidence``,
+    (pixels of the file, NaN where absent; with ``_z`` in 3-D), ``error`` (NaN: not annotated; inf: annotated, not
+    found) in ``unit`` ("mm", or "px" of the file where spacing is unknown), ``spacing_source``, ``confidence``,
     ``image_x``, ``image_y`` (size of the file in pixels) and ``spacing_x``, ``spacing_y`` (mm per pixel of the file,
-    NaN where unknown); where the evaluator's samples have them, also ``spread`` and ``radius`` (in ``unit``) and
-    ``presence``.
+    NaN where unknown; with ``_z`` in 3-D); where the evaluator's samples have them, also ``spread`` and ``radius`` (in
+    ``unit``) and ``presence``.
 
     Attach it to an evaluator whose batches come from ``RadiographPreprocessing`` and whose postprocessing is
     ``HeatmapsToLandmarksd``.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from monai_gu2net.metrics.conformal import LEVELS, Calibration, calibrate, conformal_quantile
+from monai_gu2net.metrics.conformal import LEVELS, RADIUS_LEVEL, Calibration, calibrate, conformal_quantile
 from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
 from monai_gu2net.metrics.radial_error import (
     RadialErrorMetric,
@@ -16,6 +16,7 @@ from monai_gu2net.metrics.radial_error import (
 
 __all__ = [
     "LEVELS",
+    "RADIUS_LEVEL",
     "Calibration",
     "DomainRadialError",
     "RadialErrorMetric",

@@ -15,7 +15,7 @@ from monai_gu2net.networks.checkpoint import (
 )
 from monai_gu2net.networks.ensemble import Ensemble, load_ensemble
 from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
-from monai_gu2net.networks.start import domains_from, parameter_groups, start_from
+from monai_gu2net.networks.start import calibration_from, domains_from, parameter_groups, start_from
 
 __all__ = [
     "Ensemble",
@@ -24,6 +24,7 @@ __all__ = [
     "ModelCard",
     "SpecializedNetwork",
     "UShapedNet",
+    "calibration_from",
     "card_of",
     "domains_from",
     "first_checkpoint",

@@ -211,7 +211,9 @@ def save_calibration(
     card = state["card"]
     unknown = sorted(set(calibration) - set(card["domains"]))
     if unknown:
-        raise ValueError(f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}.")
+        raise ValueError(
+            f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}. Correct them."
+        )
     state["card"] = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
     return save_atomically(state, path if output is None else output)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -80,5 +79,5 @@ def load_ensemble(
                 f"{os.fspath(path)!r} differs from {os.fspath(paths[0])!r} in {different or 'the order of domains'}. "
                 "Use models of one datalist."
             )
-    card.provenance = {**card.provenance, "ensemble": ", ".join(Path(path).name for path in paths)}
+    card.provenance = {**card.provenance, "ensemble": ", ".join(os.fspath(path) for path in paths)}
     return Ensemble([network for network, _ in loaded]).eval(), card

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.checkpoint import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["domains_from", "parameter_groups", "start_from"]
+__all__ = ["calibration_from", "domains_from", "parameter_groups", "start_from"]
 
 _OWN = re.compile(r"\.domains\.(\d+)\.")
 
@@ -45,6 +45,25 @@ def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str
                 f"{list(known[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
     return {**known, **domains}
+
+
+def calibration_from(
+    checkpoint: str | os.PathLike[str] | None, domains: Collection[str], *, shared_rate: float
+) -> dict[str, Any]:
+    """What holds of a checkpoint's calibration for the model that goes on from it.
+
+    Args:
+        checkpoint: a trained model; None: there is none.
+        domains: names of the domains of the data to train on. Theirs does not hold any more.
+        shared_rate: see :func:`parameter_groups`. Above 0 the other domains change too, and nothing holds.
+
+    Returns:
+        By domain, for the new model's :class:`ModelCard`.
+    """
+    if checkpoint is None or shared_rate > 0:
+        return {}
+    known = ModelCard.load(checkpoint).calibration
+    return {name: calibration for name, calibration in known.items() if name not in domains}
 
 
 def start_from(

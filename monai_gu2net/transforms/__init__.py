@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
+from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 from monai_gu2net.transforms.averaging import mean_logits
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
@@ -38,7 +38,6 @@ __all__ = [
     "gaussian_heatmaps",
     "heatmap_spread",
     "mean_logits",
-    "pixels_per_unit",
     "spatial_affine",
     "spread_in_world",
 ]

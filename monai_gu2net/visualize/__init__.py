@@ -20,7 +20,7 @@ from monai_gu2net.visualize.report import write_report
 from monai_gu2net.visualize.rescore import rescore
 from monai_gu2net.visualize.rows import checked_rows, read_rows, write_rows
 from monai_gu2net.visualize.summary import DEFAULT_THRESHOLDS, bootstrap_mean_interval, summarize_rows
-from monai_gu2net.visualize.tables import summary_markdown, summary_table, write_summary_csv, write_summary_json
+from monai_gu2net.visualize.tables import summary_table, write_summary_csv, write_summary_json
 
 __all__ = [
     "DEFAULT_THRESHOLDS",
@@ -59,7 +59,6 @@ __all__ = [
     "save_picture",
     "summarize_coverage",
     "summarize_rows",
-    "summary_markdown",
     "summary_table",
     "table_markdown",
     "write_comparison",

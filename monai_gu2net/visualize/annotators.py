@@ -43,22 +43,25 @@ def annotator_rows(
         sets: Mapping[str, Sequence[Any]] = case.get("annotators", {})
         if len(sets) < 2:
             continue
-        for index, name in enumerate(domains[case["domain"]].landmarks):
+        domain = domains[case["domain"]]
+        axes = "xyz"[: len(domain.size)]
+        for index, name in enumerate(domain.landmarks):
             if name not in found:
                 continue
             row = found[name]
-            truth = [row[f"reference_{axis}"] for axis in _axes(row)]
+            truth = [row[f"reference_{axis}"] for axis in axes]
             for who, points in sets.items():
-                compared.setdefault(f"{who} against the ground truth", []).append(_row(row, points[index], truth))
+                compared.setdefault(f"{who} against the ground truth", []).append(_row(row, axes, points[index], truth))
             for first, second in combinations(sets, 2):
-                pair = _row(row, sets[first][index], sets[second][index])
+                pair = _row(row, axes, sets[first][index], sets[second][index])
                 pairs.setdefault(f"{first} against {second}", []).append(pair)
     return compared | pairs
 
 
-def _row(row: Mapping[str, Any], point: Sequence[float] | None, other: Sequence[float] | None) -> dict[str, Any]:
+def _row(
+    row: Mapping[str, Any], axes: str, point: Sequence[float] | None, other: Sequence[float] | None
+) -> dict[str, Any]:
     """The row with one annotator's point as the prediction and another as the reference."""
-    axes = _axes(row)
     absent = [math.nan] * len(axes)
     a, b = (absent if p is None or any(map(math.isnan, p)) else p for p in (point, other))
     if math.isnan(a[0]) or math.isnan(b[0]):
@@ -72,8 +75,4 @@ def _row(row: Mapping[str, Any], point: Sequence[float] | None, other: Sequence[
     points = {f"predicted_{axis}": value for axis, value in zip(axes, a, strict=True)}
     points |= {f"reference_{axis}": value for axis, value in zip(axes, b, strict=True)}
     error = math.dist([p * s for p, s in zip(a, scale, strict=True)], [p * s for p, s in zip(b, scale, strict=True)])
-    return {**row, **points, "error": error, "confidence": math.nan, "radius": math.nan}
-
-
-def _axes(row: Mapping[str, Any]) -> str:
-    return "xyz" if not math.isnan(row.get("predicted_z", math.nan)) else "xy"
+    return {**row, **points, "error": error, "confidence": math.nan, "radius": math.nan, "presence": math.nan}

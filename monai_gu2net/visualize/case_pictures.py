@@ -38,7 +38,7 @@ def write_case_pictures(
             drawn; volumes are not.
         images: (domain, case) -> image file. A case without one, or whose file cannot be read, has no
             picture, and its text says so.
-        worst: number of worst cases of each group, beside the median.
+        worst: number of worst cases of each group, beside the median; 0: no case at all.
 
     Returns:
         The texts and paths of the pictures; None where there is no case to draw.
@@ -60,11 +60,7 @@ def write_case_pictures(
         title = f"{domain} {case}: {kind}{'' if math.isnan(error) else told}"
         try:
             image = _plane(load, images, (domain, case))
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,
-        ) as problem:  # readers of other libraries raise all of these
+        except (OSError, ValueError, RuntimeError) as problem:  # readers of other libraries raise all of these
             entries.append((f"{title}. No picture: {problem}", None))
             continue
         path = f"overlays/{names[domain, case]}.png"
@@ -94,6 +90,8 @@ def file_names(parts: Mapping[Any, Sequence[str]]) -> dict[Any, str]:
 
 def _choose(rows: Rows, worst: int) -> list[tuple[str, Rows, float]]:
     """Kind, rows and mean error (NaN: none annotated) of the worst cases, the worst first, and the median."""
+    if worst < 1:
+        return []
     cases: dict[str, Rows] = {}
     for row in rows:
         cases.setdefault(row["case"], []).append(row)

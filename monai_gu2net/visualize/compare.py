@@ -22,6 +22,7 @@ Rows = Iterable[Mapping[str, Any]]
 Pair = dict[str, Any]
 
 _SAME_POINT_PX = 0.01
+_SAME_SPACING = 1e-3  # relative
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Comparison:
             (inf: not found).
         only_a: landmarks that only the first table has, or has annotated: ``domain``, ``case``, ``landmark``.
         only_b: likewise of the second.
-        other_reference: landmarks whose reference is not the same point in both tables. They are compared,
-            but such a difference is not one of the models alone.
+        other_reference: landmarks whose reference is not the same point in both tables, or whose image has
+            another spacing in the other. They are compared, but such a difference is not one of the models alone.
     """
 
     summaries: list[dict[str, Any]]
@@ -44,11 +45,6 @@ class Comparison:
     only_a: list[dict[str, str]]
     only_b: list[dict[str, str]]
     other_reference: list[dict[str, str]]
-
-    @property
-    def complete(self) -> bool:
-        """Whether both tables have the same landmarks with the same references."""
-        return not (self.only_a or self.only_b or self.other_reference)
 
 
 def compare_rows(
@@ -227,9 +223,11 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _differ(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether both references are known and not the same point."""
+    """Whether both references, or both spacings, are known and not the same."""
     axes = [axis for axis in "xyz" if f"reference_{axis}" in row and f"reference_{axis}" in other]
-    return any(abs(row[f"reference_{axis}"] - other[f"reference_{axis}"]) > _SAME_POINT_PX for axis in axes)
+    points = (abs(row[f"reference_{axis}"] - other[f"reference_{axis}"]) > _SAME_POINT_PX for axis in axes)
+    pairs = [(row[f"spacing_{axis}"], other[f"spacing_{axis}"]) for axis in axes]
+    return any(points) or any(abs(a - b) > _SAME_SPACING * b for a, b in pairs)
 
 
 def _only(rows: Mapping[tuple[str, str, str], Any], others: Mapping[tuple[str, str, str], Any]) -> list[dict[str, str]]:

@@ -34,62 +34,51 @@ _HOW = {
 
 
 def difference_table(
-    title: str, comparisons: Mapping[str, Comparison], *, first: str, group: tuple[str, str] | None = None
+    title: str, comparison: Comparison, *, names: Sequence[str], group: tuple[str, str] | None = None
 ) -> Table:
-    """Mean radial errors and their difference from the first table.
+    """Mean radial errors and their difference.
 
     Args:
         title: what it shows.
-        comparisons: name of the other table -> its comparison with the first one; with more than one, each
-            line says which.
-        first: name of the first table.
+        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        names: of the two tables.
         group: (domain, unit) whose landmarks to list; by default the domains as wholes.
 
     Returns:
         The table; "-" is not known.
     """
-    several = len(comparisons) > 1
-    second = "other" if several else next(iter(comparisons), "other")
+    first, second = names
     header = ["Domain"] if group is None else ["#", "Landmark"]
-    header += ["Compared"] if several else []
     words = len(header)
     header += ["Unit", "Images", "Landmarks", f"Not found {first}", f"Not found {second}", f"MRE {first}"]
     header += [f"MRE {second}", "Difference", "95 % interval", "p", "Better", "Worse"]
     lines = []
-    for name, comparison in comparisons.items():
-        for number, summary in enumerate(_select(comparison, group), start=1):
-            cells = [summary["domain"]] if group is None else [str(number), summary["landmark"]]
-            cells += [name] if several else []
-            cells += [summary["unit"]]
-            cells += [str(summary[key]) for key in ("images", "count", "not_found_a", "not_found_b")]
-            cells += [decimal(summary["mre_a"], 2), decimal(summary["mre_b"], 2), *_difference(summary, 3)]
-            lines.append([*cells, decimal(summary["better"], 0), decimal(summary["worse"], 0)])
+    for number, summary in enumerate(_select(comparison, group), start=1):
+        cells = [summary["domain"]] if group is None else [str(number), summary["landmark"]]
+        cells += [summary["unit"], *(str(summary[key]) for key in ("images", "count", "not_found_a", "not_found_b"))]
+        cells += [decimal(summary["mre_a"], 2), decimal(summary["mre_b"], 2), *_difference(summary, 3)]
+        lines.append([*cells, decimal(summary["better"], 0), decimal(summary["worse"], 0)])
     return Table(title, header, lines, text_columns=words)
 
 
-def rate_table(title: str, comparisons: Mapping[str, Comparison], *, first: str) -> Table:
-    """Detection rates of whole domains in percent, and their difference from the first table in points.
+def rate_table(title: str, comparison: Comparison, *, names: Sequence[str]) -> Table:
+    """Detection rates of whole domains in percent, and their difference in points.
 
     Args:
         title: what it shows.
-        comparisons: name of the other table -> its comparison with the first one.
-        first: name of the first table.
+        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        names: of the two tables.
 
     Returns:
         The table.
     """
-    several = len(comparisons) > 1
-    second = "other" if several else next(iter(comparisons), "other")
-    header = ["Domain", *(["Compared"] if several else [])]
-    words = len(header)
-    header += ["Threshold", f"SDR {first}", f"SDR {second}", "Difference", "95 % interval", "p"]
+    header = ["Domain", "Threshold", f"SDR {names[0]}", f"SDR {names[1]}", "Difference", "95 % interval", "p"]
     lines = []
-    for name, comparison in comparisons.items():
-        for summary in _select(comparison, None):
-            for threshold, rate in summary["sdr"].items():
-                cells = [summary["domain"], *([name] if several else []), f"{threshold:g} {summary['unit']}"]
-                lines.append([*cells, decimal(rate["a"], 1), decimal(rate["b"], 1), *_difference(rate, 2)])
-    return Table(title, header, lines, text_columns=words)
+    for summary in _select(comparison, None):
+        for threshold, rate in summary["sdr"].items():
+            cells = [summary["domain"], f"{threshold:g} {summary['unit']}"]
+            lines.append([*cells, decimal(rate["a"], 1), decimal(rate["b"], 1), *_difference(rate, 2)])
+    return Table(title, header, lines)
 
 
 def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[str]:
@@ -102,7 +91,7 @@ def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[st
     told = [
         (f"only in {names[0]}", comparison.only_a),
         (f"only in {names[1]}", comparison.only_b),
-        ("compared, though the references differ", comparison.other_reference),
+        ("compared, though reference or spacing differ", comparison.other_reference),
     ]
     lines = []
     for what, landmarks in told:
@@ -126,7 +115,7 @@ def write_comparison(
     """Write a comparison of two tables as files.
 
     Files: ``compare.md``, ``compare.html`` (the same on one page that needs no other file), ``compare.csv`` (a
-    line for each domain and landmark), ``compare.json`` (all of it, with what is in one table only; null is
+    line for each domain and landmark), ``compare.json`` (all of it, with what is not the same in both; null is
     NaN), ``compare_curves.png`` and ``compare_DOMAIN.png``. Each is written whole or not at all.
 
     Args:
@@ -151,15 +140,14 @@ def write_comparison(
         "other_reference": comparison.other_reference,
     }
     write_text_whole(folder / "compare.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    compared = {second: comparison}
     save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
     curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
     sections = [
         Section("What was compared", [Facts(told)]),
-        Section("By domain", [difference_table("By domain", compared, first=first), curves]),
-        Section("Detection rates", [rate_table("Detection rates", compared, first=first)]),
-        *_by_landmark(folder, comparison, (first, second)),
-        Section("In one table only", [Lines(notes) if notes else "None: both tables have the same landmarks."]),
+        Section("By domain", [difference_table("By domain", comparison, names=names), curves]),
+        Section("Detection rates", [rate_table("Detection rates", comparison, names=names)]),
+        *_by_landmark(folder, comparison, names),
+        Section("What differs beside the predictions", [Lines(notes) if notes else "Nothing."]),
     ]
     document = Document(f"Comparison: {first} and {second}", sections)
     write_page(folder / "compare.html", document)
@@ -175,7 +163,7 @@ def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> 
         path = f"{stems[group]}.png"
         title = f"Landmarks of {group[0]} ({group[1]})"
         save_figure(draw_differences(_select(comparison, group), names=names), folder / path)
-        parts: list[Part] = [difference_table(title, {names[1]: comparison}, first=names[0], group=group)]
+        parts: list[Part] = [difference_table(title, comparison, names=names, group=group)]
         yield Section(title, [*parts, Picture(path, f"Difference of mean errors by landmark of {group[0]}")])
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from monai_gu2net.landmarks.formats.parsing import write_text_whole
-from monai_gu2net.metrics.conformal import Calibration
+from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
 from monai_gu2net.visualize.document import Part, Picture, Section, Table
 from monai_gu2net.visualize.pictures import DPI, save_figure
 from monai_gu2net.visualize.rows import checked_rows
@@ -23,8 +23,6 @@ from monai_gu2net.visualize.summary import bootstrap_mean_interval
 from monai_gu2net.visualize.tables import decimal, jsonable
 
 __all__ = ["coverage_section", "draw_reliability", "radii_px", "summarize_coverage"]
-
-LEVEL = 0.9  # of the column "radius"
 
 
 def summarize_coverage(rows: Iterable[Mapping[str, Any]], *, seed: int = 0) -> list[dict[str, Any]]:
@@ -55,7 +53,7 @@ def summarize_coverage(rows: Iterable[Mapping[str, Any]], *, seed: int = 0) -> l
             {
                 "domain": domain,
                 "unit": unit,
-                "level": LEVEL,
+                "level": RADIUS_LEVEL,
                 "images": len(by_case),
                 "count": len(measured),
                 "coverage": _mean([value for values in by_case.values() for value in values]),
@@ -86,11 +84,13 @@ def draw_reliability(rows: Iterable[Mapping[str, Any]], calibrations: Mapping[st
     for (domain, unit), group in _calibrated(rows).items():
         measured = [row for row in group if not math.isnan(row["error"])]
         quantiles = calibrations[domain].quantiles if domain in calibrations else {}
-        if not measured or LEVEL not in quantiles:
+        if not measured or RADIUS_LEVEL not in quantiles:
             continue
         errors, radii = (np.array([row[column] for row in measured]) for column in ("error", "radius"))
         # the radii of all levels differ by the quantiles alone
-        shares = [float(np.mean(errors <= radii * quantile / quantiles[LEVEL])) for quantile in quantiles.values()]
+        shares = [
+            float(np.mean(errors <= radii * quantile / quantiles[RADIUS_LEVEL])) for quantile in quantiles.values()
+        ]
         lines += axes.plot(list(quantiles), shares, marker=".")
         names.append(f"domain {domain} ({unit}), n = {len(measured)}".replace("$", r"\$"))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="level promised", ylabel="share of landmarks within the radius")

@@ -122,7 +122,10 @@ def _part(part: Part, section: Section, folder: Path, share: int) -> str:
     figures = [_figure(text, _jpeg(folder / file, share)) for text, file in part.entries if file is not None]
     undrawn = [text for text, file in part.entries if file is None]
     shown = (
-        ["<p>Orange crosses: predicted; blue dots: reference; a line joins the two. A picture grows when chosen.</p>"]
+        [
+            "<p>Orange crosses: predicted, in a circle that holds nine of ten landmarks where the model is calibrated; "
+            "blue dots: reference; a line joins the two. A picture grows when chosen.</p>"
+        ]
         if figures
         else []
     )

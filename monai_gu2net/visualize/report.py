@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.visualize.coverage import coverage_section
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
-from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, Table, render_markdown
+from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
 from monai_gu2net.visualize.page import write_page
 from monai_gu2net.visualize.pictures import save_figure
 from monai_gu2net.visualize.protocol import ORIGINAL, Protocol
@@ -39,7 +40,6 @@ def write_report(
     scoring: Protocol = ORIGINAL,
     protocol: Mapping[str, str] | None = None,
     annotators: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
-    tables: Sequence[Table] = (),
     calibrations: Mapping[str, Calibration] | None = None,
     failures: Sequence[Mapping[str, str]] = (),
     worst: int = 6,
@@ -63,10 +63,9 @@ def write_report(
         scoring: how the rows are scored, see :class:`~monai_gu2net.visualize.Protocol`.
         protocol: what else makes the numbers comparable, by heading: model, data.
         annotators: rows of each comparison of annotators, see :func:`~monai_gu2net.visualize.annotator_rows`.
-        tables: to show after the results by domain, each under its title.
         calibrations: by domain, those that the rows' radii come from.
         failures: cases without result: ``case``, ``domain``, ``reason``.
-        worst: number of worst cases to draw in each domain, by their mean error.
+        worst: number of worst cases to draw in each domain, by their mean error; 0: no pictures of cases.
 
     Returns:
         The path of ``report.md``.
@@ -84,6 +83,8 @@ def write_report(
     summaries = summarize_rows(checked, thresholds=scoring.thresholds, strict=scoring.strict)
     apart = _annotators(annotators or {}, scoring)
     told = {**scoring.words(dict.fromkeys(row["domain"] for row in given)), **_COUNTED, **(protocol or {})}
+    for name in ("scored.csv", "coverage.json", "coverage.png"):
+        (folder / name).unlink(missing_ok=True)  # an earlier report's, where this one has none
     write_rows(folder / "landmarks.csv", given)
     if scoring.changes_rows:
         write_rows(folder / "scored.csv", checked)
@@ -100,9 +101,10 @@ def write_report(
     sections = [Section("What was measured", [Facts(told)]), _by_domain(folder, checked, summaries)]
     if apart:
         named = [summary | {"domain": f"{summary['domain']}: {summary['comparison']}"} for summary in apart]
-        tables = [summary_table("Disagreement of the annotators", named), *tables]
-    sections += [Section(table.title, [table]) for table in tables]
-    sections += coverage_section(folder, given, calibrations or {})
+        title = "Disagreement of the annotators"
+        sections.append(Section(title, [summary_table(title, named)]))
+    in_own_scale = rescore(given, replace(ORIGINAL, left_out=scoring.left_out))  # as the radii are
+    sections += coverage_section(folder, in_own_scale, calibrations or {})
     sections += _by_landmark(folder, groups, summaries)
     cases = write_case_pictures(folder, groups, images, worst)
     sections += [Section("Cases", [cases])] if cases else []

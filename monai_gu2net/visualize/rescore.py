@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,15 +54,17 @@ def rescore(rows: Iterable[Mapping[str, Any]], protocol: Protocol) -> Rows:
 def _score(case: Rows, grid: Grid, whole_pixels: bool) -> None:
     """Replace the errors of one case."""
     where = f"Case {case[0]['case']!r} of domain {case[0]['domain']!r}"
-    if any(not np.isnan(row.get("predicted_z", np.nan)) for row in case):
+    if any(not np.isnan(row.get(f"{kind}_z", np.nan)) for row in case for kind in ("predicted", "reference")):
         raise ValueError(f"{where} must be a picture to be scored on a grid; got a volume. Use protocol 'original'.")
     reference, predicted = (
         np.array([[row[f"{kind}_x"], row[f"{kind}_y"]] for row in case]) for kind in ("reference", "predicted")
     )
     errors = np.array([row["error"] for row in case])
-    if (np.isnan(reference).any(axis=1) != np.isnan(errors)).any():
+    has_reference, has_predicted = (~np.isnan(points).any(axis=1) for points in (reference, predicted))
+    if (has_reference == np.isnan(errors)).any() or (np.isfinite(errors) & ~has_predicted).any():
         raise ValueError(
-            f"{where} must have the reference points of its errors; got errors without. Evaluate the model again."
+            f"{where} must have the reference and predicted points of its errors; got errors without. "
+            "Evaluate the model again."
         )
     factor = np.ones(2)
     if grid.size is not None or grid.longest_side is not None:
@@ -77,7 +80,8 @@ def _score(case: Rows, grid: Grid, whole_pixels: bool) -> None:
     unit = "px" if scale is None else "mm"
     per_pixel = np.ones(2) if scale is None else scale
     measured = radial_error(torch.from_numpy(predicted * per_pixel), torch.from_numpy(reference * per_pixel)).tolist()
-    source = case[0]["spacing_source"] if grid.scale == "file" else str(grid)
+    described = replace(grid, scale="px") if scale is None else grid  # the case may lack the reference length
+    source = case[0]["spacing_source"] if grid.scale == "file" else str(described)
     for row, error in zip(case, measured, strict=True):
         row |= {"error": error, "unit": unit, "spacing_source": source, "radius": np.nan}
 

@@ -30,8 +30,7 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             ``predicted_y`` (and ``_z``) in pixels of the image file, ``spacing_source``, ``confidence``,
             ``radius`` (around the prediction, in ``unit``), ``presence`` (p-value of the landmark being in the
             image), ``image_x`` and ``image_y`` (size of the image file in pixels), ``spacing_x`` and
-            ``spacing_y`` (and ``_z``; mm per pixel of the file, NaN where
-            unknown). Other keys are left out.
+            ``spacing_y`` (and ``_z``; mm per pixel of the file, NaN where unknown). Other keys are left out.
 
     Returns:
         New rows with the columns case, domain, landmark, reference_*, predicted_*, error, unit,
@@ -39,8 +38,8 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         row has it.
 
     Raises:
-        ValueError: a row lacks a column, its error or unit is impossible, or a landmark of a case stands
-            there twice; the message names the case and the landmark.
+        ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a
+            case stands there twice; the message names the case and the landmark.
 
     Example:
         >>> row = {"case": "7", "domain": "head", "landmark": "sella", "error": None, "unit": "mm"}
@@ -66,7 +65,8 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         seen.add(key)
         if row["unit"] not in _UNITS:
             raise ValueError(f"{where}: unit must be 'mm' or 'px'; got {row['unit']!r}. Correct it.")
-        error = _number(row["error"])
+        values = {column: _number(row.get(column), column, where) for column in ("error", *coordinates, *numbers)}
+        error = values["error"]
         if error < 0:
             raise ValueError(f"{where}: error must be a distance; got {error}. Pass what radial_error returns.")
         checked.append(
@@ -74,11 +74,11 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "case": case,
                 "domain": domain,
                 "landmark": landmark,
-                **{column: _number(row.get(column)) for column in coordinates},
+                **{column: values[column] for column in coordinates},
                 "error": error,
                 "unit": row["unit"],
                 "spacing_source": str(row.get("spacing_source") or ""),
-                **{column: _number(row.get(column)) for column in numbers},
+                **{column: values[column] for column in numbers},
             }
         )
     return checked
@@ -123,7 +123,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
         rows = list(reader)
         missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
         if missing:
@@ -133,6 +133,11 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, column: str, where: str) -> float:
     """The number; NaN where there is none."""
-    return math.nan if value is None or value == "" else float(value)
+    if value is None or value == "":
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: {column} must be a number; got {value!r}. Correct it.") from None

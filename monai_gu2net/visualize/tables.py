@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summaries as CSV, JSON and Markdown."""
+"""Summaries as CSV, JSON and tables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.landmarks.formats.parsing import write_text_whole
-from monai_gu2net.visualize.document import Table, table_markdown
+from monai_gu2net.visualize.document import Table
 
-__all__ = ["decimal", "jsonable", "summary_markdown", "summary_table", "write_summary_csv", "write_summary_json"]
+__all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]
 
 Summaries = Sequence[Mapping[str, Any]]
 
@@ -78,11 +78,6 @@ def write_summary_json(
     return write_text_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def summary_markdown(summaries: Summaries) -> str:
-    """The :func:`summary_table` in Markdown, with a line break at its end."""
-    return table_markdown(summary_table("", summaries))
-
-
 def summary_table(title: str, summaries: Summaries) -> Table:
     """A table, one line per summary.
 
@@ -126,6 +121,8 @@ def jsonable(value: Any) -> Any:
     """The value with null for what is not finite and text for the thresholds."""
     if isinstance(value, Mapping):
         return {f"{key:g}" if isinstance(key, float) else key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -17,13 +17,14 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.layouts import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
 from monai_gu2net.data.phantom import hand as hand_module
 from monai_gu2net.data.phantom import make_phantom, phantom_case
-from monai_gu2net.data.phantom.anatomy import Pose, gap_between, outline_crossing
+from monai_gu2net.data.phantom.anatomy import Pose, Tissue, gap_between, outline_crossing
 from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.data.phantom.chest import draw_chest
 from monai_gu2net.data.phantom.hand import draw_hand
 from monai_gu2net.data.phantom.head import draw_head
 from monai_gu2net.data.phantom.radiograph import Technique, develop, line_integrals
 from monai_gu2net.data.phantom.solids import Body, Ellipsoid, RoundCone
+from monai_gu2net.data.phantom.spine import VERTEBRAE, draw_spine
 
 AT_ORIGIN = np.zeros(1)
 REST = Pose(np.eye(3))
@@ -159,7 +160,7 @@ def test_outlines_of_two_balls_cross_where_the_circles_do():
         outline_crossing(first, [second], 90, 180)
 
 
-@pytest.mark.parametrize(("domain", "count"), [("head", 19), ("hand", 37), ("chest", 6)])
+@pytest.mark.parametrize(("domain", "count"), [("head", 19), ("hand", 37), ("chest", 6), ("spine", 68)])
 def test_landmark_names_are_all_different(domain, count):
     names = EXAMINATIONS[domain].domain.landmarks
     assert len(names) == len(set(names)) == count
@@ -174,7 +175,9 @@ def test_phantom_and_dataset_name_the_same_landmarks_alike():
     assert [landmarks["hand"][place] for place in named] == [HAND_LANDMARKS[place] for place in named]
 
 
-@pytest.mark.parametrize(("domain", "draw"), [("head", draw_head), ("hand", draw_hand), ("chest", draw_chest)])
+@pytest.mark.parametrize(
+    ("domain", "draw"), [("head", draw_head), ("hand", draw_hand), ("chest", draw_chest), ("spine", draw_spine)]
+)
 def test_forty_patients_can_be_drawn_and_have_no_landmark_of_another_name(domain, draw):
     missing = 0
     for seed in range(40):
@@ -247,6 +250,54 @@ def test_the_costophrenic_angle_solves_both_outlines():
             assert brentq(signed_distance, 0.2, 3.0, xtol=1e-10) == pytest.approx(1, abs=1e-6)
 
 
+def corners(landmarks: dict[str, np.ndarray]) -> np.ndarray:
+    """(17, 2, 2, 2): vertebra; top, bottom; left, right; x, y."""
+    ordered = [landmarks[f"{vertebra}_{corner}"] for vertebra in VERTEBRAE for corner in ("tl", "tr", "bl", "br")]
+    return np.stack(ordered).reshape(17, 2, 2, 2)
+
+
+def test_a_vertebra_lies_below_the_one_above_it_and_is_bounded_by_its_corners():
+    for seed in range(20):
+        found = corners(draw_spine(np.random.default_rng(seed)).landmarks)
+        (left, right), (top, bottom) = (found[:, :, side] for side in (0, 1)), (found[:, row] for row in (0, 1))
+        assert (right[..., 0] - left[..., 0] > 15).all()
+        assert (bottom[..., 1] - top[..., 1] > 8).all()
+        assert (top[1:, :, 1] > bottom[:-1, :, 1]).all()
+
+
+def test_the_spine_bends_smoothly_within_the_range_of_its_curves():
+    cobb = []
+    for seed in range(40):
+        edge = np.diff(corners(draw_spine(np.random.default_rng(seed)).landmarks), axis=2)[:, 0, 0]
+        tilts = np.rad2deg(np.arctan2(edge[:, 1], edge[:, 0]))
+        assert np.abs(np.diff(tilts)).max() < 18
+        cobb.append(np.ptp(tilts))
+    assert min(cobb) < 12
+    assert 45 < max(cobb) < 63  # each vertebra may lean by some degrees more than the curve does
+
+
+def test_the_corners_are_those_of_the_shadow_where_it_is_half_as_deep_as_inside():
+    for seed in range(3):
+        spine = draw_spine(np.random.default_rng(seed))
+        bodies = [body for body in spine.bodies if body.attenuation == Tissue.COMPACT_BONE and len(body.solids) > 10]
+        assert len(bodies) == 17
+        for body, (top, bottom) in zip(bodies[::4], corners(spine.landmarks)[::4], strict=True):
+            (low, high), step = body.bounds(), 0.1
+            x, y = (np.arange(low[axis] - 1, high[axis] + 1, step) for axis in (0, 1))
+            depth = body.path_lengths(x, y)
+            inside = np.argwhere(depth > np.median(depth[depth > 0]) / 2) * step + (x[0], y[0])
+            across, along = top[1] - top[0], bottom.mean(axis=0) - top.mean(axis=0)
+            across, along = across / np.hypot(*across), along / np.hypot(*along)
+            for row, down in ((top, -1), (bottom, 1)):
+                for corner, right in zip(row, (-1, 1), strict=True):
+                    outwards = (right * across + down * along) / np.sqrt(2)
+                    assert (inside @ outwards).max() == pytest.approx(corner @ outwards, abs=1.0)  # half a pixel
+
+
+def test_new_domains_leave_the_cases_of_the_earlier_ones_as_they_were():
+    assert list(EXAMINATIONS)[:3] == ["head", "hand", "chest"]  # a domain's number is part of its cases' seeds
+
+
 def test_gnathion_lies_on_the_chin_between_pogonion_and_menton():
     for seed in range(5):
         head = draw_head(np.random.default_rng(seed)).landmarks
@@ -298,7 +349,7 @@ def test_landmarks_lie_inside_the_image_and_most_are_present(domain):
 
 
 def test_an_unknown_domain_is_refused():
-    with pytest.raises(ValueError, match="must be one of head, hand, chest; got 'foot'"):
+    with pytest.raises(ValueError, match="must be one of head, hand, chest, spine; got 'foot'"):
         phantom_case("foot", seed=0, index=0)
 
 
@@ -376,7 +427,7 @@ def test_the_datalist_of_another_dataset_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"domains": ("foot",)}, r"domains must be some of head, hand, chest, each once; got \['foot'\]"),
+        ({"domains": ("foot",)}, r"domains must be some of head, hand, chest, spine, each once; got \['foot'\]"),
         ({"domains": ("hand", "hand")}, "each once"),
         ({"cases": {"train": 3}}, r"counts of at least 0 for training, validation, test; got \{'train': 3\}"),
         ({"cases": {"test": -1}}, "counts of at least 0"),

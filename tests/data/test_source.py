@@ -145,7 +145,9 @@ def test_without_data_the_phantom_is_drawn(tmp_path: Path, phantom_calls: list[t
     assert Path(data.test[0]["image"]).parent.parent == tmp_path / "phantom"
 
 
-def test_the_phantom_has_all_its_domains_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_phantom_has_the_papers_domains_if_no_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_datalist(tmp_path)
     asked: list[tuple[str, ...]] = []
 
@@ -155,7 +157,9 @@ def test_the_phantom_has_all_its_domains_by_default(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(source, "make_phantom", fake)
     assert open_data(phantom_dir=tmp_path).name == "own"
-    assert asked == [("head", "hand", "chest")]
+    assert open_data(phantom_dir=tmp_path, phantom_domains=["head", "spine"]).name == "own"
+    assert open_data(domains=["head"], phantom_dir=tmp_path, phantom_domains=["head", "spine"]).name == "own"
+    assert asked == [("head", "hand", "chest"), ("head", "spine"), ("head",)]
 
 
 def test_the_images_of_a_folder_are_cases_without_landmarks(tmp_path: Path) -> None:

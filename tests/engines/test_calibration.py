@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -112,11 +113,20 @@ def test_several_models_are_not_calibrated_into_the_first(model: Path, data: Dat
         calibrate_model([model, model], data)
 
 
-def test_a_split_without_annotations_is_refused(model: Path, data: Datalist) -> None:
+def test_a_split_without_annotations_is_refused_or_warned_of(
+    model: Path, data: Datalist, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cases = [{key: value for key, value in case.items() if key != "landmarks"} for case in data.validation]
+    (tmp_path / "broken.png").write_text("no image")
+    cases[0]["image"] = str(tmp_path / "broken.png")
     bare = Datalist("bare", dict(data.domains), validation=cases)
     with pytest.raises(ValueError, match="Split 'validation' of 'bare' must have annotated cases"):
         calibrate_model(model, bare)
+    before = model.read_bytes()
+    assert calibrate_model(model, bare, required=False, output=tmp_path / "none.pt") == model
+    assert "must have annotated cases that can be read; got none. The model is not calibrated." in caplog.text
+    assert model.read_bytes() == before
+    assert not (tmp_path / "none.pt").exists()
 
 
 def test_a_report_says_how_often_the_radius_held(calibrated: Path, data: Datalist, tmp_path: Path) -> None:
@@ -131,6 +141,14 @@ def test_a_report_says_how_often_the_radius_held(calibrated: Path, data: Datalis
     assert {summary["domain"] for summary in measured} == {"head", "chest"}
     assert (tmp_path / "coverage.png").is_file()
     assert all(0 < row["presence"] <= 1 for row in rows)
+
+
+def test_a_calibration_that_does_not_hold_is_warned_of_once(
+    calibrated: Path, data: Datalist, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = evaluate_model(calibrated, data.only(["head"]), output_dir=tmp_path, views=2, worst=0)
+    assert caplog.text.count("Domain head: no radius") == 1
+    assert "Uncertainty" not in report.read_text()
 
 
 def test_predictions_state_radius_and_presence(calibrated: Path, data: Datalist, tmp_path: Path) -> None:
@@ -163,7 +181,8 @@ def test_radius_and_presence_by_hand() -> None:
 
 def test_a_domain_or_level_that_is_not_calibrated_gets_no_radius() -> None:
     assert CalibratedRadiusd("pred", calibrations={"head": KNOWN})(sample()).keys() == sample().keys()
-    found = CalibratedRadiusd("pred", calibrations={"hand": KNOWN}, level=0.95)(sample())
+    few = replace(KNOWN, quantiles={0.5: 1.0})
+    found = CalibratedRadiusd("pred", calibrations={"hand": few})(sample())
     assert "pred_radius" not in found
     assert "pred_presence" in found
 

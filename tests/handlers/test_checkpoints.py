@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from torch.optim.swa_utils import AveragedModel
 
 from monai_gu2net.data import Domain
 from monai_gu2net.handlers import TrainingCheckpoints
@@ -78,9 +79,24 @@ def test_the_model_kept_is_that_of_the_lowest_metric(tmp_path: Path, values: lis
     assert any(torch.equal(value, torch.full_like(value, 2.0 * best)) for value in weights.values())
 
 
-def test_without_a_validation_there_is_a_last_state_alone(tmp_path: Path) -> None:
+def test_a_run_without_a_validation_ends_with_its_last_state_as_the_model(tmp_path: Path) -> None:
     Run(tmp_path, [None, None]).go(2)
-    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    assert epoch_of_the_best(tmp_path) == 2
+    assert "val_mre" not in load_model(tmp_path / "model.pt")[1].provenance
+
+
+def test_an_averaged_model_is_what_is_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path, [3.0])
+    average = AveragedModel(run.network)
+    with torch.no_grad():
+        for parameter in average.module.parameters():
+            parameter.fill_(7.0)
+    run.checkpoints.state["average"] = average
+    run.go(1)
+    assert all((parameter == 7).all() for parameter in load_model(tmp_path / "model.pt")[0].parameters())
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert not any(torch.equal(value, torch.full_like(value, 7.0)) for value in saved["model"].values())
+    assert "n_averaged" in saved["average"]
 
 
 def test_a_resumed_run_goes_on_where_the_first_one_stopped(tmp_path: Path) -> None:

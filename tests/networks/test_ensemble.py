@@ -51,7 +51,7 @@ def test_several_checkpoints_are_one_network_that_says_what_it_is_of(tmp_path: P
     image = torch.randn(1, 1, 32, 48)
     expected = sum(load_model(path)[0](image, "head").sigmoid() for path in paths) / 2
     torch.testing.assert_close(network(image, "head").sigmoid(), expected)
-    assert card.provenance == {"data": "phantom", "ensemble": "a.pt, b.pt"}
+    assert card.provenance == {"data": "phantom", "ensemble": f"{paths[0]}, {paths[1]}"}
 
 
 def test_one_checkpoint_is_its_network(tmp_path: Path) -> None:

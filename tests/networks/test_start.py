@@ -9,7 +9,16 @@ import torch
 
 from monai_gu2net.data import Domain
 from monai_gu2net.losses import HeatmapLoss
-from monai_gu2net.networks import GU2Net, ModelCard, domains_from, parameter_groups, save_model, start_from
+from monai_gu2net.networks import (
+    GU2Net,
+    ModelCard,
+    calibration_from,
+    domains_from,
+    parameter_groups,
+    save_calibration,
+    save_model,
+    start_from,
+)
 from monai_gu2net.networks.nets import DomainNetwork
 
 HEAD = Domain("head", ("sella", "nasion"), (24, 16))
@@ -106,6 +115,15 @@ def test_without_a_checkpoint_everything_is_as_given() -> None:
     model = network(KNEE)
     assert domains_from(None, {"knee": KNEE}) == {"knee": KNEE}
     assert start_from(model, None) is model
+
+
+def test_the_calibration_of_domains_that_cannot_change_holds(trained: tuple[Path, GU2Net]) -> None:
+    path, _ = trained
+    save_calibration(path, {"head": {"quantiles": 1}, "hand": {"quantiles": 2}})
+    assert calibration_from(path, ["knee"], shared_rate=0) == {"head": {"quantiles": 1}, "hand": {"quantiles": 2}}
+    assert calibration_from(path, ["hand", "knee"], shared_rate=0) == {"head": {"quantiles": 1}}
+    assert calibration_from(path, ["knee"], shared_rate=0.01) == {}
+    assert calibration_from(None, ["knee"], shared_rate=0) == {}
 
 
 def test_a_domain_of_other_landmarks_is_refused(trained: tuple[Path, GU2Net]) -> None:

@@ -106,6 +106,8 @@ def test_a_volume_has_a_third_axis():
     cases = [{"case": "v", "domain": "knee", "annotators": {"x": [[0.0, 0.0, 1.0]], "y": [[8.0, 0.0, 0.0]]}}]
 
     assert annotator_rows(rows, cases, DOMAINS)["x against y"][0]["error"] == 5.0
+    lost = [rows[0] | {"predicted_x": None, "predicted_y": None, "predicted_z": None, "error": math.inf}]
+    assert annotator_rows(lost, cases, DOMAINS)["x against y"][0]["error"] == 5.0
 
 
 def test_millimetres_need_the_spacing():

@@ -17,10 +17,9 @@ from monai_gu2net.visualize import (
     compare_rows,
     compare_with_first,
     comparison_notes,
-    difference_table,
+    draw_compared_curves,
+    draw_differences,
     paired_bootstrap,
-    rate_table,
-    table_markdown,
     write_comparison,
 )
 
@@ -44,6 +43,9 @@ def random_rows(
 # case 1: 1 -> 2 and 3 -> 1; case 2: 2 -> 2; case 3: 4 -> not found, 1 -> 0.5
 FIRST = rows_of({("1", "a"): 1.0, ("1", "b"): 3.0, ("2", "a"): 2.0, ("3", "a"): 4.0, ("3", "b"): 1.0})
 SECOND = rows_of({("1", "a"): 2.0, ("1", "b"): 1.0, ("2", "a"): 2.0, ("3", "a"): math.inf, ("3", "b"): 0.5})
+
+# errors of three landmarks in two tables
+FOUND = ([1.0, 2.0, 4.0], [0.5, 3.0, math.inf])
 
 
 class TestPairedBootstrap:
@@ -158,7 +160,6 @@ class TestCompareRows:
 
         assert comparison.only_a == [{"domain": "head", "case": case, "landmark": "a"} for case in "45"]
         assert comparison.only_b == [{"domain": "head", "case": "1", "landmark": "c"}]
-        assert not comparison.complete
         assert comparison.summaries[0]["count"] == 5
         assert comparison_notes(comparison, names=["old", "new"])[2] == ("head 1: 1 annotated landmarks only in new: c")
 
@@ -171,7 +172,18 @@ class TestCompareRows:
         comparison = compare_rows(first, second)
 
         assert comparison.other_reference == [{"domain": "head", "case": "1", "landmark": "b"}]
-        assert compare_rows(first, first).complete
+        assert compare_rows(first, first).other_reference == []
+
+    def test_another_spacing_is_listed(self):
+        """Points in the same pixels of a file that one evaluation took to be half as large."""
+        first = [row | {"spacing_x": 0.5, "spacing_y": 0.5} for row in FIRST]
+        second = [row | {"spacing_x": 0.5, "spacing_y": 0.25 if row["case"] == "2" else 0.5} for row in SECOND]
+
+        comparison = compare_rows(first, second)
+
+        assert comparison.other_reference == [{"domain": "head", "case": "2", "landmark": "a"}]
+        notes = comparison_notes(comparison, names=["old", "new"])
+        assert notes == ["head 2: 1 annotated landmarks compared, though reference or spacing differ: a"]
 
     def test_different_units_are_refused(self):
         with pytest.raises(
@@ -206,9 +218,6 @@ class TestCompareWithFirst:
 
         assert list(comparisons) == ["two", "three"]
         assert comparisons["three"] == compare_rows(tables["one"], tables["three"])
-        lines = table_markdown(difference_table("t", comparisons, first="one")).splitlines()
-        assert [line.split(" | ")[1] for line in lines[2:]] == ["two", "three"]
-        assert table_markdown(rate_table("t", comparisons, first="one")).count("2.5 mm") == 2
 
     def test_an_error_names_the_table(self):
         with pytest.raises(ValueError, match="'one' and 'two': Two tables must share annotated landmarks"):
@@ -219,20 +228,45 @@ class TestCompareWithFirst:
             compare_with_first({"one": FIRST})
 
 
+def test_compared_curves_are_the_shares_of_all_landmarks_within_r():
+    """The third landmark of "b" was not found and keeps its curve at two of three."""
+    first, second = (rows_of({("1", n): e for n, e in zip("xyz", errors, strict=True)}) for errors in FOUND)
+
+    (axes,) = draw_compared_curves(compare_rows(first, second), names=["$a", "b"]).axes
+
+    a, b = (line.get_xydata() for line in axes.lines)
+    end = 3.8  # the 95 % quantile of 1, 2 and 4
+    np.testing.assert_allclose(a, [[0, 0], [1, 1 / 3], [2, 2 / 3], [end, 2 / 3]])
+    np.testing.assert_allclose(b, [[0, 0], [0.5, 1 / 3], [3, 2 / 3], [end, 2 / 3]])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [r"\$a", "b"]
+
+
+def test_a_difference_is_drawn_with_its_interval_and_one_that_is_unknown_keeps_its_place():
+    known = {"domain": "head", "unit": "mm", "landmark": "a", "difference": -0.5, "low": -0.75, "high": -0.25}
+    unknown = known | {"landmark": "b", "difference": math.nan, "low": math.nan, "high": math.nan}
+
+    (axes,) = draw_differences([unknown, known], names=["old", "new"]).axes
+
+    drawn = [line.get_xydata().tolist() for line in axes.lines[1:]]  # after the line at zero
+    assert drawn[1:] == [[[2, -0.75], [2, -0.25]], [[2, -0.5]]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["b  1", "a  2"]
+    with pytest.raises(ValueError, match="Differences must be of one domain and unit"):
+        draw_differences([known, known | {"unit": "px"}], names=["old", "new"])
+
+
 def test_a_comparison_is_written_whole(tmp_path: Path, rng):
     first, second = ([*random_rows(rng), *random_rows(rng, domain="<i>chest", landmarks=2)] for _ in range(2))
     comparison = compare_rows(first, second[:-1])
 
     path = write_comparison(tmp_path, comparison, names=["old", "new"], protocol={"Data": "test split"})
 
-    pictures = {"compare_curves.png", "compare_head.png", "compare_compare_i_chest.png", "compare__i_chest.png"}
+    pictures = {"compare_curves.png", "compare_head.png", "compare__i_chest.png"}
     found = {file.name for file in tmp_path.iterdir()}
-    assert found - pictures == {"compare.md", "compare.html", "compare.csv", "compare.json"}
-    for name in found & pictures:
+    assert found == pictures | {"compare.md", "compare.html", "compare.csv", "compare.json"}
+    for name in pictures:
         with Image.open(tmp_path / name) as picture:
             picture.verify()
         assert f"({name})" in path.read_text()
-    assert len(found & pictures) == 3
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [line["landmark"] for line in lines] == ["", "l0", "l1", "l2", "", "l0", "l1"]
     assert float(lines[0]["difference"]) == comparison.summaries[0]["difference"]

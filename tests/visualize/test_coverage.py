@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monai_gu2net.metrics import Calibration
-from monai_gu2net.visualize import draw_reliability, radii_px, summarize_coverage, write_report
+from monai_gu2net.visualize import draw_reliability, named_protocol, radii_px, summarize_coverage, write_report
 
 NAN, INF = math.nan, math.inf
 
@@ -70,7 +70,20 @@ def test_a_report_of_calibrated_rows_has_table_plot_and_numbers(tmp_path: Path) 
     assert summary["coverage"] == 0.75
 
 
+def test_coverage_is_of_the_landmarks_that_count_in_the_radiis_own_scale(tmp_path: Path) -> None:
+    """One of two in pixels of the file, and none of them on the grid; the third is left out."""
+    points = {f"{kind}_{axis}": 1.0 for kind in ("reference", "predicted") for axis in "xy"}
+    size = {"image_x": 100.0, "image_y": 100.0}
+    given = [row | points | size for row in rows([[1.0, 3.0, 0.5]], domain="chest", unit="px")]
+    protocol = named_protocol("paper", left_out={"chest": ["l2"]})
+    write_report(tmp_path, given, images={}, scoring=protocol)
+    (summary,) = json.loads((tmp_path / "coverage.json").read_text())
+    assert (summary["coverage"], summary["landmarks"]) == (0.5, {"l0": 1.0, "l1": 0.0})
+
+
 def test_a_report_of_a_model_that_is_not_calibrated_says_nothing_of_it(tmp_path: Path) -> None:
+    write_report(tmp_path, rows([[1.0]]), images={})
+    assert (tmp_path / "coverage.json").exists()
     report = write_report(tmp_path, rows([[1.0]], radius=NAN), images={})
     assert "Uncertainty" not in report.read_text()
     assert not (tmp_path / "coverage.json").exists()

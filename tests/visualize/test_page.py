@@ -77,7 +77,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Page:
         rows,
         images=images,
         protocol={HOSTILE: HOSTILE},
-        tables=[Table(f"Experts {HOSTILE}", ["Domain", HOSTILE], [["head", HOSTILE]])],
+        annotators={HOSTILE: [row for row in rows if row["domain"] == "head"]},
         failures=[{"case": HOSTILE, "domain": "head", "reason": HOSTILE}],
         worst=2,
     )
@@ -106,7 +106,7 @@ def test_a_page_refers_to_nothing_outside(report: Page):
 
 
 def test_a_page_has_all_tables_plots_and_cases(report: Page):
-    assert len(report.all("table")) == 4  # domains, experts, landmarks of two domains
+    assert len(report.all("table")) == 4  # domains, annotators, landmarks of two domains
     sources = [attributes["src"] for attributes in report.all("img")]
     assert sum("image/png" in source for source in sources) == 3  # curves, landmarks of two domains
     assert sum("image/jpeg" in source for source in sources) == len(report.all("figure")) == 5

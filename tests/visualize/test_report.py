@@ -148,3 +148,12 @@ def test_volumes_are_scored_and_not_drawn(tmp_path):
     report = write_report(tmp_path / "r", rows, images={})
 
     assert linked_files(report) == {"curves.png", "per_landmark_head.png"}
+
+
+def test_without_worst_cases_none_is_drawn(image, tmp_path):
+    rows = case_rows("a", [1.0]) + case_rows("b", [2.0])
+
+    report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"}, worst=0)
+
+    assert "## Cases" not in report.read_text()
+    assert not (tmp_path / "r" / "overlays").exists()

@@ -119,6 +119,7 @@ def test_a_hand_without_wrist_is_scored_in_pixels_of_the_grid():
     )
 
     assert (scored["error"], scored["unit"]) == (4.0, "px")
+    assert scored["spacing_source"] == "368x512 grid, in its pixels"
 
 
 def test_another_domain_keeps_its_aspect_with_the_longest_side_at_512():
@@ -185,8 +186,10 @@ def test_a_reference_length_is_taken_of_each_case():
     ("changed", "message"),
     [
         ({"image_x": None}, r"Case '1' of domain 'head' must have image_x and image_y; got \[nan, 1024"),
-        ({"reference_x": None}, "Case '1' of domain 'head' must have the reference points of its errors"),
+        ({"reference_x": None}, "Case '1' of domain 'head' must have the reference and predicted points of its errors"),
+        ({"predicted_y": None}, "Case '1' of domain 'head' must have the reference and predicted points of its errors"),
         ({"predicted_z": 1.0}, "Case '1' of domain 'head' must be a picture .* got a volume"),
+        ({"reference_z": 1.0}, "Case '1' of domain 'head' must be a picture .* got a volume"),
     ],
 )
 def test_what_a_grid_needs_is_asked_for(changed, message):

@@ -89,8 +89,16 @@ def test_a_table_of_another_kind_is_refused_by_its_name(tmp_path):
         read_rows(tmp_path / "other.csv")
 
 
-def test_a_field_that_is_no_number_is_refused_by_the_files_name(tmp_path):
+def test_a_field_that_is_no_number_is_refused_by_file_case_landmark_and_column(tmp_path):
     (tmp_path / "bad.csv").write_text("case,domain,landmark,error,unit\n1,head,a,far,mm\n")
+    message = r"bad\.csv: Landmark 'a' of case '1' of domain 'head': error must be a number; got 'far'. Correct it."
 
-    with pytest.raises(ValueError, match=r"bad\.csv: could not convert string to float: 'far'"):
+    with pytest.raises(ValueError, match=message):
         read_rows(tmp_path / "bad.csv")
+
+
+def test_a_byte_order_mark_as_spreadsheets_write_it_is_read_over(tmp_path):
+    path = write_rows(tmp_path / "rows.csv", [row()])
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+
+    assert read_rows(path)[0]["error"] == 1.0

@@ -13,10 +13,12 @@ from scipy import stats
 from monai_gu2net.visualize import (
     bootstrap_mean_interval,
     summarize_rows,
-    summary_markdown,
+    summary_table,
+    table_markdown,
     write_summary_csv,
     write_summary_json,
 )
+from monai_gu2net.visualize.tables import jsonable
 
 
 def rows_of(errors: dict[tuple[str, str], float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:
@@ -60,7 +62,7 @@ def test_nothing_annotated_is_nan_and_never_a_score():
 
 def test_no_rows_have_no_summary():
     assert summarize_rows([]) == []
-    assert summary_markdown([]).count("\n") == 2
+    assert table_markdown(summary_table("", [])).count("\n") == 2
 
 
 def test_units_of_one_domain_are_not_mixed():
@@ -135,6 +137,10 @@ def test_the_json_has_null_for_nan_and_inf(tmp_path):
     assert content["summaries"][2]["median"] is None
 
 
+def test_numbers_in_lists_are_null_as_well_where_json_knows_none():
+    assert jsonable({"a": [1.0, math.nan, (math.inf, "x")], 2.5: None}) == {"a": [1.0, None, [None, "x"]], "2.5": None}
+
+
 def test_the_csv_has_a_line_for_each_summary(tmp_path):
     path = write_summary_csv(tmp_path / "s.csv", summarize_rows(HEAD + CHEST, thresholds={"mm": [2.5], "px": [4]}))
 
@@ -149,17 +155,20 @@ def test_the_csv_has_a_line_for_each_summary(tmp_path):
 def test_the_markdown_says_each_lines_unit():
     totals = [s for s in summarize_rows(HEAD + CHEST, thresholds=[3]) if s["landmark"] is None]
 
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in summary_markdown(totals).splitlines()]
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in table_markdown(summary_table("", totals)).splitlines()
+    ]
 
     assert [line[:2] for line in lines[2:]] == [["head", "mm"], ["chest", "px"]]
     assert lines[2][5:] == ["2.00", "2.00 to 2.00", "2.00", "0.82", "2.00", "100.0"]
     assert lines[3][5:] == ["inf", "4.00 to inf", "4.00", "0.00", "inf", "0.0"]
     assert {len(line) for line in lines} == {11}
-    assert "mm" not in summary_markdown(totals[1:])
+    assert "mm" not in table_markdown(summary_table("", totals[1:]))
 
 
 def test_a_name_cannot_break_the_markdown_table():
     landmark = summarize_rows(rows_of({("1", "left|right <b>\n`x`"): 1.0}))[1:]
 
-    assert "| left\\|right &lt;b> \\`x\\` |" in summary_markdown(landmark)
-    assert summary_markdown(landmark).count("\n") == 3
+    assert "| left\\|right &lt;b> \\`x\\` |" in table_markdown(summary_table("", landmark))
+    assert table_markdown(summary_table("", landmark)).count("\n") == 3

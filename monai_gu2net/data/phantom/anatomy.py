@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the three anatomies are made of: a pose, tissues, and landmarks found on the outlines of solids."""
+"""What the anatomies are made of: a pose, tissues, and landmarks found on the outlines of solids."""
 
 from __future__ import annotations
 

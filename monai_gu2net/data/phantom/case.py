@@ -14,7 +14,7 @@ from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.layouts.chest import CHEST_LANDMARKS
 from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 
-from . import chest, hand, head
+from . import chest, hand, head, spine
 from .anatomy import Anatomy
 from .radiograph import Technique, develop, line_integrals
 from .solids import Floats
@@ -74,9 +74,17 @@ _EXAMINATIONS = (
         gamma=1.3,
         isotropic=False,
     ),
+    Examination(
+        domain=Domain("spine", spine.LANDMARKS, (96, 256)),
+        draw=spine.draw_spine,
+        margins_mm=((40, 75), (40, 75), (15, 45), (15, 60)),
+        crops=("top", "bottom"),
+        gamma=1.1,
+        isotropic=False,
+    ),
 )
 EXAMINATIONS = {examination.domain.name: examination for examination in _EXAMINATIONS}
-"""The examinations by name of their domain."""
+"""The examinations by name of their domain; a case's seed has the domain's number in it: new ones go to the end."""
 
 BORDERS = ("left", "right", "top", "bottom")
 CROPPED_SHARE = 0.1
@@ -87,7 +95,7 @@ def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.
     """Draw one radiograph.
 
     Args:
-        domain: "head", "hand" or "chest".
+        domain: "head", "hand", "chest" or "spine".
         seed: seed of the whole phantom, at least 0.
         index: number of the case, at least 0; each case has its own random numbers.
 

@@ -42,12 +42,12 @@ def make_phantom(
     Args:
         folder: where to write; made if it does not exist.
         cases: cases of each domain by split ("training", "validation", "test"); by default `DEFAULT_CASES`.
-        domains: some of "head", "hand" and "chest".
+        domains: some of "head", "hand", "chest" and "spine".
         seed: seed of everything, at least 0.
         progress: whether to show a progress bar on the standard error.
 
     Returns:
-        The datalist, ``folder/datalist.json``. Head and chest carry a spacing with every case; the hand gives
+        The datalist, ``folder/datalist.json``. Head, chest and spine carry a spacing with every case; the hand gives
         a reference length between the two ends of the wrist instead. A landmark that a patient lacks, or that
         lies outside the image, is null.
 

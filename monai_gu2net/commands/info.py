@@ -1,0 +1,48 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``info``: what a checkpoint holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.networks import ModelCard
+
+__all__ = ["add", "calibration_lines"]
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    command = add_command(commands, "info", "say what a checkpoint holds", run=_run)
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("--json", action="store_true", help="all of it, as JSON")
+
+
+def calibration_lines(card: ModelCard) -> list[str]:
+    """A line for each domain that is calibrated."""
+    return [
+        f"{name}: calibrated by {known['landmarks']} landmarks of {known['images']} images, "
+        f"{known['views']} view(s) by {known['members']} model(s)"
+        for name, known in card.calibration.items()
+    ]
+
+
+def _run(options: argparse.Namespace) -> int:
+    card = ModelCard.load(options.checkpoint)
+    if options.json:
+        say(json.dumps(card.state_dict(), indent=1))
+        return 0
+    say(f"{card.network['name']}, targets with sigma {card.sigma:g} px")
+    for name, domain in card.domains.items():
+        size = " x ".join(map(str, domain.size))
+        say(f"{name}: {len(domain.landmarks)} landmarks, input {size}, unit {domain.unit}")
+        say("  " + ", ".join(domain.landmarks))
+    for line in calibration_lines(card):
+        say(line)
+    for key, value in card.provenance.items():
+        say(f"{key}: {value}")
+    return 0

@@ -1,0 +1,107 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from monai_gu2net.data import SPLITS
+from monai_gu2net.visualize import PROTOCOLS, Protocol, named_protocol
+
+__all__ = [
+    "add_case_options",
+    "add_checkpoint_options",
+    "add_output_dir",
+    "add_protocol_options",
+    "protocol_of",
+    "spacing",
+]
+
+
+def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
+    """Add the models (``checkpoints``), the views of each image and the device."""
+    command.add_argument(
+        "-m",
+        "--checkpoint",
+        dest="checkpoints",
+        required=True,
+        action="append",
+        type=Path,
+        metavar="MODEL",
+        help="a trained model.pt; given several times, the models' heatmaps are averaged",
+    )
+    command.add_argument(
+        "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
+    )
+    command.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
+    )
+
+
+def add_output_dir(command: argparse.ArgumentParser) -> None:
+    """Add the folder of the results."""
+    command.add_argument("-o", "--output-dir", required=True, type=Path, help="where the results go")
+
+
+def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str, which: str) -> None:
+    """Add what says which annotated cases are taken.
+
+    Args:
+        command: the parser.
+        cases: what they are, in words.
+        split: the split taken by default.
+        which: cases it should have, in words.
+    """
+    command.add_argument("--datalist", type=Path, help=f"{cases}; by default --dataset-dir, or the phantom")
+    command.add_argument("--dataset-dir", type=Path, help="a folder with a datalist.json or a known layout")
+    command.add_argument("--split", choices=SPLITS, default=split, help=f"{which} (default %(default)s)")
+    command.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these")
+
+
+def add_protocol_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`protocol_of` reads."""
+    command.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default="original",
+        help="original: sub-pixel, in pixels of the files times their spacing; paper: whole pixels of the paper's "
+        "grids (default %(default)s)",
+    )
+    command.add_argument(
+        "--leave-out",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DOMAIN:LANDMARK",
+        help="landmarks that do not count, such as head:soft_tissue_pogonion",
+    )
+    command.add_argument("--strict", action="store_true", help="detected below a threshold (<) instead of up to it")
+
+
+def protocol_of(options: argparse.Namespace) -> Protocol:
+    """The protocol that a command's options ask for.
+
+    Raises:
+        ValueError: what is left out is not DOMAIN:LANDMARK.
+    """
+    left_out: dict[str, list[str]] = {}
+    for text in options.leave_out:
+        domain, colon, landmark = text.partition(":")
+        if not (domain and colon and landmark):
+            raise ValueError(f"--leave-out must be DOMAIN:LANDMARK; got {text!r}. Name both.")
+        left_out.setdefault(domain, []).append(landmark)
+    return named_protocol(options.protocol, strict=options.strict, left_out=left_out)
+
+
+def spacing(text: str) -> tuple[float, float] | str:
+    """``MM[,MM]`` as mm per pixel along x and y; ``unknown`` stays that word."""
+    if text == "unknown":
+        return text
+    numbers = [float(part) for part in text.split(",")]
+    if len(numbers) > 2 or not all(number > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
+    return numbers[0], numbers[-1]

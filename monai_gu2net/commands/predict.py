@@ -1,0 +1,65 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``predict``: find landmarks in images without ground truth."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from monai_gu2net.commands.command import add_command, list_failures, say
+from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, spacing
+from monai_gu2net.data import is_image
+from monai_gu2net.engines import predict_images
+from monai_gu2net.transforms.save import FORMATS
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    command = add_command(commands, "predict", "find the landmarks in images without ground truth", run=_run)
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or a folder of them")
+    add_checkpoint_options(command)
+    add_output_dir(command)
+    command.add_argument("--domain", help="which of the model's domains the images are of")
+    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]", help="mm per pixel of the images")
+    command.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        help="below it a landmark is absent (default %(default)s)",
+    )
+    command.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files per image (default: all)"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    images: list[Path] = []
+    for path in options.images:
+        images += sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else [path]
+    if not images:
+        raise ValueError(
+            f"IMAGE must be image files or a folder of them; got none in {options.images}. Check the path."
+        )
+    if options.spacing == "unknown":
+        raise ValueError("--spacing must be mm per pixel; got 'unknown'. Leave it out.")
+    with tqdm(total=len(images), desc="predicting", unit="image") as bar:
+        rows, failures = predict_images(
+            options.checkpoints,
+            images,
+            output_dir=options.output_dir,
+            domain=options.domain,
+            spacing=options.spacing,
+            min_confidence=options.min_confidence,
+            views=options.views,
+            formats=options.formats,
+            device=options.device,
+            on_case=lambda count: bar.update(),
+        )
+    say(f"Wrote {len(rows)} landmarks of {len(images) - len(failures)} images to {options.output_dir}")
+    return list_failures(failures, any_done=bool(rows))

@@ -1,0 +1,100 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``prepare``: a datalist from dataset folders."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.options import spacing
+from monai_gu2net.data import SPLITS, Datalist, Domain, make_phantom
+from monai_gu2net.data.layouts import LAYOUTS, read_layout
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    shown = "\n".join(f"  {name:8} {look}" for name, look in LAYOUTS.items())
+    command = add_command(
+        commands,
+        "prepare",
+        "make a datalist from dataset folders",
+        run=_run,
+        epilog=f"Layouts:\n{shown}\n"
+        "One SOURCE per call takes the options; then merge: prepare a.json b.json -o all.json",
+    )
+    command.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a dataset folder, a datalist to merge in, or 'phantom'"
+    )
+    command.add_argument(
+        "-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)"
+    )
+    command.add_argument("--name", help="what results call the data; by default the output folder's name")
+    command.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
+    command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
+    command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
+    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
+    command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
+    command.add_argument(
+        "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
+    )
+    command.add_argument("--test", type=_amount, help="patients of the test part, where the layout has no official one")
+    command.add_argument(
+        "--draw-test",
+        action="store_true",
+        default=None,
+        help="draw the test part (hand, chest) instead of taking the end of the order",
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.sources == ["phantom"]:
+        say(f"Wrote {make_phantom(options.output, seed=options.seed)}")
+        return 0
+    parts = [_source(Path(source), options) for source in options.sources]
+    domains = {name: domain for part in parts for name, domain in part.domains.items()}
+    if len(domains) != sum(len(part.domains) for part in parts):
+        raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
+    splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
+    data = Datalist(options.name or options.output.resolve().parent.name, domains, **splits)
+    data.save(options.output)
+    for name, domain in domains.items():
+        counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
+        say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {domain.unit}")
+    say(f"Wrote {options.output}")
+    return 0
+
+
+def _source(path: Path, options: argparse.Namespace) -> Datalist:
+    if path.is_file():
+        return Datalist.load(path)
+    domain, splits = _layout(path, options)
+    return Datalist(domain.name, {domain.name: domain}, splits["training"], splits["validation"], splits["test"])
+
+
+def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, Any]]:
+    return read_layout(
+        path,
+        layout=options.layout,
+        domain=options.domain,
+        size=options.size,
+        spacing="default" if options.spacing is None else options.spacing,
+        annotator=options.annotator,
+        validation=options.validation,
+        test=options.test,
+        seed=options.seed,
+        drawn=options.draw_test,
+    )
+
+
+def _size(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.lower().split("x"))
+
+
+def _amount(text: str) -> int | float:
+    return int(text) if text.isdigit() else float(text)
