@@ -312,3 +312,23 @@ def test_a_calibrated_model_says_so_and_is_written_beside_the_first(
     assert main(["info", str(new)]) == 0
     assert line in capsys.readouterr().out
     assert ModelCard.load(model).calibration == {}
+
+
+def test_calibrating_lists_the_cases_that_cannot_be_read(
+    model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Datalist.load(tiny_phantom).only(["head"])
+    (tmp_path / "torn.png").write_text("no image")
+    torn = {**data.validation[0], "image": str(tmp_path / "torn.png"), "case": "torn", "patient": "torn"}
+    path = Datalist("torn", data.domains, validation=[torn, *data.validation]).save(tmp_path / "data.json")
+    arguments = ["calibrate", "-m", str(model), "--datalist", str(path), "-o", str(tmp_path / "new.pt")]
+    assert main(arguments) == 1
+    shown = capsys.readouterr()
+    assert "failed: head torn: torn.png must be a whole picture" in shown.err
+    assert f"Wrote {tmp_path / 'new.pt'}" in shown.out
+
+
+def test_a_device_that_is_not_there_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["evaluate", "-m", str(model), "-o", "x", "--device", "cuda:99"])
+    assert "--device: must be a device of this machine; got 'cuda:99'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.info import calibration_lines
 from monai_gu2net.commands.options import add_case_options, add_checkpoint_options
 from monai_gu2net.data import open_data
@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
         options.datalist, options.dataset_dir, domains=options.domains, phantom_dir=written.parent / "phantom"
     )
     with tqdm(total=len(getattr(data, options.split)), desc="calibrating", unit="case") as bar:
-        calibrate_model(
+        written, failures = calibrate_model(
             options.checkpoints,
             data,
             split=options.split,
@@ -48,4 +48,4 @@ def _run(options: argparse.Namespace) -> int:
     for line in calibration_lines(ModelCard.load(written)):
         say(line)
     say(f"Wrote {written}")
-    return 0
+    return list_failures(failures, any_done=True)

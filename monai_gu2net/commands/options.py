@@ -38,7 +38,7 @@ def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
         "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
     )
     command.add_argument(
-        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
+        "--device", type=_device, default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
     )
 
 
@@ -105,3 +105,12 @@ def spacing(text: str) -> tuple[float, float] | str:
     if len(numbers) > 2 or not all(number > 0 for number in numbers):
         raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
     return numbers[0], numbers[-1]
+
+
+def _device(text: str) -> str:
+    """A device that is there."""
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError) as error:  # a build without CUDA raises an AssertionError
+        raise argparse.ArgumentTypeError(f"must be a device of this machine; got {text!r} ({error})") from error
+    return text

@@ -34,7 +34,7 @@ def calibrate_model(
     required: bool = True,
     device: str | torch.device = "cpu",
     on_case: Callable[[int], None] = lambda count: None,
-) -> Path:
+) -> tuple[Path, list[dict[str, str]]]:
     """Measure a model's errors against the spread of its heatmaps, and write what follows into its card.
 
     Args:
@@ -52,7 +52,8 @@ def calibrate_model(
         on_case: called with the number of cases done, after each.
 
     Returns:
-        The checkpoint written, whole or not at all; the first model's where nothing was.
+        The checkpoint written, whole or not at all (the first model's where nothing was), and the cases that could not
+        be read, as :func:`~monai_gu2net.engines.run_cases` gives them.
 
     Raises:
         ValueError: the split is not known or empty, or has no annotated case that can be read though one is required;
@@ -65,7 +66,7 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     network, card, cases = model_and_cases(paths, data, split=split, device=device)
-    rows, _ = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
+    rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     calibration = {}
     for name, domain in card.domains.items():
         shape = (-1, len(domain.landmarks))  # rows come case by case, with all of a domain's landmarks in order
@@ -91,5 +92,5 @@ def calibrate_model(
         if required:
             raise ValueError(f"{missing_cases} Choose another split.")
         _log.warning("%s The model is not calibrated.", missing_cases)
-        return paths[0]
-    return save_calibration(paths[0], calibration, output=output)
+        return paths[0], failures
+    return save_calibration(paths[0], calibration, output=output), failures

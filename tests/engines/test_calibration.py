@@ -49,7 +49,7 @@ def model(data: Datalist, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def calibrated(model: Path, data: Datalist) -> Path:
-    return calibrate_model(model, data, split="training", output=model.with_name("calibrated.pt"))
+    return calibrate_model(model, data, split="training", output=model.with_name("calibrated.pt"))[0]
 
 
 def test_the_card_gets_what_the_errors_over_the_spreads_say(model: Path, calibrated: Path, data: Datalist) -> None:
@@ -79,7 +79,7 @@ def test_nothing_else_of_the_checkpoint_changes(model: Path, calibrated: Path) -
 
 
 def test_domains_without_cases_keep_their_calibration(calibrated: Path, data: Datalist, tmp_path: Path) -> None:
-    again = calibrate_model(calibrated, data.only(["head"]), split="test", output=tmp_path / "again.pt")
+    again, _ = calibrate_model(calibrated, data.only(["head"]), split="test", output=tmp_path / "again.pt")
     before, after = ModelCard.load(calibrated).calibration, ModelCard.load(again).calibration
     assert after["chest"] == before["chest"]
     assert after["head"] != before["head"]
@@ -104,7 +104,7 @@ def test_predictions_of_another_kind_get_no_radius(calibrated: Path, caplog: pyt
 
 
 def test_views_and_models_are_calibrated_together(model: Path, data: Datalist, tmp_path: Path) -> None:
-    both = calibrate_model([model, model], data.only(["head"]), views=2, output=tmp_path / "both.pt")
+    both, _ = calibrate_model([model, model], data.only(["head"]), views=2, output=tmp_path / "both.pt")
     assert set(calibrations_of(ModelCard.load(both), views=2, members=2)) == {"head"}
 
 
@@ -123,7 +123,9 @@ def test_a_split_without_annotations_is_refused_or_warned_of(
     with pytest.raises(ValueError, match="Split 'validation' of 'bare' must have annotated cases"):
         calibrate_model(model, bare)
     before = model.read_bytes()
-    assert calibrate_model(model, bare, required=False, output=tmp_path / "none.pt") == model
+    path, failures = calibrate_model(model, bare, required=False, output=tmp_path / "none.pt")
+    assert path == model
+    assert [(failure["domain"], failure["case"]) for failure in failures] == [(cases[0]["domain"], cases[0]["case"])]
     assert "must have annotated cases that can be read; got none. The model is not calibrated." in caplog.text
     assert model.read_bytes() == before
     assert not (tmp_path / "none.pt").exists()
