@@ -4,7 +4,8 @@
 
     python bundles/make.py [FOLDER]
 
-The template is what to edit; a test keeps the bundles equal to what this writes. Weights (``models/``) are not touched.
+The template is what to edit, and ``results.json`` for what the weights reached on test images; a test keeps the bundles
+equal to what this writes. Weights (``models/``) are not touched.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def make_bundle(name: str, folder: Path) -> None:
         "channels": len(landmarks),
         "channel_def": {str(i): landmark for i, landmark in enumerate(landmarks)},
         "version": __version__,
+        "eval_metrics": json.loads((HERE / "results.json").read_text(encoding="utf-8")).get(name, {}),
     }
     words = {
         "domain_name": domain,
