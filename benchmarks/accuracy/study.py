@@ -7,7 +7,7 @@
 
 A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and
 ``variants`` (name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for
-all). The others are compared with the first variant, by a paired bootstrap over images.
+all, with as many batches of it). The others are compared with the first variant, by a paired bootstrap over images.
 
 With ``--folds K`` the test part is never touched: the patients of the training part are divided into K folds of each
 domain, each fold is predicted by a model trained on the others, and the datalist's validation part chooses the epoch.
@@ -73,7 +73,10 @@ def main() -> None:
             for place, part in parts.items():
                 for mix in [[domain] for domain in part.domains] if apart else [list(part.domains)]:
                     folder = options.output / _slug(name) / f"seed{seed}" / place / ("-".join(mix) if apart else "all")
-                    done = train(part.only(mix), folder, {**overrides, **variant, "seed": seed})
+                    settings = {**overrides, **variant, "seed": seed}
+                    if apart:
+                        settings["batches_per_epoch"] = own_batches(part, mix[0], settings)
+                    done = train(part.only(mix), folder, settings)
                     rows += read_rows(folder / "report" / "landmarks.csv")
                     seconds += done["seconds"]
                     parameters += done["parameters"] if place == next(iter(parts)) else 0
@@ -115,6 +118,14 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
             f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held
         )
     return parts
+
+
+def own_batches(data: Datalist, domain: str, settings: Mapping[str, Any]) -> int:
+    """As many batches of a domain as an epoch of one model for all domains has of it."""
+    temperature = settings.get("temperature", json.loads(CONFIG.read_text(encoding="utf-8"))["temperature"])
+    sizes = {name: sum(case["domain"] == name for case in data.training) for name in data.domains}
+    share = sizes[domain] ** temperature / sum(size**temperature for size in sizes.values())
+    return max(1, round(share * settings["batches_per_epoch"]))
 
 
 def train(data: Datalist, folder: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
