@@ -347,3 +347,28 @@ def test_a_domain_is_added_without_forgetting_the_others(tiny_phantom: Path, tmp
     assert "foot" in card.calibration
     with pytest.raises(ValueError, match=r"must have a domain that is new to the model's .*got \['foot'\]"):
         add_domain(path, new, output_dir=tmp_path / "again", config_file=config("gu2net", "train.json"))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "domains"),
+    [("gu2net", ["head", "hand", "chest"]), ("gu2net_spine", ["head", "hand", "chest", "spine"])],
+)
+def test_the_weights_that_ship_describe_themselves(bundle: str, domains: list[str]) -> None:
+    path = BUNDLES / bundle / "models" / "model.pt"
+    assert path.stat().st_size <= 20_000_000
+    network, card = load_model(path)
+    assert list(card.domains) == domains
+    assert set(card.calibration) == set(domains)
+    metrics = json.loads(Path(config(bundle, "metadata.json")).read_text())["eval_metrics"]
+    assert set(metrics) == set(domains)
+    for name in domains:
+        image = torch.zeros(1, 1, *card.domains[name].size)
+        assert network(image, name).shape == (1, len(card.domains[name].landmarks), *card.domains[name].size)
+
+
+def test_adding_the_spine_left_the_shipped_models_other_domains_as_they_were() -> None:
+    first, _ = load_model(BUNDLES / "gu2net" / "models" / "model.pt")
+    second, _ = load_model(BUNDLES / "gu2net_spine" / "models" / "model.pt")
+    image = torch.randn(1, 1, 64, 80)
+    for name in ("head", "hand", "chest"):
+        assert torch.equal(first(image, name), second(image, name))
