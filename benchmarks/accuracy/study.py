@@ -67,9 +67,10 @@ def main() -> None:
     for name, variant in variants.items():
         apart = variant.pop("apart", False)
         by_seed = []
+        seconds = 0.0
         for seed in options.seeds:
             rows: Rows = []
-            seconds, parameters = 0.0, 0
+            parameters = 0
             for place, part in parts.items():
                 for mix in [[domain] for domain in part.domains] if apart else [list(part.domains)]:
                     folder = options.output / _slug(name) / f"seed{seed}" / place / ("-".join(mix) if apart else "all")
@@ -122,10 +123,13 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
 
 def own_batches(data: Datalist, domain: str, settings: Mapping[str, Any]) -> int:
     """As many batches of a domain as an epoch of one model for all domains has of it."""
-    temperature = settings.get("temperature", json.loads(CONFIG.read_text(encoding="utf-8"))["temperature"])
+    settings = {**json.loads(CONFIG.read_text(encoding="utf-8")), **settings}
+    temperature = settings["temperature"]
+    # without a number of batches an epoch has as many as cover the data
+    total = settings["batches_per_epoch"] or -(-len(data.training) // settings["batch_size"])
     sizes = {name: sum(case["domain"] == name for case in data.training) for name in data.domains}
     share = sizes[domain] ** temperature / sum(size**temperature for size in sizes.values())
-    return max(1, round(share * settings["batches_per_epoch"]))
+    return max(1, round(share * total))
 
 
 def train(data: Datalist, folder: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def mean_over_seeds(by_seed: Sequence[Rows]) -> Rows:
         return by_seed[0]
     key = ("domain", "case", "landmark")
     tables = [{tuple(row[k] for k in key): row["error"] for row in rows} for rows in by_seed]
-    blank = {"predicted_x": np.nan, "predicted_y": np.nan, "confidence": np.nan, "radius": np.nan}
+    blank = {"predicted_x": np.nan, "predicted_y": np.nan, "confidence": np.nan, "radius": np.nan, "presence": np.nan}
     return [
         {**row, **blank, "error": float(np.mean([table[tuple(row[k] for k in key)] for table in tables]))}
         for row in by_seed[0]
