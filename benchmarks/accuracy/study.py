@@ -7,7 +7,8 @@
 
 A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and
 ``variants`` (name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for
-all, with as many batches of it). The others are compared with the first variant, by a paired bootstrap over images.
+all, with as many batches of it; ``"config_file"`` names a file beside the study that is merged into the bundle's
+configuration). The others are compared with the first variant, by a paired bootstrap over images.
 
 With ``--folds K`` the test part is never touched: the patients of the training part are divided into K folds of each
 domain, each fold is predicted by a model trained on the others, and the datalist's validation part chooses the epoch.
@@ -66,6 +67,8 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name, variant in variants.items():
         apart = variant.pop("apart", False)
+        if "config_file" in variant:
+            variant["config_file"] = [str(CONFIG), str(options.study.resolve().parent / variant["config_file"])]
         by_seed = []
         seconds = 0.0
         for seed in options.seeds:
