@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib.util
 import random
+import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,14 @@ import torch
 from hypothesis import settings
 
 from monai_gu2net.data import make_phantom
+
+# importlib's import mode has no place for modules that tests share: they import it as dicom_files
+_spec = importlib.util.spec_from_file_location("dicom_files", Path(__file__).parent / "dicom" / "dicom_files.py")
+assert _spec is not None
+assert _spec.loader is not None
+dicom_files = importlib.util.module_from_spec(_spec)
+sys.modules["dicom_files"] = dicom_files
+_spec.loader.exec_module(dicom_files)
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("reproducible")
@@ -34,6 +45,12 @@ def tiny_phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The phantom's datalist with a few cases of each domain; its folder is not to be written to."""
     folder = tmp_path_factory.mktemp("phantom")
     return make_phantom(folder, cases={"training": 4, "validation": 1, "test": 2}, progress=False)
+
+
+@pytest.fixture(scope="session")
+def make_dicom() -> Callable[..., Path]:
+    """Writes a computed radiograph: ``make_dicom(path, pixels, photometric=..., ImagerPixelSpacing=[0.1, 0.1])``."""
+    return dicom_files.make_dicom
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,82 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The modality LUT: from stored values to those of the modality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from monai_gu2net.dicom.limits import DicomError
+
+__all__ = ["modality_values"]
+
+
+def modality_values(image: Dataset, *, signed: bool, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from stored values to modality values that a dataset declares.
+
+    ModalityLUTSequence goes before RescaleSlope and RescaleIntercept; without any of them values stay. Of slope and
+    intercept one may be missing (1, 0). A negative slope is a reversal that the file asks for, and is applied.
+
+    Args:
+        image: the dataset.
+        signed: whether stored values are; the first value of a LUT is of the same kind.
+        name: the file's name, for errors.
+
+    Returns:
+        From int64 to float64 or integers, any shape.
+
+    Raises:
+        DicomError: the slope is 0 or no number, the intercept is none, or the LUT is broken.
+
+    Source: DICOM PS3.3, C.11.1.
+    """
+    if image.get("ModalityLUTSequence"):
+        return _lut(image, signed, name)
+    slope = _finite(image, "RescaleSlope", 1.0, name)
+    intercept = _finite(image, "RescaleIntercept", 0.0, name)
+    if slope == 0:
+        raise DicomError(f"{name}: RescaleSlope must not be 0; got 0. Export the image again.")
+    if (slope, intercept) == (1.0, 0.0):
+        return lambda stored: stored
+    return lambda stored: stored * slope + intercept
+
+
+def _finite(image: Dataset, keyword: str, default: float, name: str) -> float:
+    if keyword not in image:
+        return default
+    value: Any = image.get(keyword)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DicomError(f"{name}: {keyword} must be one finite number; it is not. Export the image again.")
+    return number
+
+
+def _lut(image: Dataset, signed: bool, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    item = image.ModalityLUTSequence[0]
+    order = "little" if getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True) else "big"
+    try:
+        count, first, bits = _words(item.get("LUTDescriptor"), order)
+        count, first = count or 65536, (first + 2**15) % 2**16 - 2**15 if signed else first % 2**16
+        table = np.array(_words(item.get("LUTData"), order)) % 2**16
+        if bits == 8 and len(table) == (count + 1) // 2:  # two entries a word
+            table = np.stack([table % 256, table // 256], axis=1).ravel()[:count]
+    except (TypeError, ValueError):
+        count, first, table = 0, 0, np.empty(0)
+    if not 0 < count == len(table):
+        raise DicomError(f"{name}: a modality LUT must be whole; it is not. Export the image again.")
+    return lambda stored: table[np.clip(stored - first, 0, count - 1)]
+
+
+def _words(value: Any, order: str) -> list[int]:
+    """16-bit words, which pydicom gives as numbers or, where their type is left open, as bytes."""
+    if isinstance(value, bytes):
+        return np.frombuffer(value, dtype="<u2" if order == "little" else ">u2").astype(np.int64).tolist()
+    return [int(part) for part in (value if isinstance(value, Sequence) else [value])]

@@ -1,0 +1,186 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Landmarks as a Grayscale Softcopy Presentation State, which shows them on the image in a viewer."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydicom.dataset import Dataset
+from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
+
+from monai_gu2net.dicom.derived_uid import derived_uid
+from monai_gu2net.dicom.display import add_display
+from monai_gu2net.dicom.limits import DicomError
+from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.dicom.study_object import (
+    checked_landmarks,
+    dicom_text,
+    image_reference,
+    object_in_study,
+    require_writers,
+    write_whole,
+)
+from monai_gu2net.landmarks import LandmarkSet
+
+__all__ = ["LANDMARK_LAYER", "RADIUS_LAYER", "write_presentation_state"]
+
+LANDMARK_LAYER, RADIUS_LAYER = "LANDMARKS", "RADIUS"
+_SERIES_NUMBER = 9802
+_MAX_TEXT = 1024  # characters of a value of type ST (PS3.5, 6.2)
+
+
+def write_presentation_state(
+    path: str | os.PathLike[str],
+    landmarks: LandmarkSet,
+    *,
+    header: Dataset,
+    radius_px: ArrayLike | None = None,
+    model: str,
+    model_version: str,
+    sop_instance_uid: str | None = None,
+    now: datetime | None = None,
+) -> Path:
+    """Write the landmarks of an image as a presentation state of its study, in a series of its own.
+
+    The layer "LANDMARKS" has a POINT, a cross and the name of each landmark that is present; the layer "RADIUS" circles
+    of the radii given. The image is shown as it would be without it: its modality LUT, first window or VOI LUT, shutter
+    and polarity are stated again, for a presentation state replaces all of them.
+
+    Args:
+        path: the file; written whole or not at all.
+        landmarks: N points in the frame "index", 2-D.
+        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        radius_px: (N,) radius in pixels, or (N, 2) half axes along x and y where the pixels are not square; NaN: none.
+        model: name of what found the landmarks.
+        model_version: its version.
+        sop_instance_uid: of the presentation state. By default it is derived from the image, the model and all that is
+            shown, so that the same result is the same object and another result is another one.
+        now: when it is made, in local time; by default now.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: the packages that write DICOM are not installed.
+        DicomError: the header does not say which image this is, or the image is not grey.
+        ValueError: the landmarks are in mm or 3-D, a name cannot be written in DICOM, or radii have another shape.
+
+    Source: DICOM PS3.3, A.33.1 and C.10.5: coordinates count from the image's top left corner, so that the first
+    pixel's centre is at 0.5; C.11.6: polarity is that of the presentation LUT alone.
+    """
+    require_writers()
+    path = Path(path)
+    checked_landmarks(landmarks)
+    axes = _half_axes(radius_px, len(landmarks.names))
+    content = repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))
+    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "PR", content)
+    state = object_in_study(
+        header,
+        name=path.name,
+        sop_class_uid=GrayscaleSoftcopyPresentationStateStorage,
+        modality="PR",
+        series_number=_SERIES_NUMBER,
+        series_description="Landmarks, to be shown",
+        model=model,
+        model_version=model_version,
+        sop_instance_uid=uid,
+        now=now or datetime.now(),
+    )
+    if header.get("SamplesPerPixel", 1) != 1 or not header.get("Rows") or not header.get("Columns"):
+        raise DicomError(
+            f"{path.name}: the image of a grayscale presentation state must have rows and columns of one grey sample; "
+            "it has not. Write a structured report alone."
+        )
+    state.PresentationCreationDate = state.InstanceCreationDate
+    state.PresentationCreationTime = state.InstanceCreationTime
+    state.ContentLabel = "LANDMARKS"
+    state.ContentDescription = dicom_text(f"Landmarks found by {model} {model_version}")
+    state.ContentCreatorName = None
+    series = Dataset()
+    series.SeriesInstanceUID, series.ReferencedImageSequence = header.SeriesInstanceUID, [image_reference(header)]
+    state.ReferencedSeriesSequence = [series]
+    with silent_pydicom():
+        add_display(state, header)
+    _add_graphics(state, landmarks, axes, header)
+    return write_whole(path, state)
+
+
+def _half_axes(radius_px: ArrayLike | None, count: int) -> np.ndarray:
+    """(N, 2) half axes; NaN: none."""
+    axes = np.full((count, 2), np.nan) if radius_px is None else np.asarray(radius_px, dtype=np.float64)
+    if axes.shape not in ((count,), (count, 2)):
+        raise ValueError(
+            f"radius_px must have shape ({count},) or ({count}, 2), for each landmark; got {axes.shape}. "
+            "Give NaN where there is none."
+        )
+    return np.repeat(axes[:, None], 2, axis=1) if axes.ndim == 1 else axes
+
+
+def _add_graphics(state: Dataset, landmarks: LandmarkSet, axes: np.ndarray, header: Dataset) -> None:
+    """Graphic Annotation and Graphic Layer (PS3.3, C.10.5 and C.10.7)."""
+    arm = max(3.0, 0.004 * max(int(header.Rows), int(header.Columns)))
+    marks, texts, circles = [], [], []
+    for row in np.flatnonzero(landmarks.present):
+        x, y = landmarks.points[row] + 0.5
+        marks.append(_graphic("POINT", [(x, y)]))
+        marks.append(_graphic("POLYLINE", [(x - arm, y), (x + arm, y), (x, y), (x, y - arm), (x, y + arm)]))
+        texts.append(_text(landmarks.names[row], (x + 1.5 * arm, y)))
+        if np.isfinite(axes[row]).all() and (axes[row] > 0).all():
+            circles.append(_outline(x, y, *axes[row]))
+    annotations, layers = [], []
+    for order, (layer, what, graphics, labels) in enumerate(
+        (
+            (LANDMARK_LAYER, "Landmarks and their names", marks, texts),
+            (RADIUS_LAYER, "Radius that holds 90 percent of such landmarks", circles, []),
+        ),
+        start=1,
+    ):
+        if not graphics:
+            continue
+        annotation = Dataset()
+        annotation.ReferencedImageSequence = [image_reference(header)]
+        annotation.GraphicLayer = layer
+        annotation.GraphicObjectSequence = graphics
+        if labels:
+            annotation.TextObjectSequence = labels
+        annotations.append(annotation)
+        item = Dataset()
+        item.GraphicLayer, item.GraphicLayerOrder, item.GraphicLayerDescription = layer, order, what
+        layers.append(item)
+    if annotations:
+        state.GraphicAnnotationSequence, state.GraphicLayerSequence = annotations, layers
+
+
+def _graphic(kind: str, points: list[tuple[float, float]]) -> Dataset:
+    graphic = Dataset()
+    graphic.GraphicAnnotationUnits = "PIXEL"
+    graphic.GraphicDimensions = 2
+    graphic.NumberOfGraphicPoints = len(points)
+    graphic.GraphicData = [float(value) for point in points for value in point]
+    graphic.GraphicType = kind
+    if kind in ("CIRCLE", "ELLIPSE"):
+        graphic.GraphicFilled = "N"
+    return graphic
+
+
+def _outline(x: float, y: float, half_x: float, half_y: float) -> Dataset:
+    """A circle by centre and a point on it, or an ellipse by the ends of its major and minor axis."""
+    if np.isclose(half_x, half_y, rtol=1e-4):
+        return _graphic("CIRCLE", [(x, y), (x + half_x, y)])
+    ends = [[(x - half_x, y), (x + half_x, y)], [(x, y - half_y), (x, y + half_y)]]
+    major, minor = ends if half_x > half_y else ends[::-1]
+    return _graphic("ELLIPSE", [*major, *minor])
+
+
+def _text(text: str, anchor: tuple[float, float]) -> Dataset:
+    item = Dataset()
+    item.AnchorPointAnnotationUnits = "PIXEL"
+    item.UnformattedTextValue = text[:_MAX_TEXT]
+    item.AnchorPoint = [float(value) for value in anchor]
+    item.AnchorPointVisibility = "N"
+    return item
