@@ -11,6 +11,8 @@ from monai_gu2net.visualize.compare_report import comparison_notes, difference_t
 from monai_gu2net.visualize.coverage import draw_reliability, radii_px, summarize_coverage
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors, draw_learning_curve
 from monai_gu2net.visualize.document import Document, Section, Table, render_markdown, table_markdown
+from monai_gu2net.visualize.measured import MeasuredCase, measure_rows, write_measurements
+from monai_gu2net.visualize.measured_report import compare_measurements
 from monai_gu2net.visualize.overlay import draw_landmarks
 from monai_gu2net.visualize.page import write_page
 from monai_gu2net.visualize.paired_bootstrap import paired_bootstrap
@@ -29,12 +31,14 @@ __all__ = [
     "Comparison",
     "Document",
     "Grid",
+    "MeasuredCase",
     "Protocol",
     "Section",
     "Table",
     "annotator_rows",
     "bootstrap_mean_interval",
     "checked_rows",
+    "compare_measurements",
     "compare_rows",
     "compare_with_first",
     "comparison_notes",
@@ -48,6 +52,7 @@ __all__ = [
     "draw_learning_curve",
     "draw_reliability",
     "figure_pixels",
+    "measure_rows",
     "named_protocol",
     "paired_bootstrap",
     "radii_px",
@@ -62,6 +67,7 @@ __all__ = [
     "summary_table",
     "table_markdown",
     "write_comparison",
+    "write_measurements",
     "write_page",
     "write_report",
     "write_rows",

@@ -60,7 +60,7 @@ class Grid:
         if self.scale == "px":
             return f"{pixels}, in its pixels"
         if self.scale == "file":
-            return f"{pixels}, in mm where the file's spacing is known"
+            return f"{pixels}, times its spacing where that is known"
         return f"{pixels}, {self.scale[0]:g} x {self.scale[1]:g} mm per pixel"
 
 

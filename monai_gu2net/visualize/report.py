@@ -16,6 +16,8 @@ from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_c
 from monai_gu2net.visualize.coverage import coverage_section
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
 from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
+from monai_gu2net.visualize.measured import Measurements
+from monai_gu2net.visualize.measured_report import measurement_sections
 from monai_gu2net.visualize.page import write_page
 from monai_gu2net.visualize.pictures import save_figure
 from monai_gu2net.visualize.protocol import ORIGINAL, Protocol
@@ -41,6 +43,7 @@ def write_report(
     protocol: Mapping[str, str] | None = None,
     annotators: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
+    measurements: Measurements | None = None,
     failures: Sequence[Mapping[str, str]] = (),
     worst: int = 6,
 ) -> Path:
@@ -52,8 +55,9 @@ def write_report(
     errors or leaves landmarks out), ``summary.csv``,
     ``summary.json``, ``curves.png``, ``per_landmark_DOMAIN.png``, ``overlays/DOMAIN_CASE.png`` and
     ``overlays.png``, all of them on one page; ``coverage.json`` and ``coverage.png`` where
-    the rows have radii. Each is written whole or not at all. What needs annotated
-    landmarks is left out where there are none; of such a domain the first cases are drawn. Volumes are not.
+    the rows have radii; ``measurements.csv`` and ``measurements.json`` where there is anything to measure. Each is
+    written whole or not at all. What needs annotated landmarks is left out where there are none; of such a domain the
+    first cases are drawn. Volumes are not.
 
     Args:
         folder: where the files go; it is made.
@@ -64,6 +68,7 @@ def write_report(
         protocol: what else makes the numbers comparable, by heading: model, data.
         annotators: rows of each comparison of annotators, see :func:`~monai_gu2net.visualize.annotator_rows`.
         calibrations: by domain, those that the rows' radii come from.
+        measurements: by domain, see :func:`~monai_gu2net.visualize.measure_rows`; by default the built-in ones.
         failures: cases without result: ``case``, ``domain``, ``reason``.
         worst: number of worst cases to draw in each domain, by their mean error; 0: no pictures of cases.
 
@@ -81,7 +86,8 @@ def write_report(
     for row in checked:
         groups.setdefault((row["domain"], row["unit"]), []).append(row)
     summaries = summarize_rows(checked, thresholds=scoring.thresholds, strict=scoring.strict)
-    apart = _annotators(annotators or {}, scoring)
+    raters = {comparison: list(of) for comparison, of in (annotators or {}).items()}
+    apart = _annotators(raters, scoring)
     told = {**scoring.words(dict.fromkeys(row["domain"] for row in given)), **_COUNTED, **(protocol or {})}
     for name in ("scored.csv", "coverage.json", "coverage.png"):
         (folder / name).unlink(missing_ok=True)  # an earlier report's, where this one has none
@@ -105,6 +111,12 @@ def write_report(
         sections.append(Section(title, [summary_table(title, named)]))
     in_own_scale = rescore(given, replace(ORIGINAL, left_out=scoring.left_out))  # as the radii are
     sections += coverage_section(folder, in_own_scale, calibrations or {})
+    sections += measurement_sections(
+        folder,
+        in_own_scale,
+        measurements,
+        {comparison: rescore(of, replace(ORIGINAL, left_out=scoring.left_out)) for comparison, of in raters.items()},
+    )
     sections += _by_landmark(folder, groups, summaries)
     cases = write_case_pictures(folder, groups, images, worst)
     sections += [Section("Cases", [cases])] if cases else []

@@ -76,7 +76,7 @@ def test_the_words_are_said_once_where_all_domains_agree():
 
     assert words["Ground truth"] == "as in the datalist"
     assert words["Radial error"].endswith(
-        "sub-pixel, on pixels of the image file, in mm where the file's spacing is known"
+        "sub-pixel, on pixels of the image file, times its spacing where that is known"
     )
     assert words["Landmarks left out"] == "none"
 

@@ -1,0 +1,178 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The eight classes that the ISBI 2015 challenge scored, and how often two sets of landmarks agree on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.measurements.cephalometry import CEPHALOMETRY
+from monai_gu2net.measurements.measurement import Measured, measure
+
+__all__ = [
+    "CHALLENGE_CLASSES",
+    "ChallengeClass",
+    "ClassAgreement",
+    "class_agreement",
+    "classify",
+    "success_classification_rate",
+]
+
+
+@dataclass(frozen=True)
+class ChallengeClass:
+    """A range of a measurement that has a number and a name.
+
+    Args:
+        number: the challenge's type.
+        name: what the type is called.
+        low, high: of the range.
+        closed: whether the two ends belong to it.
+    """
+
+    number: int
+    name: str
+    low: float = -math.inf
+    high: float = math.inf
+    closed: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies in the range; NaN does not."""
+        return self.low <= value <= self.high if self.closed else self.low < value < self.high
+
+
+def _three(
+    low: float, high: float, normal: str, second: str, third: str, *, second_above: bool
+) -> tuple[ChallengeClass, ...]:
+    """Type 1 from low to high, 2 and 3 beyond."""
+    below, above = (3, third), (2, second)
+    if not second_above:
+        below, above = (2, second), (3, third)
+    classes = (
+        ChallengeClass(1, normal, low, high, closed=True),
+        ChallengeClass(*below, high=low),
+        ChallengeClass(*above, low=high),
+    )
+    return tuple(sorted(classes, key=lambda each: each.number))
+
+
+CHALLENGE_CLASSES: dict[str, tuple[ChallengeClass, ...]] = {
+    "ANB": _three(3.2, 5.7, "class I", "class II", "class III", second_above=True),
+    "SNB": _three(74.6, 78.7, "normal mandible", "retrognathic mandible", "prognathic mandible", second_above=False),
+    "SNA": _three(79.4, 83.2, "normal maxilla", "prognathic maxilla", "retrognathic maxilla", second_above=True),
+    "ODI": _three(68.4, 80.5, "normal", "deep bite tendency", "open bite tendency", second_above=True),
+    "APDI": _three(77.6, 85.2, "normal", "class II tendency", "class III tendency", second_above=False),
+    "FHI": _three(0.65, 0.75, "normal", "short face tendency", "long face tendency", second_above=True),
+    "SN-GoGn": _three(26.8, 31.4, "normal", "high angle tendency", "low angle tendency", second_above=True),
+    "MW": (
+        ChallengeClass(1, "normal", 2.0, 4.5, closed=True),
+        ChallengeClass(2, "edge to edge", 0.0, 0.0, closed=True),
+        ChallengeClass(3, "anterior cross bite", high=0.0),
+        ChallengeClass(4, "large overjet", low=4.5),
+    ),
+}
+"""By measurement of :data:`CEPHALOMETRY`. SN-GoGn is what the challenge calls FMA. MW is in mm; between 0 and 2 mm the
+challenge defines no class.
+
+Source: Wang et al., Medical Image Analysis 31 (2016) 63, table of the clinical measurements.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassAgreement:
+    """How predicted classes agree with those of a reference.
+
+    Args:
+        name: of the measurement.
+        count: images whose reference has a class.
+        unclassed: images whose reference was measured and has none, which only MW knows.
+        confusion: (T, T + 1) images by reference class and predicted class; the last column is without class, because
+            a landmark was not found or the value lies in no range.
+    """
+
+    name: str
+    count: int
+    unclassed: int
+    confusion: np.ndarray
+
+    @property
+    def rate(self) -> float:
+        """Share of ``count`` whose class is the reference's, 0 to 1; NaN without any."""
+        return float(np.trace(self.confusion)) / self.count if self.count else math.nan
+
+
+def classify(measured: Measured) -> ChallengeClass | None:
+    """The challenge's class of a measurement.
+
+    Args:
+        measured: by its name and unit.
+
+    Returns:
+        The class; None where the measurement has no classes, no value, or a value in no range, or is in pixels.
+    """
+    if measured.unit == "px":
+        return None
+    return next((each for each in CHALLENGE_CLASSES.get(measured.name, ()) if each.holds(measured.value)), None)
+
+
+def success_classification_rate(
+    predicted: Sequence[LandmarkSet], reference: Sequence[LandmarkSet]
+) -> dict[str, ClassAgreement]:
+    """How often predicted landmarks give the class that the reference gives, for each of the eight measurements.
+
+    Args:
+        predicted: landmarks of each image; one that was not found is absent, and the image then counts as a failure
+            of the measurements that need it.
+        reference: the same images in the same order and frame; images where it lacks a landmark do not count. MW needs
+            millimetres.
+
+    Returns:
+        By measurement.
+
+    Raises:
+        ValueError: the two have different numbers of images, or an image's two sets are in different frames.
+
+    Source: Wang et al., Medical Image Analysis 31 (2016) 63, success classification rate.
+    """
+    if len(predicted) != len(reference):
+        raise ValueError(
+            f"predicted and reference must be of the same images; got {len(predicted)} and {len(reference)}. "
+            "Give an image without result a set of absent landmarks."
+        )
+    chosen = [measurement for measurement in CEPHALOMETRY if measurement.name in CHALLENGE_CLASSES]
+    pairs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in CHALLENGE_CLASSES}
+    for image, (found, truth) in enumerate(zip(predicted, reference, strict=True)):
+        if found.frame != truth.frame:
+            raise ValueError(
+                f"The two sets of image {image} must be in one frame; got {found.frame!r} and {truth.frame!r}. "
+                "Convert one of them."
+            )
+        unit: Literal["mm", "px"] = "mm" if truth.frame == "mm" else "px"
+        results = (measure(chosen, landmarks, unit=unit) for landmarks in (found, truth))
+        for ours, theirs in zip(*results, strict=True):
+            pairs[theirs.name].append((ours, theirs))
+    return {name: class_agreement(name, of_images) for name, of_images in pairs.items()}
+
+
+def class_agreement(name: str, pairs: Iterable[tuple[Measured, Measured]]) -> ClassAgreement:
+    """Agreement on one measurement.
+
+    Args:
+        name: among :data:`CHALLENGE_CLASSES`.
+        pairs: prediction and reference of each image, as measured.
+    """
+    types = len(CHALLENGE_CLASSES[name])
+    table, unclassed = np.zeros((types, types + 1), dtype=int), 0
+    for ours, theirs in pairs:
+        expected, given = classify(theirs), classify(ours)
+        if expected is not None:
+            table[expected.number - 1, -1 if given is None else given.number - 1] += 1
+        elif theirs.unit != "px" and not math.isnan(theirs.value):
+            unclassed += 1
+    return ClassAgreement(name, int(table.sum()), unclassed, table)

@@ -1,0 +1,152 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements that a user declares, and those that are built in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_gu2net.measurements.cephalometry import CEPHALOMETRY
+from monai_gu2net.measurements.chest import CHEST
+from monai_gu2net.measurements.measurement import Measurement
+from monai_gu2net.measurements.spine import SPINE
+
+__all__ = ["default_measurements", "measurement_to_dict", "read_measurements"]
+
+_FIELDS = {"name", "kind", "landmarks", "positive", "negative", "terms", "source", "code"}
+
+
+def default_measurements(names: Sequence[str]) -> tuple[Measurement, ...]:
+    """The built-in measurements of a radiograph whose landmarks are all among these.
+
+    Args:
+        names: of landmarks.
+
+    Returns:
+        Of the head, the chest and the spine, as far as their landmarks are there; often none.
+
+    Example:
+        >>> [each.name for each in default_measurements(["sella", "nasion", "subspinale"])]
+        ['SNA']
+    """
+    known = set(names)
+    return tuple(each for each in (*CEPHALOMETRY, *CHEST, *SPINE) if known.issuperset(each.needs))
+
+
+def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, dims: int = 2) -> tuple[Measurement, ...]:
+    """Measurements of their JSON form.
+
+    Args:
+        declared: a list of objects with ``name``, ``kind`` and ``landmarks``, see
+            :class:`~monai_gu2net.measurements.Measurement`; optionally ``positive`` or ``negative``, ``source``, and
+            ``code`` (value, scheme and meaning). A sum has ``terms`` instead, pairs of a factor and the name of a
+            built-in measurement or of one that stands before it.
+        landmarks: names that may be used.
+        where: what the measurements belong to, for messages.
+        dims: coordinates of a point; kinds with a side need 2.
+
+    Returns:
+        The measurements in order.
+
+    Raises:
+        ValueError: the form or a name is not right; the message names ``where`` and the measurement.
+
+    Example:
+        >>> declared = [{"name": "width", "kind": "distance", "landmarks": ["left", "right"]}]
+        >>> read_measurements(declared, landmarks=["left", "right"], where="Domain 'knee'")[0].needs
+        ('left', 'right')
+    """
+    if not isinstance(declared, list | tuple):
+        raise ValueError(f"{where}: measurements must be a list of objects; got {declared!r}. Put them in brackets.")
+    known = {each.name: each for each in (default_measurements(landmarks) if dims == 2 else ())}
+    read: dict[str, Measurement] = {}
+    for position, fields in enumerate(declared):
+        name = fields.get("name") if isinstance(fields, Mapping) else None
+        place = f"{where}: measurement {name!r}" if isinstance(name, str) else f"{where}: measurements[{position}]"
+        if not isinstance(fields, Mapping) or not isinstance(name, str):
+            raise ValueError(f"{place} must be an object with a name; got {fields!r}. Name it.")
+        if name in read:
+            raise ValueError(f"{place} must stand in the list once; got it twice. Rename one of them.")
+        try:
+            measurement = _read(fields, known)
+            check_measurement(measurement, landmarks=landmarks, dims=dims)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+        read[name] = known[name] = measurement
+    return tuple(read.values())
+
+
+def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
+    """The JSON form that :func:`read_measurements` reads; the terms of a sum by their names."""
+    fields: dict[str, Any] = {"name": measurement.name, "kind": measurement.kind}
+    if measurement.terms:
+        fields["terms"] = [[factor, term.name] for factor, term in measurement.terms]
+    else:
+        fields["landmarks"] = list(measurement.landmarks)
+    for field in ("positive", "negative", "source"):
+        if getattr(measurement, field):
+            fields[field] = getattr(measurement, field)
+    if measurement.code is not None:
+        fields["code"] = list(measurement.code)
+    return fields
+
+
+def check_measurement(measurement: Measurement, *, landmarks: Sequence[str], dims: int) -> None:
+    """Refuse a measurement of landmarks that are not there, or of a side in space.
+
+    Raises:
+        ValueError: see above.
+    """
+    unknown = [name for name in measurement.needs if name not in landmarks]
+    if unknown:
+        raise ValueError(
+            f"landmarks must be among those of the domain, {list(landmarks)}; got {unknown}. Correct the spelling."
+        )
+    if dims != 2 and (measurement.positive or measurement.negative):
+        raise ValueError(
+            f"a kind with a side must be of a picture; got {measurement.kind!r} of points with {dims} coordinates. "
+            "Choose a kind without a side."
+        )
+
+
+def _read(fields: Mapping[str, Any], known: Mapping[str, Measurement]) -> Measurement:
+    unknown = sorted(fields.keys() - _FIELDS)
+    if unknown:
+        raise ValueError(f"fields must be among {sorted(_FIELDS)}; got {unknown}. Correct the spelling.")
+    for field, kinds in (("kind", str), ("landmarks", list | tuple), ("terms", list | tuple), ("code", list | tuple)):
+        if fields.get(field) is not None and not isinstance(fields[field], kinds):
+            raise ValueError(
+                f"{field} must be {'text' if kinds is str else 'a list'}; got {fields[field]!r}. Correct it."
+            )
+    for field in ("positive", "negative", "source"):
+        if fields.get(field) is not None and not isinstance(fields[field], str):
+            raise ValueError(f"{field} must be text; got {fields[field]!r}. Correct it.")
+    code = fields.get("code")
+    if code is not None and (len(code) != 3 or not all(isinstance(part, str) and part for part in code)):
+        raise ValueError(f"code must be value, scheme and meaning; got {code!r}. Leave it out if there is none.")
+    return Measurement(
+        name=fields["name"],
+        kind=fields.get("kind", ""),
+        landmarks=tuple(fields.get("landmarks") or ()),
+        positive=fields.get("positive"),
+        negative=fields.get("negative"),
+        terms=tuple(_term(term, known) for term in fields.get("terms") or ()),
+        source=fields.get("source") or "",
+        code=None if code is None else (code[0], code[1], code[2]),
+    )
+
+
+def _term(term: Any, known: Mapping[str, Measurement]) -> tuple[float, Measurement]:
+    if (
+        not isinstance(term, list | tuple)
+        or len(term) != 2
+        or isinstance(term[0], bool)
+        or not isinstance(term[0], int | float)
+        or term[1] not in known
+    ):
+        raise ValueError(
+            f"a term must be a factor and the name of a measurement, among {sorted(known)}; got {term!r}. Declare the "
+            "measurement before its sum."
+        )
+    return float(term[0]), known[term[1]]

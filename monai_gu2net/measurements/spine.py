@@ -1,0 +1,93 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cobb angles of a frontal spine radiograph, from the corners of 17 vertebral bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from monai_gu2net.measurements.geometry import Points, angle_between
+from monai_gu2net.measurements.measurement import Measurement
+
+__all__ = ["SPINE", "VERTEBRAE", "CobbAngle"]
+
+VERTEBRAE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
+_COBB = ("285285000", "SCT", "Cobb angle")
+_SOURCE = (
+    "Cobb, Instructional Course Lectures 5 (1948) 261, by end plates; curves beside the largest one as in the AASCE "
+    "challenge (Wu et al., MICCAI 2017)"
+)
+
+Curve = Literal["main", "above", "below"]
+
+
+@dataclass(frozen=True)
+class CobbAngle(Measurement):
+    """The angle between the upper end plate of a curve's upper end vertebra and the lower end plate of its lower one.
+
+    The end vertebrae are chosen by the landmarks: those of the main curve have the largest angle of all pairs. The
+    curve above it ends where the main one begins and has the largest angle of those that do; the curve below begins
+    where the main one ends. It is NaN where the main curve leaves no vertebra for it, and where any corner is absent,
+    since the largest angle could then be another one.
+
+    The largest of many uncertain angles is no smooth function of the landmarks, and larger on average than the largest
+    of the certain ones. The error is that of the angle between the chosen end plates, held fixed.
+
+    Args:
+        curve: "main", "above" or "below".
+    """
+
+    curve: Curve = "main"
+
+    def __post_init__(self) -> None:
+        if self.curve not in ("main", "above", "below"):
+            raise ValueError(
+                f"Measurement {self.name!r}: curve must be 'main', 'above' or 'below'; got {self.curve!r}. Correct it."
+            )
+
+    def unit(self, length: Literal["mm", "px"]) -> str:
+        """``"deg"``."""
+        return "deg"
+
+    def value(self, points: Points) -> float:
+        """Of the curve that these points choose."""
+        settled = self.settled(points)
+        return float("nan") if settled is self else settled.value(points)
+
+    def settled(self, points: Points) -> Measurement:
+        """The angle between the two end plates chosen; itself where there is no such curve."""
+        upper = np.stack([points[f"{name}_tr"] - points[f"{name}_tl"] for name in VERTEBRAE])
+        lower = np.stack([points[f"{name}_br"] - points[f"{name}_bl"] for name in VERTEBRAE])
+        angles = angle_between(upper[:, None], lower[None])  # by upper, then lower end vertebra
+        if np.isnan(angles).any():
+            return self
+        angles[np.tril_indices(len(VERTEBRAE))] = -1.0
+        first, last = np.unravel_index(np.argmax(angles), angles.shape)
+        if self.curve == "above":
+            first, last = np.argmax(angles[:, first]), first
+        elif self.curve == "below":
+            first, last = last, np.argmax(angles[last])
+        if first >= last:  # the main curve leaves no vertebra
+            return self
+        top, bottom = VERTEBRAE[first], VERTEBRAE[last]
+        plates = (f"{top}_tl", f"{top}_tr", f"{bottom}_bl", f"{bottom}_br")
+        return Measurement(self.name, "line_angle", plates, source=self.source, code=self.code)
+
+
+_CORNERS = tuple(f"{name}_{corner}" for name in VERTEBRAE for corner in ("tl", "tr", "bl", "br"))
+_CURVES: tuple[Curve, ...] = ("main", "above", "below")
+
+SPINE: tuple[Measurement, ...] = tuple(
+    CobbAngle(
+        "Cobb angle" if curve == "main" else f"Cobb angle {curve}",
+        "cobb",
+        _CORNERS,
+        source=_SOURCE,
+        code=_COBB if curve == "main" else None,
+        curve=curve,
+    )
+    for curve in _CURVES
+)
