@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+from monai_gu2net.data.case_names import case_names, image_name
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import RadiographReader, is_image
 from monai_gu2net.data.sampler import DomainBatchSampler
-from monai_gu2net.data.source import cases_to_predict, open_data
-from monai_gu2net.data.spacing import case_spacing, reference_length_spacing
+from monai_gu2net.data.source import cases_to_predict, images_in, open_data, passed_over_lines
+from monai_gu2net.data.spacing import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
 from monai_gu2net.data.tolerant import TolerantDataset
 
 __all__ = [
+    "SPACING_SOURCES",
     "SPLITS",
     "Datalist",
     "Domain",
@@ -21,10 +23,15 @@ __all__ = [
     "RadiographReader",
     "ReferenceLength",
     "TolerantDataset",
+    "case_names",
     "case_spacing",
     "cases_to_predict",
+    "checked_sources",
+    "image_name",
+    "images_in",
     "is_image",
     "make_phantom",
     "open_data",
+    "passed_over_lines",
     "reference_length_spacing",
 ]

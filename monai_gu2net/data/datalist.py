@@ -72,6 +72,16 @@ class Datalist:
                         f"split; got {owner} and {split}. Split by patient."
                     )
 
+    def cases(self, split: str) -> list[dict[str, Any]]:
+        """The cases of one split, or of "all".
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        if split not in (*SPLITS, "all"):
+            raise ValueError(f"split must be among {[*SPLITS, 'all']}; got {split!r}. Correct it.")
+        return [case for name in SPLITS if split in (name, "all") for case in getattr(self, name)]
+
     @property
     def landmark_counts(self) -> dict[str, int]:
         """Number of landmarks by domain: the network's ``out_channels``."""

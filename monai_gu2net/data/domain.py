@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
+
 __all__ = ["Domain", "ReferenceLength"]
 
 
@@ -41,6 +43,7 @@ class Domain:
         mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
         in_channels: channels of an image.
         ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
+        measurements: that are declared, beside the built-in ones of its landmarks, see :attr:`all_measurements`.
 
     Raises:
         ValueError: a field breaks its rule; the message names the domain, the field and its value.
@@ -54,6 +57,7 @@ class Domain:
     mirror: tuple[tuple[str, str], ...] = ()
     in_channels: int = 1
     ground_truth: str | None = None
+    measurements: tuple[Measurement, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
@@ -89,6 +93,20 @@ class Domain:
             self._refuse("in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1")
         if self.ground_truth is not None and not (isinstance(self.ground_truth, str) and self.ground_truth.strip()):
             self._refuse("ground_truth", "be words", self.ground_truth, "Leave it out if there is nothing to say")
+        if self.measurements:  # checked in the form that is saved, so that a checkpoint can always be read back
+            read_measurements(
+                [measurement_to_dict(each) for each in self.measurements],
+                landmarks=self.landmarks,
+                where=f"Domain {self.name!r}",
+                dims=len(self.size),
+            )
+
+    @property
+    def all_measurements(self) -> tuple[Measurement, ...]:
+        """The built-in measurements of its landmarks, then those declared; one declared goes before its namesake."""
+        own = {each.name for each in self.measurements}
+        built_in = default_measurements(self.landmarks) if len(self.size) == 2 else ()
+        return (*(each for each in built_in if each.name not in own), *self.measurements)
 
     @property
     def unit(self) -> str:
@@ -112,12 +130,13 @@ class Domain:
         Args:
             name: the domain's name.
             fields: ``landmarks`` and ``size``; optionally ``spacing``, ``reference`` (``{"between": [a, b],
-                "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``.
+                "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``, ``measurements`` (see
+                :func:`~monai_gu2net.measurements.read_measurements`).
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
-        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth"}
+        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth", "measurements"}
         fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
@@ -152,6 +171,14 @@ class Domain:
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
             in_channels=fields.get("in_channels", 1),
             ground_truth=fields.get("ground_truth"),
+            measurements=read_measurements(
+                fields["measurements"],
+                landmarks=fields["landmarks"],
+                where=f"Domain {name!r}",
+                dims=len(fields["size"]),
+            )
+            if "measurements" in fields
+            else (),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,6 +197,8 @@ class Domain:
             fields["in_channels"] = self.in_channels
         if self.ground_truth is not None:
             fields["ground_truth"] = self.ground_truth
+        if self.measurements:
+            fields["measurements"] = [measurement_to_dict(each) for each in self.measurements]
         return fields
 
     def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:

@@ -1,78 +1,154 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Radiographs kept as ordinary pictures."""
+"""One reader for every kind of file that a radiograph comes in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["NIFTI", "PICTURES", "VOLUMES", "RadiographReader", "is_image"]
+from monai_gu2net.data.picture import PICTURES, picture_size, read_picture
+from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume
+from monai_gu2net.dicom import Limits, is_dicom, read_header, read_radiograph
+from monai_gu2net.landmarks import image_plane_affine
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-NIFTI = (".nii", ".nii.gz")
-VOLUMES = (".nrrd", ".mha", ".mhd")
-_GREY = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
+__all__ = ["RadiographReader", "is_image", "radiograph_size"]
+
+_ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
+_LIMITS = Limits()
 
 
 class RadiographReader(ImageReader):
-    """Reads PNG, JPEG, BMP and TIFF as one grey channel, width first, upright as a viewer shows it.
+    """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
 
-    Unlike MONAI's PILReader it honours the EXIF rotation and always gives one channel: 16 bits of grey are
-    kept, colour is turned to luminance (ITU-R 601-2), transparency is laid on black. Resolution tags (dpi)
-    are not physical spacing of the patient and are not used: the affine is the identity.
+    A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
+    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content. Pictures
+    come through :func:`~monai_gu2net.data.picture.read_picture`, DICOM through
+    :func:`~monai_gu2net.dicom.read_radiograph`, the others through
+    :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
 
-    Raises (from :meth:`read`):
-        ValueError: a file is not a picture; the message names it.
+    The metadata holds what MONAI's LoadImage needs, ``spacing_source`` ("none", "file", or that of the DICOM tags) and,
+    of DICOM, a whitelist without identity.
+
+    ``read`` only takes the name, and ``get_data`` reads the file: where a reader's ``read`` fails, LoadImage goes on to
+    MONAI's other readers, which would open what this one refuses, and with another polarity.
+
+    Args:
+        limits: of a file from outside, see :class:`~monai_gu2net.dicom.Limits`.
+        frame: of a multi-frame DICOM file, which is refused without it.
+        colour: take DICOM in colour, as luminance, instead of refusing it.
+
+    Raises:
+        FileNotFoundError: (from ``get_data``) the file is not there.
+        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, or beyond the limits; the message
+            begins with the file's name.
     """
 
+    def __init__(self, *, limits: Limits = _LIMITS, frame: int | None = None, colour: bool = False) -> None:
+        super().__init__()
+        self.limits, self.frame, self.colour = limits, frame, colour
+
     def verify_suffix(self, filename: Sequence[Any] | Any) -> bool:
-        """Whether all files end as pictures do."""
-        return all(str(name).lower().endswith(PICTURES) for name in ensure_tuple(filename))
+        """Whether all files are of a kind that this reader takes."""
+        return all(str(name).lower().endswith(_ENDINGS) or is_dicom(Path(name)) for name in ensure_tuple(filename))
 
-    def read(self, data: Sequence[Any] | Any, **kwargs: Any) -> Image.Image:  # the base class's signature
-        """Open one file; more than one is refused, for a radiograph is one picture."""
-        names = ensure_tuple(data)
-        if len(names) != 1:
-            raise ValueError(f"A radiograph must be one file; got {len(names)}. Give one file per case.")
-        path = Path(names[0])
-        try:
-            with Image.open(path) as image:
-                frames = getattr(image, "n_frames", 1)
-                if frames != 1:
-                    raise ValueError(f"{path.name} must hold one picture; got {frames}. Save one of them.")
-                image.load()
-                return ImageOps.exif_transpose(image)
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise ValueError(f"{path.name} must be a whole picture; got {error}. Export it again.") from error
+    def read(self, data: Sequence[Any] | Any, **kwargs: Any) -> tuple[Path, ...]:  # the base class's signature
+        """The files; nothing is opened yet."""
+        return tuple(Path(name) for name in ensure_tuple(data))
 
-    def get_data(self, img: Image.Image) -> tuple[np.ndarray, dict[str, Any]]:
-        """The picture as (W, H) float32, and its metadata for MONAI's LoadImage."""
-        has_transparency = img.mode in ("L", "P", "RGB") and "transparency" in img.info
-        if img.mode in ("RGBA", "LA", "PA") or has_transparency:
-            rgba = img.convert("RGBA")
-            img = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
-        if img.mode not in _GREY:
-            img = img.convert("L")
-        array = np.asarray(img, dtype=np.float32).T
+    def get_data(self, img: Sequence[Path]) -> tuple[np.ndarray, dict[str, Any]]:
+        """The radiograph as (W, H) float32, or a volume as (W, H, D), and its metadata for MONAI's LoadImage."""
+        if len(img) != 1:
+            raise ValueError(f"A radiograph must be one file; got {len(img)}. Give one file per case.")
+        path = Path(img[0])
+        _check_file(path, self.limits)
+        array, affine, source, more, has_channels = self._read(path)
+        space = SpaceKeys.LPS if array.ndim - has_channels == 2 else SpaceKeys.RAS
         meta: dict[str, Any] = {
-            MetaKeys.AFFINE: np.eye(4),
-            MetaKeys.ORIGINAL_AFFINE: np.eye(4),
-            MetaKeys.SPATIAL_SHAPE: np.array(array.shape),
-            MetaKeys.ORIGINAL_CHANNEL_DIM: float("nan"),
-            MetaKeys.SPACE: SpaceKeys.LPS,
+            **more,
+            MetaKeys.AFFINE: affine,
+            MetaKeys.ORIGINAL_AFFINE: affine.copy(),
+            MetaKeys.SPATIAL_SHAPE: np.array(array.shape[:-1] if has_channels else array.shape),
+            MetaKeys.ORIGINAL_CHANNEL_DIM: -1 if has_channels else float("nan"),
+            MetaKeys.SPACE: space,
+            "spacing_source": source,
         }
-        return np.ascontiguousarray(array), meta
+        return array, meta
+
+    def _read(self, path: Path) -> tuple[np.ndarray, np.ndarray, str, dict[str, Any], bool]:
+        """Array, affine, source of the spacing, more metadata, and whether the last axis holds channels."""
+        name = path.name.lower()
+        if name.endswith(PICTURES):
+            with _named_errors(path, "picture"):
+                return read_picture(path, limits=self.limits), np.eye(4), "none", {}, False
+        if name.endswith((*NIFTI, *VOLUMES)):
+            with _named_errors(path, "image"):
+                array, affine, has_channels, source = read_volume(path, limits=self.limits)
+                return array, affine, source, {}, has_channels
+        if is_dicom(path):
+            with warnings.catch_warnings():
+                # of a spacing tag that cannot be used, in every file: spacing_source says so, and a run warns once
+                warnings.filterwarnings("ignore", category=UserWarning, module=__name__)
+                found = read_radiograph(path, limits=self.limits, frame=self.frame, colour=self.colour)
+            affine = np.eye(4) if found.spacing is None else image_plane_affine(found.spacing)
+            return found.pixels, affine, found.spacing_source, dict(found.metadata), False
+        raise ValueError(
+            f"{path.name} must be PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage by its ending, or DICOM; got "
+            f"{path.suffix or 'none'!r}. Convert it first, and give its spacing in the datalist."
+        )
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's ending is that of an image this package reads, a picture or a volume."""
-    return path.is_file() and path.name.lower().endswith((*PICTURES, *NIFTI, *VOLUMES))
+    """Whether a file may be an image this package reads, by its ending or, where it is DICOM, by its content."""
+    return path.is_file() and (path.name.lower().endswith(_ENDINGS) or is_dicom(path))
+
+
+def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] | None:
+    """(width, height) of an upright picture or a DICOM image, from its header; None for other kinds.
+
+    Raises:
+        ValueError: the file is broken or beyond the limits; the message begins with its name.
+    """
+    if path.name.lower().endswith(PICTURES):
+        _check_file(path, limits)
+        with _named_errors(path, "picture"):
+            return picture_size(path, limits=limits)
+    if path.name.lower().endswith((*NIFTI, *VOLUMES)) or not is_dicom(path):
+        return None
+    header = read_header(path, limits=limits)
+    width, height = header.get("Columns"), header.get("Rows")
+    if not isinstance(width, int) or not isinstance(height, int):
+        raise ValueError(f"{path.name} must be an image; got DICOM without rows and columns. Take it out.")
+    return width, height
+
+
+def _check_file(path: Path, limits: Limits) -> None:
+    """Refuse what is not there or too large to be opened."""
+    if not path.exists():
+        raise FileNotFoundError(f"The image must be a file; got {path.name!r}, which is not there. Correct the path.")
+    if path.is_file() and path.stat().st_size > limits.file_bytes:
+        raise ValueError(
+            f"{path.name} must have at most {limits.file_bytes:,} bytes; got {path.stat().st_size:,}. "
+            "Check what it is, or raise the limits."
+        )
+
+
+@contextmanager
+def _named_errors(path: Path, kind: str) -> Iterator[None]:
+    """Errors of other libraries as a ValueError that begins with the file's name and does not show its folder."""
+    try:
+        yield
+    except MemoryError:
+        raise ValueError(f"{path.name} must fit into memory; got too little of it. Export it smaller.") from None
+    except Exception as error:  # what is raised for a broken file differs between libraries
+        text = str(error).replace(str(path), path.name)
+        if text.startswith(f"{path.name} must"):
+            raise ValueError(text) from None
+        raise ValueError(f"{path.name} must be a whole {kind}; got {text}. Export it again.") from None

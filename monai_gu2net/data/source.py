@@ -13,12 +13,13 @@ from typing import Any
 from ignite import distributed
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts import read_layout, recognize_layout
 from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import is_image
 
-__all__ = ["cases_to_predict", "open_data"]
+__all__ = ["cases_to_predict", "images_in", "open_data", "passed_over_lines"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def open_data(
 def cases_to_predict(
     folder: str | os.PathLike[str] | None, domain: Domain, *, phantom_dir: str | os.PathLike[str]
 ) -> list[dict[str, Any]]:
-    """Cases without landmarks: the images of a folder; without one, the phantom's test images.
+    """Cases without landmarks: the images of a folder, see :func:`images_in`; without one, the phantom's test images.
 
     Args:
         folder: a folder of images of the domain.
@@ -84,12 +85,51 @@ def cases_to_predict(
     if folder is None:
         test = _phantom(phantom_dir, (domain.name,)).test
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
-    images = sorted(path for path in Path(folder).glob("*") if is_image(path))
+    images, passed_over = images_in(folder)
+    for line in passed_over_lines(passed_over):
+        _log.warning(line)
     if not images:
         raise FileNotFoundError(
             f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path."
         )
-    return [{"image": str(path), "domain": domain.name, "case": path.name} for path in images]
+    names = [path.relative_to(folder).as_posix() for path in images]
+    return [{"image": str(path), "domain": domain.name, "case": name} for path, name in zip(images, names, strict=True)]
+
+
+def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The images of a folder to predict.
+
+    Pictures and volumes lie in the folder itself. DICOM files are also looked for in the folders within, for archives
+    and media keep them so, and without an ending; a DICOMDIR is their table of contents and no image. Hidden files are
+    left out.
+
+    Returns:
+        The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and the
+        DICOM files that are no images, each with what it is.
+    """
+    folder = Path(folder)
+    plain = [path for path in folder.glob("*") if not path.name.startswith(".") and is_image(path)]
+    entries = read_entries(dicom_files(folder, recursive=True))
+    dicom = {entry.path for entry in entries}
+    images = [entry.path for entry in entries if entry.kind in ("image", "broken")]
+    images += [path for path in plain if path not in dicom and path.name.upper() != "DICOMDIR"]
+    return sorted(images), [(entry.path, entry.what) for entry in entries if entry.kind not in ("image", "broken")]
+
+
+def passed_over_lines(passed_over: Sequence[tuple[Path, str]]) -> list[str]:
+    """A line for each reason why files of a folder are no images, with the first of their names.
+
+    Example:
+        >>> passed_over_lines([(Path("a/x"), "a structured report"), (Path("b/y"), "a structured report")])
+        ['passed over, a structured report: x, y']
+    """
+    names: dict[str, list[str]] = {}
+    for path, reason in passed_over:
+        names.setdefault(reason, []).append(path.name)
+    return [
+        f"passed over, {reason}: {', '.join(of[:10])}" + (f" and {len(of) - 10} more" if len(of) > 10 else "")
+        for reason, of in names.items()
+    ]
 
 
 def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datalist:

@@ -4,14 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from monai_gu2net.data.domain import Domain
 
-__all__ = ["case_spacing", "reference_length_spacing"]
+__all__ = ["SPACING_SOURCES", "accepts", "case_spacing", "checked_sources", "reference_length_spacing"]
+
+SPACING_SOURCES = (
+    "given",
+    "case",
+    "domain",
+    "calibrated",
+    "detector",
+    "scanned-film",
+    "unknown",
+    "file",
+    "reference-length",
+)
+"""What a spacing source begins with, see :func:`case_spacing`."""
+
+_MEASURED = ("calibrated", "detector", "scanned-film")  # what DICOM says with its meaning; "unknown" lacks it
+
+Spacing = tuple[float, ...]
 
 
 def reference_length_spacing(points: np.ndarray, domain: Domain) -> float | None:
@@ -33,31 +50,107 @@ def reference_length_spacing(points: np.ndarray, domain: Domain) -> float | None
     return domain.reference.mm / distance if np.isfinite(distance) and distance > 0 else None
 
 
-def case_spacing(case: Mapping[str, Any], domain: Domain) -> tuple[tuple[float, ...] | None, str]:
-    """Spacing of one case and where it comes from: the case itself, its domain, or a reference length.
+def case_spacing(
+    case: Mapping[str, Any],
+    domain: Domain,
+    *,
+    file: tuple[Spacing, str] | None = None,
+    given: Sequence[float] | None = None,
+    accepted: Sequence[str] | None = None,
+) -> tuple[Spacing | None, str]:
+    """Spacing of one case and where it comes from: the first of these that is known and accepted.
+
+    1. "given": to the whole run;
+    2. "case": stated by the case itself;
+    3. "domain": stated by its domain;
+    4. the file, where DICOM tags say what was measured ("detector", "detector/ERMF", "calibrated:TYPE",
+       "scanned-film");
+    5. "reference-length": the distance of two of the case's landmarks, where the domain declares it;
+    6. the file, where its number comes without a meaning ("unknown": DICOM's PixelSpacing alone; "file": NIfTI, NRRD
+       or MetaImage).
+
+    A reference length is a protocol that the data's author chose (a hand's wrist is 50 mm wide), and an assumption
+    about the patient: so it goes before a number of unknown origin and after a measured one.
 
     Args:
-        case: a datalist case; ``spacing`` in it goes before the domain's; ``landmarks`` (N, D) in pixels of
-            the image file, rows of None or NaN for absent ones, serve the reference length.
+        case: a datalist case; ``landmarks`` (N, D) in pixels of the image file, rows of None or NaN for absent ones,
+            serve the reference length.
         domain: the case's domain.
+        file: spacing that the image file states, and its source; None: it states none.
+        given: mm per pixel along each axis, for all cases.
+        accepted: what the source must begin with, such as "detector"; None: any will do. What is given is accepted.
 
     Returns:
-        (mm per pixel along each axis or None, source). Source is "case", "domain", "reference-length" or
-        "none".
+        (mm per pixel along each axis or None, source). Without a spacing the source is "none", or "refused: SOURCE" for
+        the first one that was known and not accepted.
+
+    Raises:
+        ValueError: the spacing given has not one number per axis.
     """
-    dims = len(domain.size)
-    if case.get("spacing") is not None:
-        return tuple(map(float, case["spacing"])), "case"
-    if domain.spacing is not None:
-        return domain.spacing, "domain"
-    if domain.reference is not None and case.get("landmarks") is not None:
-        spacing = reference_length_spacing(points_of(case["landmarks"], dims), domain)
-        if spacing is not None:
-            return (spacing,) * dims, "reference-length"
-    return None, "none"
+    refused = None
+    for spacing, source in _candidates(case, domain, file, given):
+        if source == "given" or accepts(source, accepted):
+            return spacing, source
+        refused = refused or source
+    return None, "none" if refused is None else f"refused: {refused}"
+
+
+def accepts(source: str, accepted: Sequence[str] | None) -> bool:
+    """Whether a spacing source begins with one of those accepted; None accepts all."""
+    return accepted is None or source.startswith(tuple(accepted))
+
+
+def checked_sources(accepted: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """The sources to accept, each the beginning or the continuation of a known one; None: all.
+
+    Raises:
+        ValueError: one is misspelt, or there is none.
+    """
+    if accepted is None:
+        return None
+    wishes = (accepted,) if isinstance(accepted, str) else tuple(accepted)
+    strange = [
+        wish
+        for wish in wishes
+        if not wish or not any(k.startswith(wish) or wish.startswith(k) for k in SPACING_SOURCES)
+    ]
+    if strange or not wishes:
+        raise ValueError(
+            f"accept_spacing_source must be among {list(SPACING_SOURCES)}; got {strange}. Correct the spelling."
+        )
+    return wishes
 
 
 def points_of(landmarks: Any, dims: int) -> np.ndarray:
     """(N, D) float64 points from a datalist's list, with NaN rows where it says None."""
     absent = [float("nan")] * dims
     return np.array([absent if point is None else point for point in landmarks], dtype=np.float64).reshape(-1, dims)
+
+
+def _candidates(
+    case: Mapping[str, Any],
+    domain: Domain,
+    file: tuple[Spacing, str] | None,
+    given: Sequence[float] | None,
+) -> Iterator[tuple[Spacing, str]]:
+    """What is known of the spacing, the most reliable first."""
+    dims = len(domain.size)
+    if given is not None:
+        if len(given) != dims:
+            raise ValueError(
+                f"spacing must be {dims} numbers for domain {domain.name!r}; got {tuple(given)}. Give one per axis."
+            )
+        yield tuple(map(float, given)), "given"
+    if case.get("spacing") is not None:
+        yield tuple(map(float, case["spacing"])), "case"
+    if domain.spacing is not None:
+        yield domain.spacing, "domain"
+    measured = file is not None and file[1].startswith(_MEASURED)
+    if file is not None and measured:
+        yield file
+    if domain.reference is not None and case.get("landmarks") is not None:
+        spacing = reference_length_spacing(points_of(case["landmarks"], dims), domain)
+        if spacing is not None:
+            yield (spacing,) * dims, "reference-length"
+    if file is not None and not measured:
+        yield file

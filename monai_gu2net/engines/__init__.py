@@ -9,12 +9,13 @@ from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd, calibratio
 from monai_gu2net.engines.calibration import calibrate_model
 from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
-from monai_gu2net.engines.prediction import predict_images
+from monai_gu2net.engines.prediction import Predictor, predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.run_cases import run_cases
 
 __all__ = [
     "CalibratedRadiusd",
+    "Predictor",
     "PrepareDomainBatch",
     "add_domain",
     "calibrate_model",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import torch
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.spacing import checked_sources
 from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
-from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
 
 __all__ = ["evaluate_model"]
@@ -33,6 +34,8 @@ def evaluate_model(
     worst: int = 6,
     protocol: Protocol = ORIGINAL,
     annotator: str | None = None,
+    spacing: Sequence[float] | None = None,
+    accept_spacing_source: Sequence[str] | None = None,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> Path:
     """Find the landmarks of annotated cases, compare, and write a report.
@@ -42,13 +45,16 @@ def evaluate_model(
         data: its cases of one split; a domain of the data must be one of the model's, with the same landmarks. Domains
             of the model that the data lacks are left out.
         output_dir: where the report goes, see :func:`~monai_gu2net.visualize.write_report`.
-        split: "training", "validation" or "test".
+        split: "training", "validation", "test" or "all".
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
         device: where the network runs.
         worst: number of worst cases drawn in each domain.
         protocol: how errors are measured and counted; its ground truth is filled in from the data.
         annotator: score against another ground truth that the datalist holds, see
             :meth:`~monai_gu2net.data.Datalist.annotated_by`. Cases that lack it are failures.
+        spacing: mm per pixel of every image, whatever else says so.
+        accept_spacing_source: what the source of a spacing must begin with, such as "detector"; cases with another one
+            are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
         on_case: called with the number of cases done, after each.
 
     Returns:
@@ -67,8 +73,17 @@ def evaluate_model(
         cases, lacking = _with_landmarks(cases, annotator)
     calibrations = calibrations_of(card, views=views, members=len(paths))
     rows, failures = run_cases(
-        network, card, cases, device=device, views=views, calibrations=calibrations, on_case=on_case
+        network,
+        card,
+        cases,
+        device=device,
+        views=views,
+        calibrations=calibrations,
+        spacing=spacing,
+        accept_spacing_source=accept_spacing_source,
+        on_case=on_case,
     )
+    warn_of_pixels(rows)
     sizes = ", ".join(f"{name} {'x'.join(map(str, card.domains[name].size))}" for name in data.domains)
     told = {
         "Data": f"{data.name}, {split} split",
@@ -76,7 +91,7 @@ def evaluate_model(
         "Seed of the training": str(card.provenance.get("seed", "not recorded")),
         "Network input (px)": sizes,
         "Heatmaps": f"mean of {views} view(s) of each image by {len(paths)} model(s)",
-        "Scale of the files": "; ".join(f"{name}: {_scale(domain)}" for name, domain in data.domains.items()),
+        "Scale of the files": _scales(data.domains, spacing, accept_spacing_source),
     }
     truths = {name: domain.ground_truth for name, domain in data.domains.items() if domain.ground_truth}
     return write_report(
@@ -87,6 +102,7 @@ def evaluate_model(
         protocol=told,
         annotators=annotator_rows(rows, cases, data.domains),
         calibrations=calibrations,
+        measurements={name: domain.all_measurements for name, domain in data.domains.items()},
         failures=[*lacking, *failures],
         worst=worst,
     )
@@ -102,11 +118,20 @@ def _with_landmarks(
     return [case for case in cases if "landmarks" in case], failures
 
 
+def _scales(domains: Mapping[str, Domain], spacing: Sequence[float] | None, accepted: Sequence[str] | None) -> str:
+    """Where the millimetres of all domains' files come from, in words."""
+    if spacing is not None:
+        return f"{' x '.join(f'{length:.6g}' for length in spacing)} mm per pixel, given for the run"
+    words = "; ".join(f"{name}: {_scale(domain)}" for name, domain in domains.items())
+    alone = checked_sources(accepted)
+    return words if alone is None else f"{words}; accepted sources alone: {', '.join(alone)}"
+
+
 def _scale(domain: Domain) -> str:
     """Where the millimetres of a domain's files come from, in words; a case's own spacing goes before."""
     if domain.spacing is not None:
         return f"{' x '.join(f'{length:.6g}' for length in domain.spacing)} mm per pixel"
     if domain.reference is not None:
         length = domain.reference
-        return f"{length.mm:g} mm from {length.first} to {length.second} of the reference"
+        return f"{length.mm:g} mm from {length.first} to {length.second} of the reference, unless a file was measured"
     return "that of each case or file, else pixels"

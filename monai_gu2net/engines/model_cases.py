@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.ensemble import load_ensemble
 
@@ -38,7 +38,7 @@ def model_and_cases(
     Args:
         checkpoints: see :func:`~monai_gu2net.networks.load_ensemble`.
         data: a domain of it must be one of the model's, with the same landmarks; domains that it lacks are left out.
-        split: "training", "validation" or "test".
+        split: "training", "validation", "test" or "all".
         device: where the network goes.
 
     Returns:
@@ -48,8 +48,7 @@ def model_and_cases(
     Raises:
         ValueError: the split is not known or empty, or the data's domains are not the model's.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be among {list(SPLITS)}; got {split!r}. Correct it.")
+    cases = data.cases(split)
     network, card = load_ensemble(checkpoints, map_location=device)
     for name, domain in data.domains.items():
         known = card.domains.get(name)
@@ -59,7 +58,6 @@ def model_and_cases(
                 f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks "
                 f"in the same order; it differs in {strange or 'their order'}. Use the datalist it was trained with."
             )
-    cases = list(getattr(data, split))
     if not cases:
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
     card.domains |= {name: data.domains[name].resized(card.domains[name].size) for name in data.domains}

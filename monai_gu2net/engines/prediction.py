@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,31 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
-from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.engines.model_identity import model_identity
+from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
+from monai_gu2net.engines.tolerant_saving import TolerantSaving
+from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.save import FORMATS, file_name
-from monai_gu2net.visualize import draw_landmarks, radii_px, save_picture, write_rows
+from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS
+from monai_gu2net.transforms.save_coco import CollectCocod
+from monai_gu2net.visualize import (
+    draw_landmarks,
+    measure_rows,
+    radii_px,
+    save_picture,
+    write_measurements,
+    write_rows,
+)
 
-__all__ = ["predict_images"]
+__all__ = ["PREDICTION_FORMATS", "Predictor", "predict_images"]
+
+PREDICTION_FORMATS = (*ALL_FORMATS, "coco")
+"""Every format that a prediction can be written in."""
 
 
 def predict_images(
@@ -32,6 +48,7 @@ def predict_images(
     output_dir: str | os.PathLike[str],
     domain: str | None = None,
     spacing: Sequence[float] | None = None,
+    accept_spacing_source: Sequence[str] | None = None,
     min_confidence: float = 0.0,
     views: int = 1,
     formats: Sequence[str] = FORMATS,
@@ -45,12 +62,17 @@ def predict_images(
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
         images: image files of one domain.
-        output_dir: where ``CASE.json``, ``CASE.csv``, ``CASE.mrk.json``, ``CASE.png`` and ``landmarks.csv`` go.
+        output_dir: where ``CASE.json``, ``CASE.csv``, ``CASE.mrk.json``, ``CASE.png``, ``landmarks.csv``
+            and, where the domain has measurements, ``measurements.csv`` go.
         domain: which of the model's domains; a model of one domain needs none.
-        spacing: mm per pixel of the images; by default what the domain or the file tells, else pixels are the unit.
+        spacing: mm per pixel of the images; by default what each file tells, or the domain's reference length, else
+            pixels are the unit. The spacing of the images that the model was trained on says nothing of others.
+        accept_spacing_source: what the source of a spacing must begin with, such as "detector"; with another one
+            results are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
         min_confidence: landmarks below it are called absent.
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
-        formats: among "json", "csv" and "mrk.json".
+        formats: among "json", "csv", "mrk.json", "sr" and "gsps", see
+            :class:`~monai_gu2net.transforms.SaveLandmarksd`, and "coco", one ``coco.json`` of all images.
         device: where the network runs.
         on_case: called with the number of images done, after each.
 
@@ -60,41 +82,127 @@ def predict_images(
     Raises:
         ValueError: the domain is not one of the model's.
     """
-    paths = checkpoint_paths(checkpoint)
-    network, card = load_ensemble(paths, map_location=device)
-    if domain is None and len(card.domains) == 1:
-        domain = next(iter(card.domains))
-    if domain not in card.domains:
-        raise ValueError(f"domain must be among the model's {list(card.domains)}; got {domain!r}. Name the right one.")
-    sources = [Path(image) for image in images]
-    stems = [path.name.split(".")[0] for path in sources]
-    cases = [
-        {"image": str(path), "domain": domain, "case": stem if stems.count(stem) == 1 else path.name}
-        | ({} if spacing is None else {"spacing": list(spacing)})
-        for path, stem in zip(sources, stems, strict=True)
-    ]
-    checked = Datalist("prediction", {domain: card.domains[domain]}, test=cases).test
-    folder = Path(output_dir)
-    domains = card.domains
-    rows, failures = run_cases(
-        network,
-        card,
-        checked,
-        device=device,
-        min_confidence=min_confidence,
-        views=views,
-        calibrations=calibrations_of(card, views=views, members=len(paths)),
-        then=[
-            ScaleByPredictiond("pred", domains=domains),
-            SaveLandmarksd("pred", output_dir=folder, domains=domains, formats=formats),
-        ],
+    predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
+    return predictor.predict(
+        images,
+        output_dir=output_dir,
+        domain=domain,
+        spacing=spacing,
+        accept_spacing_source=accept_spacing_source,
+        formats=formats,
         on_case=on_case,
     )
-    files = {case["case"]: case["image"] for case in checked}
-    for name, group in groupby(rows, key=lambda row: row["case"]):
-        _draw(files[name], list(group), folder / f"{file_name(name)}.png")
-    write_rows(folder / "landmarks.csv", rows)
-    return rows, failures
+
+
+class Predictor:
+    """A trained model that is loaded once and predicts images as they come.
+
+    Args:
+        checkpoint: see :func:`predict_images`, as are the others.
+        min_confidence: landmarks below it are called absent.
+        views: of each image that the heatmaps are averaged over.
+        device: where the network runs.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoints,
+        *,
+        min_confidence: float = 0.0,
+        views: int = 1,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        paths = checkpoint_paths(checkpoint)
+        self.network, self.card = load_ensemble(paths, map_location=device)
+        self.min_confidence, self.views, self.device = min_confidence, views, device
+        self.calibrations = calibrations_of(self.card, views=views, members=len(paths))
+        self.model = model_identity(self.card, paths)
+
+    def predict(
+        self,
+        images: Sequence[str | os.PathLike[str]],
+        *,
+        output_dir: str | os.PathLike[str],
+        domain: str | None = None,
+        spacing: Sequence[float] | None = None,
+        accept_spacing_source: Sequence[str] | None = None,
+        formats: Sequence[str] = FORMATS,
+        overlays: bool = True,
+        sop_instance_uids: Mapping[str, str] | None = None,
+        on_case: Callable[[int], None] = lambda count: None,
+    ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+        """Predict the landmarks of images, as :func:`predict_images`, where the arguments are described.
+
+        Args:
+            images: of one domain.
+            output_dir: where the files go.
+            domain: which of the model's.
+            spacing: mm per pixel.
+            accept_spacing_source: of the images.
+            formats: of the files.
+            overlays: whether ``CASE.png`` is drawn.
+            sop_instance_uids: of the formats "sr" and "gsps", for a single image; by default they follow from image and
+                result.
+            on_case: called after each.
+
+        Returns:
+            Result rows and failures.
+
+        Raises:
+            ValueError: the domain is not one of the model's.
+        """
+        domains = self.card.domains_for_new_images
+        if domain is None and len(domains) == 1:
+            domain = next(iter(domains))
+        if domain not in domains:
+            raise ValueError(f"domain must be among the model's {list(domains)}; got {domain!r}. Name the right one.")
+        sources = [Path(image) for image in images]
+        cases = [
+            {"image": str(path), "domain": domain, "case": name}
+            for path, name in zip(sources, case_names(sources), strict=True)
+        ]
+        checked = Datalist("prediction", {domain: domains[domain]}, test=cases).test
+        folder = Path(output_dir)
+        save = SaveLandmarksd(
+            "pred",
+            output_dir=folder,
+            domains=domains,
+            formats=[name for name in formats if name != "coco"],
+            model=self.model,
+            sop_instance_uids=sop_instance_uids,
+        )
+        saving, coco = TolerantSaving(save), CollectCocod("pred", domains=domains)
+        rows, failures = run_cases(
+            self.network,
+            replace(self.card, domains=domains),
+            checked,
+            device=self.device,
+            min_confidence=self.min_confidence,
+            views=self.views,
+            calibrations=self.calibrations,
+            spacing=spacing,
+            accept_spacing_source=accept_spacing_source,
+            then=[
+                ScaleByPredictiond("pred", domains=domains, accept_spacing_source=accept_spacing_source),
+                saving,
+                coco,
+            ],
+            on_case=on_case,
+        )
+        files = {case["case"]: case["image"] for case in checked}
+        for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
+            _draw(files[name], list(group), folder / f"{save.names((domain, name))}.png")
+        failures += saving.failures
+        write_rows(folder / "landmarks.csv", rows)
+        if "coco" in formats:
+            write_coco(folder / "coco.json", coco.images)
+        measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
+        if measured:
+            write_measurements(folder / "measurements.csv", measured)
+        else:
+            (folder / "measurements.csv").unlink(missing_ok=True)  # an earlier prediction's
+        warn_of_pixels(rows)
+        return rows, failures
 
 
 def _draw(image: str, rows: Sequence[dict[str, Any]], path: Path) -> None:

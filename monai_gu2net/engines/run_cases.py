@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,9 @@ from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 
-__all__ = ["run_cases"]
+__all__ = ["run_cases", "warn_of_pixels"]
+
+_log = logging.getLogger(__name__)
 
 
 def run_cases(
@@ -35,6 +38,8 @@ def run_cases(
     min_confidence: float = 0.0,
     views: int = 1,
     calibrations: Mapping[str, Calibration] | None = None,
+    spacing: Sequence[float] | None = None,
+    accept_spacing_source: Sequence[str] | None = None,
     then: Sequence[Callable[[Any], Any]] = (),
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -48,6 +53,9 @@ def run_cases(
         min_confidence: landmarks below it are called absent.
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
         calibrations: by domain, of such predictions, see :func:`~monai_gu2net.engines.calibrations_of`.
+        spacing: mm per pixel of every image, whatever else says so.
+        accept_spacing_source: what the source of a spacing must begin with, see
+            :func:`~monai_gu2net.data.case_spacing`; None: any will do.
         then: transforms of each sample once its landmarks are found, such as one that saves them.
         on_case: called with the number of cases done, after each.
 
@@ -58,7 +66,7 @@ def run_cases(
     """
     preparation = Compose(
         [
-            RadiographPreprocessing(card.domains),
+            RadiographPreprocessing(card.domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
             LandmarksToPointsd("landmarks", allow_missing_keys=True),
         ]
     )
@@ -83,3 +91,15 @@ def run_cases(
     if cases:
         evaluator.run()
     return results.rows, dataset.failures
+
+
+def warn_of_pixels(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One warning for a run, where the results of some of its images are in pixels."""
+    sources = {(row["domain"], row["case"]): row["spacing_source"] for row in rows if row["unit"] == "px"}
+    if sources:
+        known = ", ".join(sorted(set(sources.values()) - {"none"}))
+        _log.warning(
+            "The spacing of %d image(s) is unknown%s; their results are in pixels of the file",
+            len(sources),
+            f" or not accepted ({known})" if known else "",
+        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,14 @@ class ModelCard:
     sigma: float = 3.0
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def domains_for_new_images(self) -> dict[str, Domain]:
+        """The domains without the spacing of the images they were trained on, which says nothing of others.
+
+        A reference length stays, for it is one of the patient.
+        """
+        return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
         """A network as described, with fresh weights."""

@@ -15,6 +15,7 @@ from monai.transforms import MapTransform
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.spacing import case_spacing
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
+from monai_gu2net.transforms.spacing import file_spacing
 
 __all__ = ["LoadLandmarksd"]
 
@@ -28,8 +29,9 @@ class LoadLandmarksd(MapTransform):
         keys: a landmark file of any format that :func:`~monai_gu2net.landmarks.read_landmarks` tells by itself, without
             further options. Afterwards a list of N points in pixels of the image file, None for absent ones.
         domains: by name; the sample's ``domain`` says which landmarks, in which order, and the spacing that turns
-            millimetres into pixels. Where no spacing is known, a file in mm is taken as one mm per pixel, as Slicer
-            loads such images.
+            millimetres into pixels, where neither the case nor, loaded before, the image's file tells it. Where no
+            spacing is known, a file in mm is taken as one mm per pixel, as Slicer loads such images.
+        image_key: the image, which may have been loaded before.
         allow_missing_keys: pass samples without the key.
 
     Raises:
@@ -37,16 +39,22 @@ class LoadLandmarksd(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection = "landmarks", *, domains: Mapping[str, Domain], allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection = "landmarks",
+        *,
+        domains: Mapping[str, Domain],
+        allow_missing_keys: bool = False,
+        image_key: str = "image",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.domains = domains
+        self.domains, self.image_key = domains, image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         domain = self.domains[sample["domain"]]
         dims = len(domain.size)
-        spacing, _ = case_spacing({"spacing": sample.get("spacing")}, domain)
+        file = file_spacing(sample.get(self.image_key), sample.get("file_spacing_source"))
+        spacing, _ = case_spacing({"spacing": sample.get("spacing")}, domain, file=file)
         affine = np.diag([*(spacing or (1.0,) * dims), 1.0]) if dims == 3 else image_plane_affine(spacing or (1.0, 1.0))
         for key in self.key_iterator(sample):
             found = read_landmarks(Path(sample[key]), names=domain.landmarks, dims=2 if dims == 2 else 3)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from monai.transforms import Compose, NormalizeIntensityd
 
@@ -23,13 +23,21 @@ class RadiographPreprocessing(Compose):
 
     Args:
         domains: by name; the sample's ``domain`` picks one.
+        spacing: mm per pixel of every image, see :class:`PhysicalSpaced`.
+        accept_spacing_source: see :class:`PhysicalSpaced`.
     """
 
-    def __init__(self, domains: Mapping[str, Domain]) -> None:
+    def __init__(
+        self,
+        domains: Mapping[str, Domain],
+        *,
+        spacing: Sequence[float] | None = None,
+        accept_spacing_source: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(
             [
                 LoadRadiographd("image"),
-                PhysicalSpaced("image", domains=domains),
+                PhysicalSpaced("image", domains=domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
                 NormalizeIntensityd("image", channel_wise=True),
                 FitToDomaind("image", domains=domains),
             ]

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,25 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
+from monai_gu2net.measurements import measure
 from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
+from monai_gu2net.transforms.file_names import FileNames
+from monai_gu2net.transforms.save_dicom import ENDINGS, DicomResults
 
-__all__ = ["FORMATS", "SaveLandmarksd", "file_name"]
+__all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
 
+_TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 FORMATS = ("json", "csv", "mrk.json")
+"""Those written by default."""
+ALL_FORMATS = (*FORMATS, *ENDINGS)
 
 
 class SaveLandmarksd(MapTransform):
-    """Writes a file per case and format: ``CASE.json``, ``CASE.csv`` and Slicer's ``CASE.mrk.json``.
+    """Writes a file per case and format: ``CASE.json``, ``CASE.csv``, Slicer's ``CASE.mrk.json``, and DICOM.
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
-    radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. Slicer's
+    radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's
     markups are in mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not
     at all.
 
@@ -39,10 +45,18 @@ class SaveLandmarksd(MapTransform):
             and, where they are there, ``{key}_radius`` and ``{key}_presence``.
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
-        formats: among "json", "csv" and "mrk.json".
+        formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm``) and "gsps" (``CASE.pr.dcm``), which are
+            written where the sample's ``image_file`` is DICOM.
+        model: ``name`` and ``version`` of what found the landmarks, or its name, for the DICOM files.
+        sop_instance_uids: of the DICOM files by format, where only one case is saved; by default they are derived from
+            image and result.
+
+    Attributes:
+        names: what the files of each case are called; no two cases share a name.
 
     Raises:
         ValueError: a format is not known.
+        ImportError: a DICOM format is asked for, and the packages that write it are not installed.
     """
 
     def __init__(
@@ -52,12 +66,18 @@ class SaveLandmarksd(MapTransform):
         output_dir: str | os.PathLike[str],
         domains: Mapping[str, Domain],
         formats: Sequence[str] = FORMATS,
+        model: Mapping[str, str] | str = "GU2Net",
+        sop_instance_uids: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(keys)
-        unknown = [name for name in formats if name not in FORMATS]
+        unknown = [name for name in formats if name not in ALL_FORMATS]
         if unknown:
-            raise ValueError(f"formats must be among {list(FORMATS)}; got {unknown}. Correct them.")
+            raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
+        self.plain = [name for name in self.formats if name not in ENDINGS]
+        dicom = [name for name in self.formats if name in ENDINGS]
+        self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
+        self.names = FileNames(reserved=_TABLES)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -71,11 +91,20 @@ class SaveLandmarksd(MapTransform):
             confidence = np.asarray(torch.as_tensor(sample[f"{key}_confidence"]).cpu(), dtype=float)
             columns = _calibrated(sample, key, pixels_per_unit(affine, world.shape[-1]))
             columns_mm = {"radius_90_mm": sample[f"{key}_radius"]} if known and "radius_90" in columns else {}
-            stem = self.output_dir / file_name(str(sample["case"]))
-            for name in self.formats:
+            measured = measure(
+                domain.all_measurements,
+                LandmarkSet(domain.landmarks, world.numpy(), "mm") if known else pixels,
+                unit="mm" if known else "px",
+                radius=np.asarray(torch.as_tensor(sample[f"{key}_radius"]).cpu())
+                if f"{key}_radius" in sample
+                else None,
+            )
+            stem = self.output_dir / self.names((domain.name, str(sample["case"])))
+            for name in self.plain:
                 path = stem.with_name(f"{stem.name}.{name}")
                 if name == "json":
                     about = {field: sample[field] for field in ("case", "domain", "spacing_source")}
+                    about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
                     write_landmark_json(
                         path,
                         pixels,
@@ -91,6 +120,15 @@ class SaveLandmarksd(MapTransform):
                     write_landmarks(path, markups, confidence=confidence)
                 else:
                     write_landmarks(path, pixels, confidence=confidence, unit="px")
+            self.dicom.save(
+                stem,
+                sample,
+                pixels,
+                confidence=confidence,
+                radius=sample.get(f"{key}_radius"),
+                radius_px=columns.get("radius_90"),
+                measurements=measured,
+            )
         return sample
 
 
@@ -102,8 +140,3 @@ def _calibrated(sample: Mapping[Hashable, Any], key: str, scale: float) -> dict[
     if f"{key}_presence" in sample:
         columns["presence"] = torch.as_tensor(sample[f"{key}_presence"]).cpu().double()
     return columns
-
-
-def file_name(case: str) -> str:
-    """A case's name with everything but letters, digits, '.', '_' and '-' replaced, and no leading dot."""
-    return re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII) or "_"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monai_gu2net.data import Domain, ReferenceLength
+from monai_gu2net.measurements import CEPHALOMETRY, Measurement, default_measurements
 
 FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": (384, 512)}
 
@@ -50,6 +51,10 @@ FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": 
         ({"mirror": (("a", "a"),)}, r"mirror must name each landmark in one place; got \['a'\]"),
         ({"in_channels": 0}, r"'hand': in_channels must be a whole number, at least 1; got 0"),
         ({"in_channels": 1.5}, r"in_channels must be a whole number, at least 1; got 1\.5"),
+        (
+            {"measurements": (Measurement("width", "distance", ("a", "x")),)},
+            r"Domain 'hand': measurement 'width': landmarks must be among .*; got \['x'\]",
+        ),
     ],
 )
 def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None:
@@ -82,6 +87,10 @@ def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None
         (
             {"landmarks": ["a", "b"], "size": [4, 4], "reference": {"between": ["a", "b"], "mm": "x"}},
             r"reference must be \{'between'",
+        ),
+        (
+            {"landmarks": ["a", "b"], "size": [4, 4], "measurements": [{"name": "width", "kind": "area"}]},
+            r"Domain 'hand': measurement 'width': .*kind must be among",
         ),
     ],
 )
@@ -117,6 +126,19 @@ def test_a_resized_domain_differs_in_size_alone() -> None:
     assert domain.resized([30, 40]) == Domain(**(FIELDS | {"size": (30, 40)}), spacing=(0.1, 0.2))
 
 
+def test_declared_measurements_come_after_the_built_in_ones_and_before_their_namesakes() -> None:
+    landmarks = tuple(dict.fromkeys(name for each in CEPHALOMETRY for name in each.needs))
+    own = (
+        Measurement("SNA", "angle", ("sella", "nasion", "anterior_nasal_spine")),
+        Measurement("cranial base", "distance", ("sella", "nasion")),
+    )
+    domain = Domain("head", landmarks, (4, 4), measurements=own)
+    assert domain.all_measurements[-2:] == own
+    assert len(domain.all_measurements) == len(CEPHALOMETRY) + 1
+    assert Domain("head", landmarks, (4, 4)).all_measurements == default_measurements(landmarks)
+    assert Domain("head", landmarks, (4, 4, 4)).all_measurements == ()
+
+
 @st.composite
 def any_domains(draw: st.DrawFn) -> Domain:
     landmarks = draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=9, unique=True))
@@ -137,6 +159,7 @@ def any_domains(draw: st.DrawFn) -> Domain:
         mirror=tuple((order[2 * n], order[2 * n + 1]) for n in range(pairs)),
         in_channels=draw(st.integers(1, 4)),
         ground_truth=draw(st.none() | st.just("mean of senior and junior")),
+        measurements=draw(st.sampled_from([(), (Measurement("width", "distance", (landmarks[0], landmarks[-1])),)])),
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from pydicom import uid
 
-from monai_gu2net.data import Datalist, Domain, cases_to_predict, make_phantom, open_data, source
+from monai_gu2net.data import Datalist, Domain, case_names, cases_to_predict, images_in, make_phantom, open_data, source
 
 HEAD = Domain("head", ("a", "b"), (8, 8))
 KNEE = Domain("knee", ("c",), (8, 8))
@@ -171,6 +174,35 @@ def test_the_images_of_a_folder_are_cases_without_landmarks(tmp_path: Path) -> N
         {"image": str(tmp_path / "a.JPG"), "domain": "knee", "case": "a.JPG"},
         {"image": str(tmp_path / "b.png"), "domain": "knee", "case": "b.png"},
     ]
+
+
+def test_dicom_is_found_without_endings_and_in_folders_within(tmp_path: Path, make_dicom: Callable[..., Path]) -> None:
+    """As on a medium: DICOMDIR beside a folder of images; pictures of the folders within are somebody else's."""
+    pixels = np.zeros((6, 8), np.uint16)
+    deep = make_dicom(tmp_path / "PAT0" / "ST0" / "IM1", pixels)
+    top = make_dicom(tmp_path / "1.2.840.5", pixels)
+    report = make_dicom(tmp_path / "PAT0" / "report", pixels, Rows=None, SOPClassUID=uid.ComprehensiveSRStorage)
+    state = make_dicom(
+        tmp_path / "state.dcm", pixels, Rows=None, SOPClassUID=uid.GrayscaleSoftcopyPresentationStateStorage
+    )
+    make_dicom(tmp_path / "DICOMDIR", pixels)
+    make_dicom(tmp_path / ".hidden", pixels)
+    (tmp_path / "torn.dcm").write_text("words")
+    (tmp_path / "README").write_text("no image")
+    blank(tmp_path / "a.png")
+    blank(tmp_path / "out" / "overlay.png")
+    images, passed_over = images_in(tmp_path)
+    assert images == [top, deep, tmp_path / "a.png", tmp_path / "torn.dcm"]
+    assert [path for path, _ in passed_over] == [report, state]
+    assert passed_over[0][1] == "a structured report"
+    assert passed_over[1][1] == "no image (Grayscale Softcopy Presentation State Storage)"
+    cases = cases_to_predict(tmp_path, KNEE, phantom_dir=tmp_path / "phantom")
+    assert [case["case"] for case in cases] == ["1.2.840.5", "PAT0/ST0/IM1", "a.png", "torn.dcm"]
+
+
+def test_images_of_one_name_in_two_folders_are_two_cases() -> None:
+    images = [Path("/x/a/IM1"), Path("/x/b/IM1"), Path("/x/c.nii.gz"), Path("/x/d/c.png")]
+    assert case_names(images) == ["a/IM1", "b/IM1", "c.nii.gz", "c.png"]
 
 
 def test_a_folder_without_images_has_nothing_to_predict(tmp_path: Path) -> None:

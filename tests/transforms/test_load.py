@@ -34,16 +34,25 @@ def test_a_picture_is_one_channel_width_first(tmp_path: Path, rng: np.random.Gen
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4)])
-def test_nifti_is_as_nibabel_reads_it(
-    tmp_path: Path, rng: np.random.Generator, suffix: str, shape: tuple[int, ...]
-) -> None:
+def test_a_volume_in_nifti_is_as_nibabel_reads_it(tmp_path: Path, rng: np.random.Generator, suffix: str) -> None:
     affine = np.array([[0.0, -2, 0, 10], [3, 0, 0.5, -20], [0, 0.1, 4, 30], [0, 0, 0, 1]])
     path = tmp_path / f"x{suffix}"
-    nib.Nifti1Image(rng.normal(size=shape).astype(np.float32), affine).to_filename(path)
+    nib.Nifti1Image(rng.normal(size=(6, 5, 4)).astype(np.float32), affine).to_filename(path)
     image, oracle = load(path), nib.load(path)
     np.testing.assert_array_equal(image, oracle.get_fdata()[None])
     np.testing.assert_allclose(image.affine, oracle.affine)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1)])
+def test_a_picture_in_nifti_lies_in_its_image_plane(
+    tmp_path: Path, rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    """Of its place in the world only the length of its axes counts, also where it is sagittal and tilted."""
+    affine = np.array([[0.0, 0, 1, 10], [-3, 0, 0, -20], [4, -2, 0, 30], [0, 0, 0, 1]])
+    nib.Nifti1Image(rng.normal(size=shape).astype(np.float32), affine).to_filename(tmp_path / "x.nii")
+    image, oracle = load(tmp_path / "x.nii"), nib.load(tmp_path / "x.nii")
+    np.testing.assert_array_equal(image, oracle.get_fdata().reshape(1, 6, 5))
+    np.testing.assert_allclose(image.affine, np.diag([5.0, 2, 1, 1]), rtol=1e-6)
 
 
 def test_metaimage_keeps_its_spacing(tmp_path: Path) -> None:
@@ -69,6 +78,12 @@ def test_nothing_of_the_file_but_its_affine_travels_along(tmp_path: Path) -> Non
     assert image.applied_operations == []
 
 
+def test_where_the_image_and_its_spacing_come_from_is_told(tmp_path: Path) -> None:
+    Image.new("L", (3, 2)).save(tmp_path / "x.png")
+    sample = LoadRadiographd()({"image": tmp_path / "x.png"})
+    assert (sample["image_file"], sample["file_spacing_source"]) == (str(tmp_path / "x.png"), "none")
+
+
 def test_other_fields_stay_and_the_sample_given_is_not_changed(tmp_path: Path) -> None:
     Image.new("L", (3, 2)).save(tmp_path / "x.png")
     before = {"image": tmp_path / "x.png", "case": "7"}
@@ -80,8 +95,8 @@ def test_other_fields_stay_and_the_sample_given_is_not_changed(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.dcm", r"^x\.dcm must be PNG, JPEG, .* by its ending; got '\.dcm'\. Convert it first"),
-        ("x", r"^x must be PNG, JPEG, .* by its ending; got 'none'"),
+        ("x.dcm", r"^x\.dcm: a DICOM file must"),
+        ("x", r"^x must be PNG, JPEG, .* by its ending, or DICOM; got 'none'\. Convert it first"),
         ("x.jp2", r"got '\.jp2'"),
         ("x.nii", r"^x\.nii must be a whole image; got .*Export it again\.$"),
         ("x.nii.gz", r"^x\.nii\.gz must be a whole image; got"),

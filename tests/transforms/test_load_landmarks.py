@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from monai_gu2net.data import Domain
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
-from monai_gu2net.transforms import LoadLandmarksd
+from monai_gu2net.transforms import LoadLandmarksd, LoadRadiographd
 
 DOMAINS = {"knee": Domain("knee", ("a", "b"), (32, 32), spacing=(0.5, 0.25))}
 
@@ -33,3 +34,14 @@ def test_a_landmark_that_the_domain_lacks_is_refused(tmp_path: Path) -> None:
     write_landmarks(path, LandmarkSet(("c",), np.array([[5.0, 5.0]]), "mm"))
     with pytest.raises(ValueError, match=r"1\.mrk\.json"):
         LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
+
+
+def test_millimetres_become_pixels_by_the_spacing_of_the_file_that_was_loaded(
+    tmp_path: Path, make_dicom: Callable[..., Path]
+) -> None:
+    image = make_dicom(tmp_path / "x.dcm", np.zeros((20, 30), np.uint16), PixelSpacing=[0.1, 0.2])
+    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.array([[2.0, 1.0]]), "mm"))
+    sample = {"image": image, "landmarks": tmp_path / "x.mrk.json", "domain": "d"}
+    domains = {"d": Domain("d", ("a",), (32, 32))}
+    loaded = LoadLandmarksd(domains=domains)(LoadRadiographd()(sample))
+    np.testing.assert_allclose(loaded["landmarks"], [[10, 10]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import torch
 from monai_gu2net.data import Domain
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.landmarks import read_landmarks
+from monai_gu2net.measurements import Measurement
 from monai_gu2net.transforms import SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.save import FORMATS, file_name
+from monai_gu2net.transforms.file_names import file_name
+from monai_gu2net.transforms.save import FORMATS
 
 NAN = math.nan
 DOMAINS = {
@@ -134,6 +137,31 @@ def test_other_samples_keep_their_scale(sample: dict[str, Any]) -> None:
     torch.testing.assert_close(scaled["pred_landmarks"], sample["pred_landmarks"], equal_nan=True)
     assert (scaled["unit"], scaled["spacing_source"]) == (sample["unit"], sample["spacing_source"])
     assert torch.equal(scaled["file_affine"], sample["file_affine"])
+
+
+WIDE = {
+    "head": replace(
+        DOMAINS["head"],
+        measurements=(
+            Measurement("width", "distance", ("a", "b"), source="by hand"),
+            Measurement("height", "distance", ("a", "c")),
+        ),
+    )
+}
+
+
+@pytest.mark.parametrize(("spacing", "value", "unit"), [(None, 5.0, "px"), ((0.5, 2.0), 40**0.5, "mm")])
+def test_json_has_the_measurements_of_the_domain(
+    tmp_path: Path, spacing: tuple[float, float] | None, value: float, unit: str
+) -> None:
+    sample = found(spacing=spacing) | {"pred_radius": torch.tensor([2.0, 2.0, NAN])}
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=WIDE, formats=["json"])(sample)
+    width, height = json.loads((tmp_path / "001.json").read_text())["measurements"]
+    # two landmarks of sigma 2 / sqrt(2 ln 10) along the line between them
+    error = math.sqrt(2) * 2 / math.sqrt(2 * math.log(10))
+    assert (width["name"], width["unit"], width["source"]) == ("width", unit, "by hand")
+    assert (width["value"], width["error"]) == (pytest.approx(value, rel=1e-6), pytest.approx(error, rel=1e-6))
+    assert (height["value"], height["error"]) == (None, None)
 
 
 CALIBRATED = {"pred_radius": torch.tensor([2.0, 1.0, NAN]), "pred_presence": torch.tensor([0.75, 0.5, 0.25])}

@@ -9,6 +9,7 @@ from monai_gu2net.data.layouts.hand import HAND_LANDMARKS, read_hand
 from monai_gu2net.data.layouts.head import HEAD_LANDMARKS, read_head
 from monai_gu2net.data.layouts.markups import read_markups_folder
 from monai_gu2net.data.layouts.recognize import LAYOUTS, read_layout, recognize_layout
+from monai_gu2net.data.layouts.reports import read_reports_folder
 from monai_gu2net.data.layouts.split import split_by_patient
 from monai_gu2net.data.layouts.table import read_table_folder
 
@@ -22,6 +23,7 @@ __all__ = [
     "read_head",
     "read_layout",
     "read_markups_folder",
+    "read_reports_folder",
     "read_table_folder",
     "recognize_layout",
     "split_by_patient",

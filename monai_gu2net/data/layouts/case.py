@@ -7,21 +7,25 @@ from __future__ import annotations
 import logging
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from monai_gu2net.data.case_names import image_name
+from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
+from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.data.reader import radiograph_size
+from monai_gu2net.dicom import is_dicom
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = [
-    "PLAIN_IMAGE_SUFFIXES",
     "Case",
     "SpacingOption",
     "Splits",
     "chosen_spacing",
+    "dicom_images",
     "domain_name",
     "existing_folder",
     "fitting_size",
@@ -40,8 +44,6 @@ SpacingOption = Sequence[float] | Literal["default", "unknown"]
 
 _log = logging.getLogger(__name__)
 
-PLAIN_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
 
 def existing_folder(folder: str | Path) -> Path:
     """The absolute path of a folder.
@@ -56,44 +58,56 @@ def existing_folder(folder: str | Path) -> Path:
 
 
 def plain_images(folder: Path) -> list[Path]:
-    """The PNG, JPEG, BMP and TIFF files of a folder, sorted; none where there is no folder."""
-    return sorted(
+    """The PNG, JPEG, BMP, TIFF and DICOM images of a folder, sorted; none where there is no folder."""
+    pictures = [
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.suffix.lower() in PLAIN_IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+        if path.suffix.lower() in PICTURES and not path.name.startswith(".")
+    ]
+    return sorted([*pictures, *dicom_images(folder)])
+
+
+def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, DicomEntry]:
+    """The DICOM images of folders, and among named files, by path.
+
+    One that cannot be read is among them, for it is a case that fails.
+    """
+    files = dict.fromkeys(path for folder in folders if folder.is_dir() for path in dicom_files(folder))
+    files |= dict.fromkeys(path for path in named if is_dicom(path))
+    return {entry.path: entry for entry in read_entries(files) if entry.kind in ("image", "broken")}
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names without extension, sorted.
+    """The image files of a folder by their names without the ending of their kind, sorted.
 
     Raises:
-        ValueError: two images have the same name but for the extension.
+        ValueError: two images have the same name but for the ending.
     """
     images: dict[str, Path] = {}
     for path in plain_images(folder):
-        if path.stem in images:
+        stem = image_name(path)
+        if stem in images:
             raise ValueError(
                 f"{folder}: images must differ in more than the extension; got "
-                f"{images[path.stem].name!r} and {path.name!r}. Remove one."
+                f"{images[stem].name!r} and {path.name!r}. Remove one."
             )
-        images[path.stem] = path
+        images[stem] = path
     return images
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) from the header of a PNG, JPEG, BMP or TIFF file.
-
-    A turn that an EXIF tag asks for is not applied, as MONAI's reader applies none.
+    """(width, height) from the header of a PNG, JPEG, BMP, TIFF or DICOM file, upright as it is read.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged or of another kind.
     """
     try:
-        with Image.open(path) as image:
-            return image.size
-    except (UnidentifiedImageError, OSError) as error:
+        size = radiograph_size(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: the image must be readable; got {error}. Copy it anew.") from error
+    if size is None:
+        raise ValueError(f"{path}: the image must be a picture or DICOM; got another kind. Convert it.")
+    return size
 
 
 def chosen_spacing(option: SpacingOption, default: Sequence[float] | None) -> Sequence[float] | None:
@@ -202,4 +216,4 @@ def log_left_out(folder: Path, what: str, names: Sequence[str]) -> None:
     """Say which files of a dataset were left out, and why."""
     if names:
         listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        _log.warning("%s: %d %s and are left out: %s", folder, len(names), what, listed)
+        _log.warning("%s: %d %s and are left out: %s", folder.name, len(names), what, listed)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from monai_gu2net.data.dicom_entries import DicomEntry
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
     SpacingOption,
     Splits,
     chosen_spacing,
+    dicom_images,
     domain_name,
     existing_folder,
     fitting_size,
@@ -45,9 +47,10 @@ def read_markups_folder(
     validation: int | float | None = None,
     seed: int = 0,
 ) -> tuple[Domain, Splits]:
-    """Read ``NAME.png`` (or jpg, bmp, tif) with ``NAME.mrk.json``, in the folder or its ``images/``.
+    """Read ``NAME.png`` (or jpg, bmp, tif, dcm) with ``NAME.mrk.json``, in the folder or its ``images/``.
 
-    Every image is taken for a patient of its own. Datasets with several images of a patient go into a table.
+    DICOM images of one patient stay together, under a label without meaning. Every other image is taken for a patient
+    of its own; datasets with several images of a patient go into a table.
 
     Args:
         folder: the dataset.
@@ -56,8 +59,9 @@ def read_markups_folder(
             sorted by name, bring them up. A label that is not among them is an error.
         size: the network's input size (width, height); by default 512 on the longer side, in the images'
             usual proportions.
-        spacing: (sx, sy) mm per pixel that the points were placed with; "default" and "unknown": none, the
-            points are pixel indices, since Slicer gives such images 1 mm per pixel.
+        spacing: (sx, sy) mm per pixel that the points were placed with. "default": for a DICOM image that of its
+            tags, else none; "unknown": none. With none the points are pixel indices, since Slicer gives such images
+            1 mm per pixel. A case keeps only a spacing that is given here: what the file states is read again with it.
         test: a count (int) or a fraction (float) of the images; by default 0.2.
         test_cases: names of the cases (image names without extension) of the test part, instead.
         validation: a count (int) or a fraction (float) of the images (with test_cases: of the others); by
@@ -78,16 +82,16 @@ def read_markups_folder(
     log_left_out(folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files])
     log_left_out(folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images])
     known_mm = chosen_spacing(spacing, None)
-    affine = np.eye(4) if known_mm is None else image_plane_affine(known_mm)
+    entries = dicom_images(place)
     sets = {
-        stem: read_markups(path, names=landmarks, dims=2).to_index(affine)
+        stem: read_markups(path, names=landmarks, dims=2).to_index(_affine(spacing, entries.get(images[stem])))
         for stem, path in files.items()
         if stem in images
     }
     if not sets:
         raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
     names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
-    sizes = {stem: image_size(images[stem]) for stem in sets}
+    sizes = {stem: entries[images[stem]].size if images[stem] in entries else image_size(images[stem]) for stem in sets}
     name = domain or domain_name(folder)
     cases = [
         make_case(
@@ -95,6 +99,7 @@ def read_markups_folder(
             landmark_set.select(names, allow_missing=True),
             domain=name,
             case=stem,
+            patient=entries[images[stem]].patient if images[stem] in entries else None,
             size=sizes[stem],
             spacing=known_mm,
         )
@@ -103,7 +108,13 @@ def read_markups_folder(
     markups_domain = Domain(
         name=name,
         landmarks=names,
-        size=fitting_size(list(sizes.values())) if size is None else tuple(size),
+        size=fitting_size([pixels for pixels in sizes.values() if pixels]) if size is None else tuple(size),
         spacing=share_spacing(cases),
     )
     return markups_domain, split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+
+
+def _affine(spacing: SpacingOption, entry: DicomEntry | None) -> np.ndarray:
+    """Of the image plane that the points of an image were placed in; the identity where its spacing is unknown."""
+    known_mm = chosen_spacing(spacing, None if entry is None else entry.spacing)
+    return np.eye(4) if known_mm is None else image_plane_affine(known_mm)

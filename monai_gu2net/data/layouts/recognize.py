@@ -16,11 +16,12 @@ from monai_gu2net.data.layouts.chest import read_chest
 from monai_gu2net.data.layouts.hand import read_hand
 from monai_gu2net.data.layouts.head import Annotator, read_head
 from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION, read_markups_folder
+from monai_gu2net.data.layouts.reports import has_reports, read_reports_folder
 from monai_gu2net.data.layouts.table import TABLE_NAME, read_table_folder
 
 __all__ = ["LAYOUTS", "Layout", "read_layout", "recognize_layout"]
 
-Layout = Literal["head", "hand", "chest", "table", "markups"]
+Layout = Literal["head", "hand", "chest", "table", "markups", "sr"]
 
 # what each layout looks like, for error messages and documentation
 LAYOUTS: dict[Layout, str] = {
@@ -29,6 +30,7 @@ LAYOUTS: dict[Layout, str] = {
     "chest": "pngs/NAME.png with labels/NAME.txt",
     "table": f"images, in the folder or its images/, with {TABLE_NAME}",
     "markups": f"images, in the folder or its images/, each with a {MARKUPS_EXTENSION} file of its name",
+    "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
 }
 _READERS: dict[Layout, Callable[..., tuple[Domain, Splits]]] = {
     "head": read_head,
@@ -36,6 +38,7 @@ _READERS: dict[Layout, Callable[..., tuple[Domain, Splits]]] = {
     "chest": read_chest,
     "table": read_table_folder,
     "markups": read_markups_folder,
+    "sr": read_reports_folder,
 }
 
 
@@ -55,6 +58,8 @@ def recognize_layout(folder: str | os.PathLike[str]) -> Layout:
         "markups": any(any(place.glob(f"*{MARKUPS_EXTENSION}")) for place in (path, path / "images")),
     }
     found = [layout for layout, fits in looks_like.items() if fits]
+    if not found and has_reports(path):  # last, for it opens the files
+        found = ["sr"]
     if len(found) != 1:
         shown = "; ".join(f"{layout}: {look}" for layout, look in LAYOUTS.items())
         raise ValueError(
@@ -85,7 +90,7 @@ def read_layout(
         folder: the dataset.
         layout: one of :data:`LAYOUTS`; by default told from the folder.
         domain: name of the domain; by default the layout's (head, hand, chest) or the folder's.
-        landmarks: names and order of the landmarks (table, markups).
+        landmarks: names and order of the landmarks (table, markups, sr).
         size: the network's input size (width, height).
         spacing: "default": what the layout knows; "unknown"; or (sx, sy) mm per pixel of the image files.
         annotator: whose points are the ground truth (head).

@@ -8,13 +8,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
-    PLAIN_IMAGE_SUFFIXES,
     Case,
     SpacingOption,
     Splits,
     chosen_spacing,
+    dicom_images,
     domain_name,
     existing_folder,
     fitting_size,
@@ -25,6 +26,7 @@ from monai_gu2net.data.layouts.case import (
     share_spacing,
 )
 from monai_gu2net.data.layouts.split import split_drawn
+from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.landmarks.formats import TableRow, read_table
 
 __all__ = ["TABLE_NAME", "read_table_folder"]
@@ -47,8 +49,9 @@ def read_table_folder(
 ) -> tuple[Domain, Splits]:
     """Read ``landmarks.csv``, wide or long, and the images it names, which lie beside it or in ``images/``.
 
-    A column ``split`` ("training", "validation" or "test") decides the split. Without it whole patients
-    (column ``patient``; else every image is one) are drawn.
+    It names an image by its file, or a DICOM image by its SOP Instance UID. A column ``split`` ("training",
+    "validation" or "test") decides the split. Without it whole patients are drawn: those of the column ``patient``;
+    else DICOM images of one patient stay together, under a label without meaning, and every other image is one.
 
     Args:
         folder: the dataset.
@@ -76,7 +79,10 @@ def read_table_folder(
     folder = existing_folder(Path(folder))
     path = folder / TABLE_NAME
     rows = read_table(path, names=landmarks)
-    files = {row.image: _image_file(folder, row.image) for row in rows}
+    named = {row.image: _image_file(folder, row.image) for row in rows}
+    entries = dicom_images(folder, folder / "images", named=[file for file in named.values() if file is not None])
+    by_uid = {entry.sop_instance_uid: file for file, entry in entries.items() if entry.sop_instance_uid}
+    files = {image: file or by_uid.get(image) for image, file in named.items()}
     _warn_about_strays(folder, files)
     name = domain or domain_name(folder)
     cases: list[Case] = []
@@ -86,14 +92,15 @@ def read_table_folder(
         file = files[row.image]
         if file is None:
             continue
-        pixels = image_size(file) if file.suffix.lower() in PLAIN_IMAGE_SUFFIXES else None
+        entry = entries.get(file)
+        pixels = entry.size if entry else image_size(file) if file.suffix.lower() in PICTURES else None
         sizes += [pixels] if pixels else []
         made = make_case(
             file,
             row.landmarks,
             domain=name,
-            case=str(Path(row.image).with_suffix("")),
-            patient=row.patient,
+            case=_case_name(row.image, file),
+            patient=row.patient or (entry.patient if entry else None),
             size=pixels,
             spacing=chosen_spacing(spacing, row.spacing),
         )
@@ -123,6 +130,12 @@ def read_table_folder(
 def _image_file(folder: Path, name: str) -> Path | None:
     """The image of that name beside the table or in images/."""
     return next((path for path in (folder / name, folder / "images" / name) if name and path.is_file()), None)
+
+
+def _case_name(named: str, file: Path) -> str:
+    """The image's name in the table without its ending; the file's, where the table gives the UID."""
+    in_folders = Path(named) if Path(named).name == file.name else Path(file.name)
+    return (in_folders.parent / image_name(file)).as_posix()
 
 
 def _warn_about_strays(folder: Path, files: dict[str, Path | None]) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from monai_gu2net.landmarks.formats.any_file import FORMATS, read_landmarks, write_landmarks
+from monai_gu2net.landmarks.formats.coco_json import CocoImage, read_coco, write_coco
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
@@ -14,7 +15,9 @@ from monai_gu2net.landmarks.formats.table_csv import TableRow, read_table, write
 
 __all__ = [
     "FORMATS",
+    "CocoImage",
     "TableRow",
+    "read_coco",
     "read_fraction_txt",
     "read_isbi_txt",
     "read_landmark_json",
@@ -22,6 +25,7 @@ __all__ = [
     "read_markups",
     "read_payer_csv",
     "read_table",
+    "write_coco",
     "write_landmark_json",
     "write_landmarks",
     "write_markups",

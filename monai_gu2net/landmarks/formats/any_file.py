@@ -7,23 +7,25 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from numpy.typing import ArrayLike
 
+from monai_gu2net.landmarks.formats.coco_json import read_coco
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
 from monai_gu2net.landmarks.formats.markups_json import read_markups, write_markups
-from monai_gu2net.landmarks.formats.parsing import parse_error, read_json_object, read_text
+from monai_gu2net.landmarks.formats.parsing import in_names, parse_error, read_json_object, read_text
 from monai_gu2net.landmarks.formats.payer_csv import read_payer_csv
 from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["FORMATS", "Format", "read_landmarks", "write_landmarks"]
 
-Format = Literal["isbi", "fraction", "payer", "table", "markups", "json"]
-FORMATS: tuple[Format, ...] = ("isbi", "fraction", "payer", "table", "markups", "json")
+Format = Literal["isbi", "fraction", "payer", "table", "markups", "json", "coco"]
+FORMATS: tuple[Format, ...] = ("isbi", "fraction", "payer", "table", "markups", "json", "coco")
 
 
 def read_landmarks(
@@ -43,7 +45,7 @@ def read_landmarks(
             file; the others return these landmarks in this order: one the file lacks is absent, one of the
             file that is not among them is an error. By default the file's names, or ``landmark_01``, ...
         format: one of :data:`FORMATS`; by default told from the extension and the content.
-        image: which image of a file about several ones (payer: its id).
+        image: which image of a file about several ones (payer: its id; coco: its file name).
         image_size: (width, height) in pixels; needed by the format fraction only.
         dims: 2 leaves the third coordinate of ``.mrk.json`` points out.
 
@@ -75,6 +77,9 @@ def read_landmarks(
         return _one_of(read_payer_csv(path, names=names), image, path)
     if format == "table":
         return _one_of({row.image: row.landmarks for row in read_table(path, names=names)}, image, path)
+    if format == "coco":
+        chosen = _one_of(read_coco(path), image, path)  # other images may have other landmarks
+        return in_names(dict(zip(chosen.names, chosen.points.tolist(), strict=True)), names, 2, "index", Path(path))
     if format == "markups":
         return read_markups(path, names=names, dims=dims)
     if format == "json":
@@ -128,7 +133,10 @@ def _recognized(path: str | os.PathLike[str]) -> Format:
     """The format, by extension and, where that leaves a choice, by content."""
     name = os.fspath(path).lower()
     if name.endswith(".json"):
-        return "markups" if name.endswith(".mrk.json") or "markups" in read_json_object(path)[1] else "json"
+        content = read_json_object(path)[1]
+        if name.endswith(".mrk.json") or "markups" in content:
+            return "markups"
+        return "coco" if {"images", "categories", "annotations"} <= content.keys() else "json"
     if name.endswith(".txt"):
         return "isbi" if "," in _first_line(path) else "fraction"
     if name.endswith(".csv"):

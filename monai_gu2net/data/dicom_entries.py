@@ -1,0 +1,88 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the DICOM files of a dataset are, told from their headers, without anybody's identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from monai_gu2net.dicom import DicomError, is_dicom, read_header
+from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.dicom.spacing import spacing_of
+
+__all__ = ["DicomEntry", "dicom_files", "read_entries"]
+
+_REPORTS = "1.2.840.10008.5.1.4.1.1.88."  # PS3.4, annex B.5: the classes of structured reports begin so
+_DIRECTORY = "DICOMDIR"  # PS3.10, 8.6: the name is reserved
+
+
+@dataclass(frozen=True)
+class DicomEntry:
+    """One DICOM file.
+
+    Args:
+        path: the file.
+        kind: "image", "report" (structured report), "other", or "broken": it could not be read.
+        what: the kind in words, for a list of what is passed over.
+        size: (width, height) of an image.
+        spacing: (sx, sy) mm per pixel that the tags of an image state; None: unknown.
+        sop_instance_uid: of an image or a report; "" where there is none.
+        patient: a running label, such as "patient_0001", the same for the files of one patient and of no meaning
+            outside of them; None where the file names no patient.
+    """
+
+    path: Path
+    kind: Literal["image", "report", "other", "broken"]
+    what: str
+    size: tuple[int, int] | None = None
+    spacing: tuple[float, float] | None = None
+    sop_instance_uid: str = ""
+    patient: str | None = None
+
+
+def dicom_files(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """The DICOM files of a folder by ending or content, sorted; hidden ones and a DICOMDIR are left out."""
+    found = folder.rglob("*") if recursive else folder.glob("*")
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.name.upper() != _DIRECTORY
+        and path.is_file()
+        and is_dicom(path)
+    )
+
+
+def read_entries(paths: Iterable[Path]) -> list[DicomEntry]:
+    """What each file is, in their order; one that cannot be read is "broken" and stops nothing."""
+    labels: dict[tuple[str, str], str] = {}
+    return [_entry(path, labels) for path in paths]
+
+
+def _entry(path: Path, labels: dict[tuple[str, str], str]) -> DicomEntry:
+    try:
+        header = read_header(path)
+    except DicomError as error:
+        return DicomEntry(path, "broken", str(error))
+    sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
+    instance, patient = str(header.get("SOPInstanceUID") or ""), _patient(header, labels)
+    if sop_class.startswith(_REPORTS):
+        return DicomEntry(path, "report", "a structured report", sop_instance_uid=instance, patient=patient)
+    width, height = header.get("Columns"), header.get("Rows")
+    if not isinstance(width, int) or not isinstance(height, int):
+        with silent_pydicom():
+            name = UID(sop_class).name  # the UID itself where the standard does not know it
+        return DicomEntry(path, "other", "no image" if not name or name == sop_class else f"no image ({name})")
+    return DicomEntry(path, "image", "an image", (width, height), spacing_of(header).mm, instance, patient)
+
+
+def _patient(header: Dataset, labels: dict[tuple[str, str], str]) -> str | None:
+    """The label of the header's patient, a new one for a new patient."""
+    identity = str(header.get("PatientID") or "").strip(), str(header.get("IssuerOfPatientID") or "").strip()
+    return labels.setdefault(identity, f"patient_{len(labels) + 1:04d}") if identity[0] else None

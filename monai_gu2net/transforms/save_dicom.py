@@ -1,0 +1,108 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the landmarks found in a DICOM image into the study of that image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.presentation_state import write_presentation_state
+from monai_gu2net.dicom.structured_report import write_structured_report
+from monai_gu2net.dicom.study_object import require_writers
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.measurements import Measured
+
+__all__ = ["ENDINGS", "DicomResults"]
+
+ENDINGS = {"sr": "sr.dcm", "gsps": "pr.dcm"}
+"""How the files of the formats end."""
+
+
+class DicomResults:
+    """Writes SR and GSPS of images that are DICOM; for others it writes nothing.
+
+    Args:
+        formats: among "sr" and "gsps".
+        model: ``name`` and ``version`` of what found the landmarks, or its name alone.
+        sop_instance_uids: of the objects by format, where only one case is saved; by default they are derived from the
+            image and the result.
+
+    Raises:
+        ImportError: a format is asked for and the packages that write DICOM are not installed.
+    """
+
+    def __init__(
+        self,
+        formats: Sequence[str],
+        *,
+        model: Mapping[str, str] | str,
+        sop_instance_uids: Mapping[str, str] | None = None,
+    ) -> None:
+        if formats:
+            require_writers()
+        self.formats, self.uids = tuple(formats), dict(sop_instance_uids or {})
+        about = {"name": model} if isinstance(model, str) else model
+        self.model, self.version = about.get("name", "GU2Net"), about.get("version", "unknown")
+
+    def save(
+        self,
+        stem: Path,
+        sample: Mapping[Any, Any],
+        landmarks: LandmarkSet,
+        *,
+        confidence: np.ndarray,
+        radius: torch.Tensor | None,
+        radius_px: torch.Tensor | None,
+        measurements: Sequence[Measured],
+    ) -> None:
+        """Write the files of a case.
+
+        Args:
+            stem: folder and name, to which the endings are added.
+            sample: with ``image_file``, ``file_affine``, ``unit`` and ``spacing_source``, which the report states.
+            landmarks: in pixels of the file.
+            confidence: (N,).
+            radius: (N,) in the unit of the sample.
+            radius_px: (N,) in pixels of the file.
+            measurements: made between the landmarks.
+        """
+        image = sample.get("image_file")
+        if not self.formats or image is None or landmarks.dims != 2 or not is_dicom(image):
+            return
+        header = read_header(image)
+        world = None if radius is None else np.asarray(torch.as_tensor(radius).cpu(), dtype=float)
+        for kind in self.formats:
+            path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
+            uid = self.uids.get(kind)
+            if kind == "sr":
+                write_structured_report(
+                    path,
+                    landmarks,
+                    header=header,
+                    confidence=confidence,
+                    radius_px=None if radius_px is None else radius_px.numpy(),
+                    radius_mm=world if sample["unit"] == "mm" else None,
+                    model=self.model,
+                    model_version=self.version,
+                    parameters=[f"spacing source: {sample['spacing_source']}"],
+                    measurements=measurements,
+                    sop_instance_uid=uid,
+                )
+            elif header.get("SamplesPerPixel", 1) == 1:  # a presentation state of a colour image is another object
+                matrix = np.asarray(torch.as_tensor(sample["file_affine"]).cpu())[:-1, :2]
+                axes = None if world is None else world[:, None] / np.linalg.norm(matrix, axis=0)
+                write_presentation_state(
+                    path,
+                    landmarks,
+                    header=header,
+                    radius_px=axes,
+                    model=self.model,
+                    model_version=self.version,
+                    sop_instance_uid=uid,
+                )

@@ -1,0 +1,154 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Datasets of DICOM images."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from monai_gu2net.data import Datalist
+from monai_gu2net.data.dicom_entries import read_entries
+from monai_gu2net.data.layouts import read_layout, recognize_layout
+from monai_gu2net.data.layouts.case import image_size
+from monai_gu2net.dicom import read_header
+from monai_gu2net.dicom.structured_report import write_structured_report
+from monai_gu2net.landmarks import LandmarkSet, write_landmarks
+
+PIXELS = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
+Make = Callable[..., Path]
+
+
+def all_cases(folder: Path, **options: Any) -> dict[str, dict[str, Any]]:
+    domain, splits = read_layout(folder, domain="d", **options)
+    return {case["case"]: case for case in Datalist("x", {"d": domain}, **splits).cases("all")}
+
+
+def markups(path: Path, points_mm: list[list[float]]) -> None:
+    names = tuple("abc"[: len(points_mm)])
+    write_landmarks(path, LandmarkSet(names, np.array(points_mm), "mm"))
+
+
+def test_points_of_slicer_are_in_the_millimetres_of_the_file(tmp_path: Path, make_dicom: Make) -> None:
+    make_dicom(tmp_path / "one.dcm", PIXELS, PixelSpacing=[0.1, 0.2])
+    make_dicom(tmp_path / "two.dcm", PIXELS, ImagerPixelSpacing=[0.5, 0.5])
+    make_dicom(tmp_path / "bare.dcm", PIXELS)
+    for name in ("one", "two", "bare"):
+        markups(tmp_path / f"{name}.mrk.json", [[2.0, 1.0]])
+    cases = all_cases(tmp_path, validation=0, test=0)
+    found = {name: case["landmarks"] for name, case in cases.items()}
+    assert found["one"] == [pytest.approx([10.0, 10.0])]
+    assert found["two"] == [pytest.approx([4.0, 2.0])]
+    assert found["bare"] == [[2.0, 1.0]]
+    assert not any("spacing" in case for case in cases.values())
+
+
+def test_a_spacing_that_is_given_goes_before_the_files(tmp_path: Path, make_dicom: Make) -> None:
+    make_dicom(tmp_path / "one.dcm", PIXELS, PixelSpacing=[0.1, 0.2])
+    markups(tmp_path / "one.mrk.json", [[2.0, 1.0]])
+    domain, splits = read_layout(tmp_path, spacing=(0.5, 0.25), validation=0, test=0)
+    assert splits["training"][0]["landmarks"] == [[4.0, 4.0]]
+    assert domain.spacing == (0.5, 0.25)
+    assert read_layout(tmp_path, spacing="unknown", validation=0, test=0)[1]["training"][0]["landmarks"] == [[2.0, 1.0]]
+
+
+def test_a_landmark_outside_of_a_dicom_image_is_absent(tmp_path: Path, make_dicom: Make) -> None:
+    make_dicom(tmp_path / "one.dcm", PIXELS)
+    markups(tmp_path / "one.mrk.json", [[29.4, 19.4], [29.6, 1.0], [1.0, 19.6]])
+    assert all_cases(tmp_path, validation=0, test=0)["one"]["landmarks"] == [[29.4, 19.4], None, None]
+
+
+@pytest.mark.parametrize("place", ["", "images"])
+def test_a_table_names_dicom_by_file_or_by_uid(tmp_path: Path, make_dicom: Make, place: str) -> None:
+    make_dicom(tmp_path / place / "by_name.dcm", PIXELS)
+    make_dicom(tmp_path / place / "1.2.3.4", PIXELS)
+    uid = str(read_header(make_dicom(tmp_path / place / "by_uid", PIXELS)).SOPInstanceUID)
+    (tmp_path / "landmarks.csv").write_text(f"image,a_x,a_y\nby_name.dcm,1,2\n1.2.3.4,3,4\n{uid},5,6\n1.2.9,7,8\n")
+    cases = all_cases(tmp_path, validation=0, test=0)
+    assert {name: case["landmarks"] for name, case in cases.items()} == {
+        "by_name": [[1.0, 2.0]],
+        "1.2.3.4": [[3.0, 4.0]],
+        "by_uid": [[5.0, 6.0]],
+    }
+    assert uid not in json.dumps(list(cases.values()))
+
+
+def test_images_of_one_patient_stay_together_under_a_label_without_meaning(tmp_path: Path, make_dicom: Make) -> None:
+    lines = ["image,a_x,a_y"]
+    for n in range(12):
+        make_dicom(tmp_path / f"{n:02d}.dcm", PIXELS, PatientID=f"Doe-{n // 3}" if n < 9 else "")
+        lines.append(f"{n:02d}.dcm,1,2")
+    (tmp_path / "landmarks.csv").write_text("\n".join(lines) + "\n")
+    cases = all_cases(tmp_path, validation=1, test=1)  # a patient in two parts is an error of the datalist
+    patients = [case["patient"] for _, case in sorted(cases.items())]
+    assert patients == ["patient_0001"] * 3 + ["patient_0002"] * 3 + ["patient_0003"] * 3 + ["09", "10", "11"]
+    assert "Doe" not in json.dumps(list(cases.values()))
+
+
+def test_the_tables_patient_goes_before_the_files(tmp_path: Path, make_dicom: Make) -> None:
+    make_dicom(tmp_path / "1.dcm", PIXELS)
+    (tmp_path / "landmarks.csv").write_text("image,patient,a_x,a_y\n1.dcm,p7,1,2\n")
+    assert all_cases(tmp_path, validation=0, test=0)["1"]["patient"] == "p7"
+
+
+def report(path: Path, image: Path, points: list[list[float]], names: tuple[str, ...] = ("a", "b")) -> Path:
+    pytest.importorskip("highdicom")
+    path.parent.mkdir(exist_ok=True)
+    landmarks = LandmarkSet(names, np.array(points), "index")
+    return Path(write_structured_report(path, landmarks, header=read_header(image), model="m", model_version="1"))
+
+
+@pytest.mark.parametrize(("images", "reports"), [("", ""), ("images", "sr")])
+def test_reports_belong_to_the_images_that_they_reference(
+    tmp_path: Path, make_dicom: Make, images: str, reports: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the files are called; the second report lacks a landmark."""
+    one, two, alone = (make_dicom(tmp_path / images / name, PIXELS, PatientID=name) for name in ("x", "y", "alone"))
+    report(tmp_path / reports / "first.dcm", two, [[1.5, 2.25], [3.0, 4.0]])
+    report(tmp_path / reports / "y.sr.dcm", one, [[5.0, 6.0], [np.nan, np.nan]])
+    assert recognize_layout(tmp_path) == "sr"
+    with caplog.at_level(logging.WARNING):
+        cases = all_cases(tmp_path, validation=0, test=0)
+    assert f"1 images have no report and are left out: {alone.name}" in caplog.text
+    assert cases["y"]["landmarks"] == [pytest.approx([1.5, 2.25]), pytest.approx([3.0, 4.0])]
+    assert cases["x"]["landmarks"] == [pytest.approx([5.0, 6.0]), None]
+    assert [case["image"] for case in cases.values()] == [str(one), str(two)]
+    assert not any("spacing" in case for case in cases.values())
+
+
+def test_two_reports_about_one_image_are_refused(tmp_path: Path, make_dicom: Make) -> None:
+    image = make_dicom(tmp_path / "x.dcm", PIXELS)
+    for n, name in enumerate(("a.sr.dcm", "b.sr.dcm")):
+        report(tmp_path / name, image, [[n, 2.0], [3.0, 4.0]])
+    with pytest.raises(ValueError, match=r"an image must have one report; got 'a\.sr\.dcm' and 'b\.sr\.dcm'"):
+        read_layout(tmp_path)
+
+
+def test_images_without_reports_are_no_dataset_of_reports(tmp_path: Path, make_dicom: Make) -> None:
+    make_dicom(tmp_path / "x.dcm", PIXELS)
+    with pytest.raises(ValueError, match=r"a dataset must have one of the layouts .*sr: DICOM.*; got none of them"):
+        recognize_layout(tmp_path)
+    with pytest.raises(ValueError, match="images must have structured reports about them; got none"):
+        read_layout(tmp_path, layout="sr")
+
+
+def test_what_a_file_is_stands_in_its_header(tmp_path: Path, make_dicom: Make) -> None:
+    (tmp_path / "torn.dcm").write_text("words")
+    image, torn = read_entries([make_dicom(tmp_path / "a", PIXELS, PixelSpacing=[0.1, 0.2]), tmp_path / "torn.dcm"])
+    assert (image.kind, image.size, image.spacing, image.patient) == ("image", (30, 20), (0.2, 0.1), "patient_0001")
+    assert (torn.kind, torn.size, torn.patient) == ("broken", None, None)
+    assert torn.what.startswith("torn.dcm")
+
+
+def test_a_picture_turned_by_its_exif_tag_has_the_size_that_is_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert image_size(tmp_path / "a.jpg") == (20, 30)

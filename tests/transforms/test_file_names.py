@@ -1,0 +1,28 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monai_gu2net.transforms.file_names import FileNames, file_name
+
+
+@given(cases=st.lists(st.text(max_size=8) | st.sampled_from(["a b", "a_b", "A_b", "a_b~2", "../x", "..", "coco"])))
+def test_no_two_cases_share_a_name_and_every_name_is_a_plain_file(cases: list[str]) -> None:
+    names = FileNames(reserved=("coco",))
+    found = {case: names(("d", case)) for case in cases}
+    assert len({name.casefold() for name in found.values()} | {"coco"}) == len(found) + 1
+    assert all(re.fullmatch(r"[\w~-][\w.~-]*", name, re.ASCII) for name in found.values())
+    assert found == {case: names(("d", case)) for case in reversed(cases)}
+
+
+def test_cases_of_one_name_in_two_domains_are_apart() -> None:
+    names = FileNames()
+    assert [names(("head", "1")), names(("hand", "1"))] == ["1", "1~2"]
+
+
+def test_a_name_that_no_file_system_takes_is_shortened() -> None:
+    assert len(file_name("x" * 5000)) == 120

@@ -1,0 +1,168 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pydicom
+import pytest
+import torch
+from dicom_files import make_dicom, picture
+from hypothesis import given, settings
+from PIL import Image
+
+from monai_gu2net.data import Domain
+from monai_gu2net.dicom.presentation_state import RADIUS_LAYER
+from monai_gu2net.dicom.structured_report import read_structured_report
+from monai_gu2net.landmarks import image_plane_affine, read_landmarks
+from monai_gu2net.landmarks.formats import read_coco, write_coco
+from monai_gu2net.transforms import SaveLandmarksd
+from monai_gu2net.transforms.save import ALL_FORMATS
+from monai_gu2net.transforms.save_coco import CollectCocod
+
+NAN = math.nan
+DOMAINS = {"head": Domain("head", ("a", "b", "c"), (8, 8))}
+PIXELS = [[8.0, 3.0], [4.0, 0.0], [NAN, NAN]]
+
+
+def found(image: Path, *, spacing: tuple[float, float] | None = (0.5, 2.0)) -> dict[str, Any]:
+    """A sample with landmarks found at (8, 3), (4, 0) and nowhere, in pixels of the file."""
+    scale = torch.tensor(spacing or (1.0, 1.0), dtype=torch.float64)
+    return {
+        "case": "001",
+        "domain": "head",
+        "image_file": str(image),
+        "unit": "mm" if spacing else "px",
+        "spacing_source": "detector" if spacing else "none",
+        "file_affine": torch.diag(torch.cat([scale, torch.ones(2, dtype=torch.float64)])),
+        "file_size": torch.tensor([44, 36]),
+        "pred_landmarks": (torch.tensor(PIXELS) * scale).float(),
+        "pred_confidence": torch.tensor([0.5, 0.25, 0.0]),
+    }
+
+
+def numbers(report: Path) -> list[tuple[float, str]]:
+    """Value and unit of the numbers of the first group."""
+    group = pydicom.dcmread(report).ContentSequence[-1].ContentSequence[0]
+    measured = [item.MeasuredValueSequence[0] for item in group.ContentSequence if item.ValueType == "NUM"]
+    return [(float(item.NumericValue), item.MeasurementUnitsCodeSequence[0].CodeValue) for item in measured]
+
+
+def test_a_dicom_image_gets_a_report_and_a_state_beside_the_other_files(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture())
+    save = SaveLandmarksd(
+        output_dir=tmp_path / "out",
+        domains=DOMAINS,
+        formats=["json", "sr", "gsps"],
+        model={"name": "GU2Net", "version": "7"},
+    )
+    save(found(image) | {"pred_radius": torch.tensor([2.0, NAN, NAN])})
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.json", "001.pr.dcm", "001.sr.dcm"]
+    report = read_structured_report(tmp_path / "out" / "001.sr.dcm", names=("a", "b", "c"))
+    np.testing.assert_allclose(report.landmarks.points, PIXELS, atol=0.01)
+    np.testing.assert_allclose(report.confidence, [0.5, 0.25, NAN])
+    # pixels of 0.5 x 2 mm are as large as those of 1 mm
+    assert numbers(tmp_path / "out" / "001.sr.dcm") == [(0.5, "1"), (2.0, "{pixels}"), (2.0, "mm")]
+    state = pydicom.dcmread(tmp_path / "out" / "001.pr.dcm")
+    assert state.SoftwareVersions[0] == "7"
+    [circles] = [item for item in state.GraphicAnnotationSequence if item.GraphicLayer == RADIUS_LAYER]
+    # 2 mm are 4 pixels to the right and 1 pixel down
+    [ellipse] = circles.GraphicObjectSequence
+    assert list(ellipse.GraphicData) == [4.5, 3.5, 12.5, 3.5, 8.5, 2.5, 8.5, 4.5]
+
+
+def test_the_report_says_where_its_millimetres_come_from(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture())
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["sr"])(found(image))
+    groups = pydicom.dcmread(tmp_path / "001.sr.dcm").ContentSequence[-1].ContentSequence
+    for group in groups:
+        texts = {
+            item.ConceptNameCodeSequence[0].CodeMeaning: item.TextValue
+            for item in group.ContentSequence
+            if item.ValueType == "TEXT"
+        }
+        assert texts["Algorithm Parameters"] == "spacing source: detector"
+
+
+def test_without_a_spacing_the_report_says_no_millimetre(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture())
+    sample = found(image, spacing=None) | {"pred_radius": torch.tensor([2.0, NAN, NAN])}
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["sr"])(sample)
+    assert numbers(tmp_path / "001.sr.dcm") == [(0.5, "1"), (2.0, "{pixels}")]
+
+
+def test_for_a_picture_the_dicom_formats_are_left_out(tmp_path: Path) -> None:
+    picture_file = tmp_path / "image.png"
+    Image.fromarray(np.zeros((36, 44), np.uint8)).save(picture_file)
+    save = SaveLandmarksd(output_dir=tmp_path / "out", domains=DOMAINS, formats=["sr", "csv", "gsps"])
+    save(found(picture_file))
+    without_file = found(picture_file) | {"case": "002"}
+    del without_file["image_file"]
+    save(without_file)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.csv", "002.csv"]
+
+
+def test_the_objects_take_the_uids_given(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture())
+    uids = {"sr": "1.2.3.1", "gsps": "1.2.3.2"}
+    save = SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["sr", "gsps"], sop_instance_uids=uids)
+    save(found(image))
+    assert pydicom.dcmread(tmp_path / "001.sr.dcm").SOPInstanceUID == "1.2.3.1"
+    assert pydicom.dcmread(tmp_path / "001.pr.dcm").SOPInstanceUID == "1.2.3.2"
+
+
+def test_without_highdicom_asking_for_a_report_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("monai_gu2net.dicom.study_object.find_spec", lambda name: None)
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS)
+    with pytest.raises(ImportError, match=r'pip install "monai_gu2net\[dicom\]"'):
+        SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["json", "sr"])
+
+
+def test_collected_cases_are_one_coco_file_in_pixels(tmp_path: Path) -> None:
+    collect = CollectCocod("pred", domains=DOMAINS)
+    for name in ("x.png", "y.dcm"):
+        collect(found(tmp_path / name))
+    table = read_coco(write_coco(tmp_path / "coco.json", collect.images))
+    assert list(table) == ["x.png", "y.dcm"]
+    np.testing.assert_allclose(table["y.dcm"].points, PIXELS, atol=1e-6)
+    assert collect.images[0].size == (44, 36)
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_format_gives_the_same_points_back(data: st.DataObject) -> None:
+    """To a hundredth of a pixel, whatever the spacing and whoever is absent."""
+    spacing = data.draw(st.tuples(*[st.floats(0.05, 2.0)] * 2))
+    pixel = st.tuples(st.floats(-0.5, 43.5), st.floats(-0.5, 35.5)) | st.just((NAN, NAN))
+    points = np.array([data.draw(pixel) for _ in range(3)])
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        image = make_dicom(folder / "image.dcm", picture())
+        sample = found(image, spacing=spacing)
+        sample["pred_landmarks"] = torch.from_numpy(points * spacing)
+        save = SaveLandmarksd(output_dir=folder, domains=DOMAINS, formats=ALL_FORMATS)
+        collect = CollectCocod(domains=DOMAINS)
+        save(collect(sample))
+        affine = image_plane_affine(spacing)
+        again = {
+            "sr": read_structured_report(folder / "001.sr.dcm", names=("a", "b", "c")).landmarks,
+            "coco": read_coco(write_coco(folder / "coco.json", collect.images))["image.dcm"],
+            **{
+                end: read_landmarks(folder / f"001.{end}", dims=2).to_index(affine)
+                for end in ("json", "csv", "mrk.json")
+            },
+        }
+        state = pydicom.dcmread(folder / "001.pr.dcm")
+    for kind, landmarks in again.items():
+        np.testing.assert_allclose(landmarks.points, points, rtol=0, atol=0.01, err_msg=kind)
+    layers = state.get("GraphicAnnotationSequence", [])
+    shown = [
+        item.GraphicData for layer in layers for item in layer.GraphicObjectSequence if item.GraphicType == "POINT"
+    ]
+    present = points[~np.isnan(points).any(axis=1)]
+    np.testing.assert_allclose(np.reshape(shown, (-1, 2)) - 0.5, present, rtol=0, atol=0.01)
