@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from monai_gu2net import __version__
-from monai_gu2net.commands import add_domain, calibrate, evaluate, info, predict, prepare, report
+from monai_gu2net.commands import add_domain, calibrate, dicomweb, evaluate, info, listen, predict, prepare, report
 from monai_gu2net.engines import keep_freed_memory
 
 _EPILOG = """\
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_freed_memory()
     try:
         return int(options.run(options))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="give freed memory back to the system at once (slower on a processor)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, evaluate, predict, calibrate, add_domain, info, report):
+    for command in (prepare, evaluate, predict, dicomweb, listen, calibrate, add_domain, info, report):
         command.add(commands)
     return parser
 

@@ -35,7 +35,7 @@ def _run(options: argparse.Namespace) -> int:
     data = open_data(
         options.datalist, options.dataset_dir, domains=options.domains, phantom_dir=written.parent / "phantom"
     )
-    with tqdm(total=len(getattr(data, options.split)), desc="calibrating", unit="case") as bar:
+    with tqdm(total=len(data.cases(options.split)), desc="calibrating", unit="case") as bar:
         written, failures = calibrate_model(
             options.checkpoints,
             data,

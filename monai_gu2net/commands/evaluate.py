@@ -16,6 +16,7 @@ from monai_gu2net.commands.options import (
     add_checkpoint_options,
     add_output_dir,
     add_protocol_options,
+    add_scale_options,
     protocol_of,
 )
 from monai_gu2net.data import open_data
@@ -32,6 +33,7 @@ def add(commands: Any) -> None:
     add_case_options(command, cases="the cases", split="test", which="which cases")
     command.add_argument("--worst", type=int, default=6, help="worst cases drawn per domain (default %(default)s)")
     command.add_argument("--annotator", metavar="mean|NAME", help="another ground truth that the datalist holds")
+    add_scale_options(command)
     add_protocol_options(command)
 
 
@@ -42,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
         domains=options.domains,
         phantom_dir=options.output_dir / "phantom",
     )
-    with tqdm(total=len(getattr(data, options.split)), desc="evaluating", unit="case") as bar:
+    with tqdm(total=len(data.cases(options.split)), desc="evaluating", unit="case") as bar:
         report = evaluate_model(
             options.checkpoints,
             data,
@@ -53,6 +55,8 @@ def _run(options: argparse.Namespace) -> int:
             worst=options.worst,
             protocol=protocol_of(options),
             annotator=options.annotator,
+            spacing=options.spacing,
+            accept_spacing_source=options.accept_spacing_source,
             on_case=lambda count: bar.update(),
         )
     summary = json.loads((report.parent / "summary.json").read_text(encoding="utf-8"))

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import torch
 
-from monai_gu2net.data import SPLITS
+from monai_gu2net.data import SPACING_SOURCES, SPLITS
 from monai_gu2net.visualize import PROTOCOLS, Protocol, named_protocol
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "add_checkpoint_options",
     "add_output_dir",
     "add_protocol_options",
+    "add_scale_options",
     "protocol_of",
     "spacing",
 ]
@@ -58,8 +60,22 @@ def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str
     """
     command.add_argument("--datalist", type=Path, help=f"{cases}; by default --dataset-dir, or the phantom")
     command.add_argument("--dataset-dir", type=Path, help="a folder with a datalist.json or a known layout")
-    command.add_argument("--split", choices=SPLITS, default=split, help=f"{which} (default %(default)s)")
+    command.add_argument("--split", choices=(*SPLITS, "all"), default=split, help=f"{which} (default %(default)s)")
     command.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these")
+
+
+def add_scale_options(command: argparse.ArgumentParser) -> None:
+    """Add the spacing of all images (``spacing``) and the sources to accept (``accept_spacing_source``)."""
+    command.add_argument(
+        "--spacing", type=_known_spacing, metavar="MM[,MM]", help="mm per pixel of all images, whatever else says so"
+    )
+    command.add_argument(
+        "--accept-spacing-source",
+        nargs="+",
+        metavar="SOURCE",
+        help="take millimetres from these alone, by the beginning of their names, and else pixels: "
+        f"{', '.join(SPACING_SOURCES[1:])}",
+    )
 
 
 def add_protocol_options(command: argparse.ArgumentParser) -> None:
@@ -102,9 +118,16 @@ def spacing(text: str) -> tuple[float, float] | str:
     if text == "unknown":
         return text
     numbers = [float(part) for part in text.split(",")]
-    if len(numbers) > 2 or not all(number > 0 for number in numbers):
+    if len(numbers) > 2 or not all(0 < number < math.inf for number in numbers):
         raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
     return numbers[0], numbers[-1]
+
+
+def _known_spacing(text: str) -> tuple[float, float] | str:
+    """As :func:`spacing`, without that word."""
+    if text == "unknown":
+        raise argparse.ArgumentTypeError("must be mm per pixel; got 'unknown'. Leave it out")
+    return spacing(text)
 
 
 def _device(text: str) -> str:

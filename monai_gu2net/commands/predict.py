@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, spacing
-from monai_gu2net.data import is_image
+from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options
+from monai_gu2net.data import images_in, passed_over_lines
 from monai_gu2net.engines import predict_images
+from monai_gu2net.engines.prediction import PREDICTION_FORMATS
 from monai_gu2net.transforms.save import FORMATS
 
 __all__ = ["add"]
@@ -22,11 +24,11 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "predict", "find the landmarks in images without ground truth", run=_run)
-    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or a folder of them")
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     add_checkpoint_options(command)
     add_output_dir(command)
     command.add_argument("--domain", help="which of the model's domains the images are of")
-    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]", help="mm per pixel of the images")
+    add_scale_options(command)
     command.add_argument(
         "--min-confidence",
         type=float,
@@ -34,20 +36,26 @@ def add(commands: Any) -> None:
         help="below it a landmark is absent (default %(default)s)",
     )
     command.add_argument(
-        "--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files per image (default: all)"
+        "--formats",
+        nargs="+",
+        choices=PREDICTION_FORMATS,
+        default=FORMATS,
+        metavar="FORMAT",
+        help="files per image: json, csv, mrk.json; sr, gsps (for DICOM images); coco, one file of all images "
+        "(default: the first three)",
     )
 
 
 def _run(options: argparse.Namespace) -> int:
     images: list[Path] = []
     for path in options.images:
-        images += sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else [path]
+        found, passed_over = images_in(path) if path.is_dir() else ([path], [])
+        images += found
+        sys.stderr.write("".join(f"{line}\n" for line in passed_over_lines(passed_over)))
     if not images:
         raise ValueError(
             f"IMAGE must be image files or a folder of them; got none in {options.images}. Check the path."
         )
-    if options.spacing == "unknown":
-        raise ValueError("--spacing must be mm per pixel; got 'unknown'. Leave it out.")
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
         rows, failures = predict_images(
             options.checkpoints,
@@ -55,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
             output_dir=options.output_dir,
             domain=options.domain,
             spacing=options.spacing,
+            accept_spacing_source=options.accept_spacing_source,
             min_confidence=options.min_confidence,
             views=options.views,
             formats=options.formats,

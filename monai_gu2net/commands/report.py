@@ -84,12 +84,13 @@ def _rescore(options: argparse.Namespace) -> int:
     protocol = replace(protocol, ground_truth=earlier.get("scoring", {}).get("ground_truth", {}))
     words = protocol.words(landmarks)
     told = {name: text for name, text in earlier.get("protocol", {}).items() if name not in words}
-    images, annotators = {}, {}
+    images, annotators, measurements = {}, {}, {}
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
         cases = [case for split in SPLITS for case in getattr(data, split)]
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
+        measurements = {name: domain.all_measurements for name, domain in data.domains.items()}
     report = write_report(
         options.output_dir,
         rows,
@@ -98,6 +99,7 @@ def _rescore(options: argparse.Namespace) -> int:
         protocol={**told, "Table": str(options.table)},
         failures=earlier.get("failures", []),
         annotators=annotators,
+        measurements=measurements,
         worst=options.worst if images else 0,
     )
     say(f"Wrote {report}")

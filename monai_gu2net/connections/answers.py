@@ -1,0 +1,143 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The answer to a radiograph: its landmarks as SR and GSPS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.connections.spool import spool_name
+from monai_gu2net.connections.worker import NoAnswerError
+from monai_gu2net.dicom import DicomError, Limits, read_header
+from monai_gu2net.dicom.derived_uid import derived_uid
+from monai_gu2net.dicom.metadata import metadata_of
+from monai_gu2net.engines.model_cases import Checkpoints
+from monai_gu2net.engines.prediction import Predictor
+
+__all__ = ["FORMATS", "RadiographAnswers"]
+
+FORMATS = ("sr", "gsps")
+"""What an answer consists of."""
+
+
+class RadiographAnswers:
+    """Answers radiographs with a trained model that is loaded once.
+
+    The SOP Instance UIDs of an answer are derived from the image's, the model, the way it is used, and the domain. The
+    same image is therefore answered by the same objects whenever and however often it is sent, and a receiver that
+    knows them keeps one of each.
+
+    Args:
+        checkpoint: a trained model, or several whose heatmaps are averaged.
+        domain: which of its domains the images are of.
+        by_body_part: domain by Body Part Examined, where images are of several; ``domain`` is for the others.
+        min_confidence: landmarks below it are called absent.
+        views: of each image that the heatmaps are averaged over.
+        accept_spacing_source: see :func:`~monai_gu2net.engines.predict_images`.
+        device: where the network runs.
+        limits: of one image.
+
+    Raises:
+        ValueError: no domain is given for a model of several, or one is not the model's.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoints,
+        *,
+        domain: str | None = None,
+        by_body_part: Mapping[str, str] | None = None,
+        min_confidence: float = 0.0,
+        views: int = 1,
+        accept_spacing_source: Sequence[str] | None = None,
+        device: str = "cpu",
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
+        self.predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
+        known = list(self.predictor.card.domains)
+        if domain is None and not by_body_part and len(known) == 1:
+            domain = known[0]
+        self.by_body_part = {part.upper(): name for part, name in (by_body_part or {}).items()}
+        self.domain, self.limits, self.accept_spacing_source = domain, limits, accept_spacing_source
+        strange = [name for name in (domain, *self.by_body_part.values()) if name is not None and name not in known]
+        if strange or (domain is None and not by_body_part):
+            raise ValueError(f"domain must be among the model's {known}; got {strange or None}. Name the right one.")
+        model = self.predictor.model
+        sources = None if accept_spacing_source is None else sorted(accept_spacing_source)
+        self.identity = f"{model['name']} {model['version']} {views} {min_confidence} {sources}"
+
+    def checked_domain(self, body_part: str) -> str:
+        """The domain of an image.
+
+        Args:
+            body_part: its Body Part Examined, or "".
+
+        Raises:
+            NoAnswerError: it has none.
+        """
+        domain = self.by_body_part.get(body_part.strip().upper(), self.domain)
+        if domain is None:
+            raise NoAnswerError(
+                f"the image must be of a body part among {sorted(self.by_body_part)}; it is of another, or tells none"
+            )
+        return domain
+
+    def domain_in(self, image: Path) -> str:
+        """The domain of an image by what its file says.
+
+        Raises:
+            NoAnswerError: it has none, the file cannot be read, or its UID is not the one that it was sent with.
+        """
+        return self._facts(image)[1]
+
+    def uids(self, sop_instance_uid: str, domain: str) -> dict[str, str]:
+        """The SOP Instance UIDs of an image's answer, by format.
+
+        Args:
+            sop_instance_uid: of the image.
+            domain: that it is of.
+        """
+        return {kind: derived_uid(sop_instance_uid, self.identity, domain, kind) for kind in FORMATS}
+
+    def __call__(self, image: Path, folder: Path) -> list[dict[str, Any]]:
+        """Write the answer to an image.
+
+        Args:
+            image: a DICOM file, named :func:`~monai_gu2net.connections.spool_name`.
+            folder: where ``NAME.sr.dcm`` and ``NAME.pr.dcm`` go, and nothing else.
+
+        Returns:
+            Result rows, as :class:`~monai_gu2net.engines.Predictor`.
+
+        Raises:
+            NoAnswerError: the image cannot be read, its UID is not the one that it was sent with, or it has no domain.
+        """
+        uid, domain = self._facts(image)
+        rows, failures = self.predictor.predict(
+            [image],
+            output_dir=folder,
+            domain=domain,
+            accept_spacing_source=self.accept_spacing_source,
+            formats=FORMATS,
+            overlays=False,
+            sop_instance_uids=self.uids(uid, domain),
+        )
+        if failures:
+            raise NoAnswerError(failures[0]["reason"])
+        for path in folder.iterdir():
+            if path.suffix != ".dcm":
+                path.unlink()
+        return rows
+
+    def _facts(self, image: Path) -> tuple[str, str]:
+        """SOP Instance UID and domain."""
+        try:
+            facts = metadata_of(read_header(image, limits=self.limits))
+        except DicomError as error:
+            raise NoAnswerError(str(error)) from None
+        uid = str(facts.get("sop_instance_uid", ""))
+        if spool_name(uid) != image.stem:
+            raise NoAnswerError("the image must have the SOP Instance UID that it was sent with; it has another one")
+        return uid, self.checked_domain(str(facts.get("body_part", "")))

@@ -1,0 +1,126 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answering the images of a spool, one after the other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from monai_gu2net.connections.destination import Destination, RefusedError, UnreachableError
+from monai_gu2net.connections.spool import Spool
+
+__all__ = ["Answer", "NoAnswerError", "Worker"]
+
+_log = logging.getLogger(__name__)
+
+Answer = Callable[[Path, Path], object]
+"""Writes the answers to an image, its first argument, as DICOM files into a folder, its second."""
+
+
+class NoAnswerError(ValueError):
+    """There is no answer to an image; the message says why, without a value of the image's tags."""
+
+
+class Worker(threading.Thread):
+    """Answers the images of a spool and delivers the answers, until it is stopped.
+
+    An image without an answer is a failure of the spool, and the worker goes on. While the destination is away images
+    are still answered, and the answers wait in the spool.
+
+    Args:
+        spool: of the images.
+        answer: what is asked for an answer; raises NoAnswerError.
+        destination: where answers go.
+        retry_s: first and longest pause after the destination was away, in seconds; it doubles from the one to the
+            other.
+    """
+
+    def __init__(
+        self, spool: Spool, answer: Answer, destination: Destination, *, retry_s: tuple[float, float] = (2.0, 300.0)
+    ) -> None:
+        super().__init__(name="answers", daemon=True)
+        self.spool, self.answer, self.destination, self.retry_s = spool, answer, destination, retry_s
+        self._ended = threading.Event()
+        self._pause, self._next_delivery = retry_s[0], 0.0
+        self._pending = bool(spool.undelivered())
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """End after the image at hand.
+
+        Args:
+            timeout_s: to wait for it; None: as long as it takes.
+        """
+        self._ended.set()
+        self.spool.wake()
+        self.join(timeout_s)
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while not self._ended.is_set():
+            try:
+                if not self._step():
+                    self.spool.wait(self._idle_s())
+            except Exception as error:  # such as a full disk: nothing is lost, and it may pass
+                _log.error("The spool must be usable; got %s. Trying again in %g s", _kind(error), self.retry_s[0])
+                self._ended.wait(self.retry_s[0])
+
+    def _idle_s(self) -> float:
+        """Until there may be something to do: images are also moved into the spool by hand."""
+        return min(5.0, max(0.0, self._next_delivery - time.monotonic())) if self._pending else 5.0
+
+    def _step(self) -> bool:
+        """Deliver what can be, then answer one image; False: there was none."""
+        if self._pending and time.monotonic() >= self._next_delivery:
+            self._deliver()
+        image = self.spool.claim()
+        if image is None:
+            return False
+        name, start = image.stem, time.monotonic()
+        try:
+            with self.spool.answering(name) as folder:
+                self.answer(image, folder)
+                if not any(folder.iterdir()):
+                    raise NoAnswerError("no answer was written")
+        except NoAnswerError as error:
+            self._fail(name, str(error))
+        except Exception as error:
+            _log.error("%s: got %s", name, _kind(error))
+            if not self.spool.release(name, f"three tries ended with {_kind(error)}"):
+                _log.error("%s failed", name)
+            self._ended.wait(self.retry_s[0])
+        else:
+            self._pending = True
+            _log.info("%s answered in %.1f s", name, time.monotonic() - start)
+        return True
+
+    def _deliver(self) -> None:
+        for folder in self.spool.undelivered():
+            if self._ended.is_set():
+                return
+            try:
+                self.destination.deliver(sorted(folder.iterdir()))
+            except RefusedError as error:
+                self._fail(folder.name, str(error))
+            except UnreachableError as error:
+                self._next_delivery = time.monotonic() + self._pause
+                _log.warning("%s Trying again in %g s; %d wait", error, self._pause, len(self.spool))
+                self._pause = min(2 * self._pause, self.retry_s[1])
+                return
+            else:
+                self.spool.done(folder.name)
+                self._pause = self.retry_s[0]
+                _log.info("%s delivered; %d wait", folder.name, len(self.spool))
+        self._pending = False
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.spool.fail(name, reason)
+        _log.error("%s failed: %s", name, reason)
+
+
+def _kind(error: Exception) -> str:
+    """What kind of error it is: its words may quote the image."""
+    return type(error).__name__

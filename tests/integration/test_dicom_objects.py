@@ -1,0 +1,166 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What other people's tools say of the DICOM objects written: dicom3tools' dciodvfy and dcmtk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import make_dicom, picture
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+
+from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
+from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
+from monai_gu2net.dicom import read_header
+from monai_gu2net.dicom.presentation_state import write_presentation_state
+from monai_gu2net.dicom.structured_report import write_structured_report
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.measurements import Measured
+
+pytestmark = pytest.mark.integration
+
+MODEL = {"model": "GU2Net", "model_version": "1.2 (0123456789ab)"}
+UNUSUAL = LandmarkSet(("Übergang é \\ ^ =", "x" * 200, "山田", "none"), [[1, 2], [3, 4], [5, 6], [np.nan] * 2], "index")
+NOTHING = LandmarkSet(("a",), [[np.nan, np.nan]], "index")
+REAL = ["CR1/6154", "CR2/6247", "CR3/6278"]
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a tool; where it is not installed, skip, or fail where CI says that it must be."""
+    name = str(command[0])
+    if shutil.which(name) is None:
+        reason = f"{name} is not installed; apt-get install dcmtk dicom3tools"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return subprocess.run([str(part) for part in command], capture_output=True, timeout=60, check=False)
+
+
+def real(name: str) -> Path:
+    return Path(get_testdata_file(f"dicomdirtests/77654033/{name}"))
+
+
+def some(names: tuple[str, ...], rng: np.random.Generator) -> LandmarkSet:
+    """Landmarks somewhere in the image, the second one absent."""
+    points = rng.uniform(0, 30, (len(names), 2))
+    points[1] = np.nan
+    return LandmarkSet(names, points, "index")
+
+
+def write_both(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path]:
+    header, count = read_header(image), len(landmarks.names)
+    measured = [Measured("SNA", 81.5, "deg", 1.25, "angle", None, ""), Measured("w", 3.0, "px", np.nan, "d", None, "")]
+    report = write_structured_report(
+        folder / "case.sr.dcm",
+        landmarks,
+        header=header,
+        confidence=np.linspace(0, 1, count),
+        radius_px=np.full(count, 2.0),
+        radius_mm=np.full(count, 0.2),
+        measurements=measured if landmarks is not NOTHING else [],
+        **MODEL,
+    )
+    axes = np.column_stack([np.full(count, 2.0), np.linspace(1.5, 3, count)])
+    state = write_presentation_state(folder / "case.pr.dcm", landmarks, header=header, radius_px=axes, **MODEL)
+    return report, state
+
+
+def errors_of(path: Path) -> list[str]:
+    done = run("dciodvfy", path)
+    said = (done.stdout + done.stderr).decode(errors="replace").splitlines()
+    assert any(line.startswith(("ComprehensiveSR", "GrayscaleSoftcopyPresentationState")) for line in said), said
+    return [line for line in said if line.startswith("Error")]
+
+
+@pytest.mark.parametrize("case", ["head", "hand", "unusual names", "nothing found"])
+def test_dciodvfy_finds_no_error(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    landmarks = {
+        "head": some(HEAD_LANDMARKS, rng),
+        "hand": some(HAND_LANDMARKS, rng),
+        "unusual names": UNUSUAL,
+        "nothing found": NOTHING,
+    }[case]
+    image = make_dicom(tmp_path / "image.dcm", picture(), photometric="MONOCHROME1", ImagerPixelSpacing=[0.1, 0.2])
+    report, state = write_both(tmp_path, image, landmarks)
+    assert errors_of(report) == []
+    assert errors_of(state) == []
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_dciodvfy_finds_no_error_where_the_image_is_a_scanners(
+    name: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    report, state = write_both(tmp_path, real(name), some(HEAD_LANDMARKS, rng))
+    assert errors_of(report) == []
+    assert errors_of(state) == []
+
+
+def test_dcmtk_reads_every_landmark(tmp_path: Path, rng: np.random.Generator) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture())
+    report, _ = write_both(tmp_path, image, some(HEAD_LANDMARKS, rng))
+    done = run("dsrdump", report)
+    text = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r'"Tracking Identifier"\)="(\w+)"', text)
+    assert found == [*(name for name in HEAD_LANDMARKS if name != "nasion"), "measurements"]
+    assert text.count("(POINT,") == len(HEAD_LANDMARKS) - 1
+
+
+def gray(path: Path) -> np.ndarray:
+    """The values of a binary PGM file, whose fields either tool separates in its own way."""
+    data = path.read_bytes()
+    head = re.match(rb"P5\s+(?:#.*\n)?(\d+)\s+(\d+)\s+(\d+)\s", data)
+    assert head is not None
+    width, height, _ = map(int, head.groups())
+    return np.frombuffer(data, np.uint8, offset=head.end()).reshape(height, width)
+
+
+LUT = Dataset()
+LUT.LUTDescriptor = [4096, 0, 16]
+LUT["LUTDescriptor"].VR = "US"
+LUT.LUTData = (65535 * np.linspace(0, 1, 4096) ** 2).astype("<u2").tobytes()
+LUT["LUTData"].VR = "OW"
+WINDOW = {"WindowCenter": "2000", "WindowWidth": "3000"}
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(
+    ("tags", "options"),
+    [
+        ({}, []),
+        (WINDOW, ["+Wi", "1"]),
+        (WINDOW | {"RescaleSlope": "0.5", "RescaleIntercept": "300", "RescaleType": "US"}, ["+Wi", "1"]),
+        ({"VOILUTSequence": [LUT]}, ["+Wl", "1"]),
+    ],
+    ids=["plain", "window", "rescaled", "VOI LUT"],
+)
+def test_dcmtk_shows_an_image_with_the_state_as_without(
+    photometric: str, tags: dict[str, Any], options: list[str], tmp_path: Path
+) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture(), photometric=photometric, **tags)
+    assert_shown_as_without(image, options, tmp_path)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_dcmtk_shows_a_scanners_image_with_the_state_as_without(name: str, tmp_path: Path) -> None:
+    assert pydicom.dcmread(real(name)).PhotometricInterpretation == "MONOCHROME1"
+    assert_shown_as_without(real(name), ["+Wi", "1"], tmp_path)
+
+
+def assert_shown_as_without(image: Path, options: list[str], folder: Path) -> None:
+    _, state = write_both(folder, image, LandmarkSet(("a",), [[3.0, 4.0]], "index"))
+    shown = run("dcmp2pgm", "--pstate", state, image, folder / "with.pgm")
+    assert shown.returncode == 0, shown.stderr
+    alone = run("dcm2pnm", *options, image, folder / "without.pgm")
+    assert alone.returncode == 0, alone.stderr
+    assert np.ptp(gray(folder / "without.pgm")) > 20
+    np.testing.assert_array_equal(gray(folder / "with.pgm"), gray(folder / "without.pgm"))
