@@ -38,6 +38,8 @@ def head_image(tiny_phantom: Path) -> Path:
         ["prepare"],
         ["evaluate"],
         ["predict"],
+        ["dicomweb"],
+        ["listen"],
         ["calibrate"],
         ["add-domain"],
         ["info"],
@@ -99,7 +101,14 @@ class TestPredict:
         assert len(listed) == 1
         assert "corrupt.png" in listed[0]
         stem = head_image.stem
-        expected = {f"{stem}.json", f"{stem}.csv", f"{stem}.mrk.json", f"{stem}.png", "landmarks.csv"}
+        expected = {
+            f"{stem}.json",
+            f"{stem}.csv",
+            f"{stem}.mrk.json",
+            f"{stem}.png",
+            "landmarks.csv",
+            "measurements.csv",
+        }
         assert {path.name for path in out.iterdir()} == expected
         names = ModelCard.load(model).domains["head"].landmarks
         assert read_landmarks(out / f"{stem}.json").names == names
