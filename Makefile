@@ -1,6 +1,7 @@
 # Every target does its whole set-up: it needs only Python and make.
 #   make demo    train on the phantom and show results
 #   make test    lint, types, import contract and tests
+#   make test-label    the tests of the app for MONAI Label, in a virtual environment of their own
 # TORCH is the PyTorch to install, for example TORCH=torch==2.13.0; JOBS is the number of test processes.
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,12 +9,13 @@ TORCH ?= torch
 JOBS ?= 2
 
 BIN := $(VENV)/bin
+LABEL := $(VENV)-label
 PYTEST := -m pytest --numprocesses $(JOBS)
 
 # One thread in each test process: together they have the cores, and none takes another's.
-test test-lower-bounds: export OMP_NUM_THREADS = 1
+test test-label test-lower-bounds: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test lint docs test-lower-bounds clean
+.PHONY: demo test test-label lint docs test-lower-bounds clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -25,6 +27,10 @@ demo: $(VENV)/.installed
 test: lint $(VENV)/.installed-test
 	$(BIN)/python $(PYTEST)
 
+# Each file's servers start once: a file stays with one process.
+test-label: $(LABEL)/.installed
+	$(LABEL)/bin/python $(PYTEST) --dist loadfile tests/label_app
+
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -34,17 +40,18 @@ lint: $(VENV)/.installed-lint
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-# The oldest release of each requirement but PyTorch; their own warnings about newer Pythons are no errors.
+# The oldest release of each requirement but PyTorch, and of the extra "dicom" (whose pydicom is newer than the core's, which
+# the tests of MONAI Label have); their own warnings about newer Pythons are no errors.
 test-lower-bounds: LOWEST := $(VENV)-lowest
 test-lower-bounds:
 	$(PYTHON) -m venv --clear $(LOWEST)
-	sed -n '/^install_requires/,/^$$/ { /torch>=/d; s/>=/==/p; }' setup.cfg > $(LOWEST)/constraints.txt
+	sed -n '/^install_requires/,/^$$/ { /torch>=/d; /pydicom>=/d; s/>=/==/p; }; /^dicom =/,/^#/ s/>=/==/p' setup.cfg > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/pip install "$(TORCH)"
 	$(LOWEST)/bin/pip install --constraint $(LOWEST)/constraints.txt --editable ".[test]"
 	$(LOWEST)/bin/python $(PYTEST) -W default
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest build docs/_build *.egg-info .*_cache .hypothesis
+	rm -rf $(VENV) $(LABEL) $(VENV)-lowest build docs/_build *.egg-info .*_cache .hypothesis
 
 # Set-up happens once, and again when the requirements change.
 $(VENV)/.installed: setup.cfg pyproject.toml
@@ -55,4 +62,13 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 
 $(VENV)/.installed-%: $(VENV)/.installed
 	$(BIN)/pip install --editable ".[$*]"
+	touch $@
+
+# MONAI Label builds numpymaxflow with the packages that are there, hence setuptools, wheel and no isolation. The PyTorch
+# chosen stays: torchvision comes from an index of another kind (CPU, CUDA) and must not bring its own.
+$(LABEL)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(LABEL)
+	$(LABEL)/bin/pip install "$(TORCH)" "setuptools>=77,<81" wheel
+	$(LABEL)/bin/pip list --format=freeze | grep "^torch==" > $(LABEL)/constraints.txt
+	$(LABEL)/bin/pip install --no-build-isolation --constraint $(LABEL)/constraints.txt --editable ".[label,pytest]"
 	touch $@

@@ -3,21 +3,30 @@
 """Write the bundles from ``bundles/template``: one per dataset mix, each complete in itself.
 
     python bundles/make.py [FOLDER]
+    python bundles/make.py FOLDER --domain head [--checkpoint MODEL]
 
 The template is what to edit, and ``results.json`` for what the weights reached on test images; a test keeps the bundles
 equal to what this writes. Weights (``models/``) are not touched.
+
+With ``--domain`` it writes ``FOLDER/gu2net_DOMAIN`` for one domain of a trained model, which may be one of your own,
+and its weights alone with it: complete for MONAI Label's app ``monaibundle``, whose folder of models is ``model``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from monai_gu2net import __version__
+from monai_gu2net.data import Domain
 from monai_gu2net.data.phantom.case import EXAMINATIONS
+from monai_gu2net.networks import keep_domains, save_model
 
 HERE = Path(__file__).parent
 MIXES = {
@@ -29,18 +38,24 @@ MIXES = {
 }
 
 
-def make_bundle(name: str, folder: Path) -> None:
-    """Write one bundle into a folder."""
-    mix = MIXES[name]
+def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain]) -> None:
+    """Write one bundle, without weights, into a folder.
+
+    Args:
+        name: of the bundle: ``gu2net``, or ``gu2net_DOMAIN`` after the domain that it finds by default.
+        folder: where the bundle's own folder goes.
+        domains: by name, those of its model.
+    """
+    mix = tuple(domains)
     universal = len(mix) > 1
     domain = name.removeprefix("gu2net_") if name != "gu2net" else mix[0]
-    landmarks = EXAMINATIONS[domain].domain.landmarks
+    landmarks = domains[domain].landmarks
     values: dict[str, Any] = {
         "domain": domain,
         # A universal bundle takes whatever domains its data has; the others keep to their own.
         "domains": None if universal else list(mix),
         "phantom_domains": list(mix),
-        "declared_domains": {member: EXAMINATIONS[member].domain.to_dict() for member in mix},
+        "declared_domains": {member: each.to_dict() for member, each in domains.items()},
         "channels": len(landmarks),
         "channel_def": {str(i): landmark for i, landmark in enumerate(landmarks)},
         "version": __version__,
@@ -66,6 +81,16 @@ def make_bundle(name: str, folder: Path) -> None:
     shutil.copy(HERE.parent / "LICENSE", folder / name / "LICENSE")
 
 
+def make_bundle_of_domain(domain: str, folder: Path, checkpoint: Path) -> None:
+    """Write the bundle of one domain of a trained model, with its weights, into a folder."""
+    network, card = keep_domains(checkpoint, [domain])
+    make_bundle(f"gu2net_{domain}", folder, card.domains)
+    numbers = [value for value in network.state_dict().values() if value.is_floating_point()]
+    # weights that come in half precision are written in it again, for that loses nothing
+    half = all(torch.equal(value, value.half().float()) for value in numbers)
+    save_model(folder / f"gu2net_{domain}" / "models" / "model.pt", network, card, half=half)
+
+
 def _filled(content: Any, values: dict[str, Any]) -> Any:
     """The content with each string that is a placeholder, such as "{domain}", replaced by its value."""
     if isinstance(content, dict):
@@ -77,6 +102,18 @@ def _filled(content: Any, values: dict[str, Any]) -> Any:
     return content
 
 
+def _main() -> None:
+    parser = argparse.ArgumentParser(description="Write the bundles from bundles/template.")
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE, help="where they go; by default bundles/ itself")
+    parser.add_argument("--domain", help="only the bundle of this domain of a trained model, with its weights")
+    parser.add_argument("--checkpoint", type=Path, default=HERE / "gu2net" / "models" / "model.pt", help="the model")
+    options = parser.parse_args()
+    if options.domain is not None:
+        make_bundle_of_domain(options.domain, options.folder, options.checkpoint)
+        return
+    for name, mix in MIXES.items():
+        make_bundle(name, options.folder, {member: EXAMINATIONS[member].domain for member in mix})
+
+
 if __name__ == "__main__":
-    for mix_name in MIXES:
-        make_bundle(mix_name, Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    _main()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from monai_gu2net import __version__
 from monai_gu2net.commands import add_domain, calibrate, dicomweb, evaluate, info, listen, predict, prepare, report
 from monai_gu2net.engines import keep_freed_memory
+from monai_gu2net.label_app import command as label
 
 _EPILOG = """\
 Exit status: 0 all done; 1 some cases failed (they are listed); 2 nothing could be done.
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         help="give freed memory back to the system at once (slower on a processor)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, evaluate, predict, dicomweb, listen, calibrate, add_domain, info, report):
+    for command in (prepare, evaluate, predict, dicomweb, listen, calibrate, add_domain, label, info, report):
         command.add(commands)
     return parser
 

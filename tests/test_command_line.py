@@ -42,6 +42,7 @@ def head_image(tiny_phantom: Path) -> Path:
         ["listen"],
         ["calibrate"],
         ["add-domain"],
+        ["label"],
         ["info"],
         ["report"],
         ["report", "rescore"],
@@ -341,3 +342,12 @@ def test_a_device_that_is_not_there_is_refused(model: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit, match=r"^2$"):
         main(["evaluate", "-m", str(model), "-o", "x", "--device", "cuda:99"])
     assert "--device: must be a device of this machine; got 'cuda:99'" in capsys.readouterr().err
+
+
+def test_labelling_without_monai_label_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["label", "--studies", str(tmp_path)]) == 2
+    assert 'pip install "monai_gu2net[label]"' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -130,10 +130,15 @@ class DicomWebServer:
             raise_on_status=False,
             respect_retry_after_header=False,  # a server could have us wait for days
         )
+
+        class TimedAdapter(HTTPAdapter):  # older releases of the client wait for ever, newer ones 20 s by default
+            def send(self, *arguments: Any, **options: Any) -> Any:
+                return super().send(*arguments, **{**options, "timeout": timeout_s})
+
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=again))
+            self._session.mount(scheme, TimedAdapter(max_retries=again))
         # objects go out in one piece, so that they can be sent again
-        self._client = DICOMwebClient(self.url, session=self._session, timeout=timeout_s, chunk_size=2**26)
+        self._client = DICOMwebClient(self.url, session=self._session, chunk_size=2**26)
         self._client.set_http_retry_params(retry=False)
 
     def find(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_gu2net.data.case_dataset import CaseDataset
 from monai_gu2net.data.case_names import case_names, image_name
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
@@ -17,6 +18,7 @@ from monai_gu2net.data.tolerant import TolerantDataset
 __all__ = [
     "SPACING_SOURCES",
     "SPLITS",
+    "CaseDataset",
     "Datalist",
     "Domain",
     "DomainBatchSampler",

@@ -28,6 +28,7 @@ def open_data(
     datalist: str | os.PathLike[str] | None = None,
     dataset_dir: str | os.PathLike[str] | None = None,
     *,
+    opened: Datalist | None = None,
     domains: Sequence[str] | None = None,
     phantom_dir: str | os.PathLike[str],
     phantom_domains: Sequence[str] = ("head", "hand", "chest"),
@@ -36,6 +37,7 @@ def open_data(
 
     Args:
         datalist: a datalist file; it goes before ``dataset_dir``.
+        opened: a datalist that is open already; it goes before both.
         dataset_dir: a folder that holds ``datalist.json``, is one of the paper's dataset layouts, or has such
             folders in it, one a domain.
         domains: keep these domains alone; by default all that the data has.
@@ -46,7 +48,9 @@ def open_data(
         FileNotFoundError: a file or folder is not there, or images that the datalist names are not.
         ValueError: the data breaks a rule or has none of the domains asked for.
     """
-    if datalist is not None:
+    if opened is not None:
+        data = opened
+    elif datalist is not None:
         data = Datalist.load(datalist)
     elif dataset_dir is not None:
         folder = Path(dataset_dir)

@@ -9,6 +9,7 @@ from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd, calibratio
 from monai_gu2net.engines.calibration import calibrate_model
 from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
+from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.prediction import Predictor, predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.run_cases import run_cases
@@ -22,6 +23,7 @@ __all__ = [
     "calibrations_of",
     "evaluate_model",
     "keep_freed_memory",
+    "model_identity",
     "predict_images",
     "run_cases",
 ]

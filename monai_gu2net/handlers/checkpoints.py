@@ -56,6 +56,7 @@ class TrainingCheckpoints:
         self.state, self.validator, self.metric, self.resume = dict(state), validator, metric, resume
         self.best = math.inf
         self._validated = 0
+        self._written = False  # a file of an earlier run, left in the folder, is not this run's
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer."""
@@ -76,6 +77,7 @@ class TrainingCheckpoints:
         engine.state.epoch, engine.state.iteration = progress["epoch"], progress["iteration"]
         self.best, self._validated = progress["best"], progress["validated"]
         self.validator.state.epoch = self._validated
+        self._written = (self.folder / "model.pt").is_file()
         _log.info("Going on after epoch %d from %s", engine.state.epoch, last)
 
     def _save(self, engine: Engine) -> None:
@@ -84,7 +86,7 @@ class TrainingCheckpoints:
         if self.validator.state.epoch > self._validated:
             self._validated = self.validator.state.epoch
             value = float(self.validator.state.metrics.get(self.metric, math.nan))
-            if value < self.best or not (self.folder / "model.pt").is_file():
+            if value < self.best or not self._written:
                 # min(value, self.best) would keep a NaN, and nothing is below that
                 self.best = min(self.best, value)
                 self._save_model({"epoch": engine.state.epoch, self.metric: value})
@@ -98,7 +100,7 @@ class TrainingCheckpoints:
         save_atomically(saved, self.folder / "last.pt")
 
     def _finish(self, engine: Engine) -> None:
-        if distributed.get_rank() == 0 and not (self.folder / "model.pt").is_file():
+        if distributed.get_rank() == 0 and not self._written:
             self._save_model({"epoch": engine.state.epoch})
 
     def _save_model(self, provenance: Mapping[str, Any]) -> None:
@@ -106,3 +108,4 @@ class TrainingCheckpoints:
         card.provenance |= provenance
         network = self.state["average"].module if "average" in self.state else self.state["model"]
         save_model(self.folder / "model.pt", network, card)
+        self._written = True

@@ -13,6 +13,8 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
 
+from monai_gu2net.transforms.domain_choice import DOMAIN_META
+
 __all__ = ["LandmarkInferer", "processor_prefers_bfloat16"]
 
 
@@ -22,6 +24,8 @@ class LandmarkInferer(Inferer):
     A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed.
     MONAI's engines autocast on CUDA only; on a processor this inferer can autocast itself. That is for
     training: bfloat16 heatmaps move the maximum by up to a pixel in some percent of the landmarks.
+
+    Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     Args:
         precision: "float32" (as the tensors are), "bfloat16", or "auto" (bfloat16 on a processor that is
@@ -42,6 +46,8 @@ class LandmarkInferer(Inferer):
     ) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
+        if not args and isinstance(inputs, MetaTensor) and DOMAIN_META in inputs.meta:
+            args = (inputs.meta[DOMAIN_META],)
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
         with self._autocast(image.device):

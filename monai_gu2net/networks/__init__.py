@@ -10,12 +10,13 @@ from monai_gu2net.networks.checkpoint import (
     card_of,
     first_checkpoint,
     load_model,
+    replace_checkpoint,
     save_calibration,
     save_model,
 )
 from monai_gu2net.networks.ensemble import Ensemble, load_ensemble
 from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
-from monai_gu2net.networks.start import calibration_from, domains_from, parameter_groups, start_from
+from monai_gu2net.networks.start import calibration_from, domains_from, keep_domains, parameter_groups, start_from
 
 __all__ = [
     "Ensemble",
@@ -28,10 +29,12 @@ __all__ = [
     "card_of",
     "domains_from",
     "first_checkpoint",
+    "keep_domains",
     "load_authors_weights",
     "load_ensemble",
     "load_model",
     "parameter_groups",
+    "replace_checkpoint",
     "save_calibration",
     "save_model",
     "start_from",

@@ -24,6 +24,7 @@ __all__ = [
     "card_of",
     "first_checkpoint",
     "load_model",
+    "replace_checkpoint",
     "save_atomically",
     "save_calibration",
     "save_model",
@@ -224,6 +225,23 @@ def save_calibration(
         )
     state["card"] = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
     return save_atomically(state, path if output is None else output)
+
+
+def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathLike[str]) -> Path:
+    """Put another checkpoint in the place of one, whole or not at all; the other stays where it is.
+
+    Args:
+        checkpoint: the file to be replaced, which need not be there.
+        by: the other one.
+
+    Returns:
+        The path of the first.
+
+    Raises:
+        FileNotFoundError: the other file is not there.
+        ValueError: it is no checkpoint of this package.
+    """
+    return save_atomically(_read(Path(by), "cpu"), checkpoint)
 
 
 def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

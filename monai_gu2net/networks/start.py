@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.checkpoint import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["calibration_from", "domains_from", "parameter_groups", "start_from"]
+__all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "start_from"]
 
 _OWN = re.compile(r"\.domains\.(\d+)\.")
 
@@ -114,6 +115,34 @@ def start_from(
         start[key] = candidate if copied else value
     network.load_state_dict(start)
     return network
+
+
+def keep_domains(checkpoint: str | os.PathLike[str], names: Sequence[str]) -> tuple[DomainNetwork, ModelCard]:
+    """Some domains of a trained model as a model of their own, which finds in them what the whole one does.
+
+    Args:
+        checkpoint: the trained model; it is left as it is.
+        names: of the domains to keep, in the order that they are to have.
+
+    Returns:
+        The network, in evaluation mode, and its card, see :func:`~monai_gu2net.networks.save_model`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint of this package, or lacks one of the domains.
+    """
+    card = ModelCard.load(checkpoint)
+    unknown = [name for name in names if name not in card.domains]
+    if unknown or not names:
+        raise ValueError(
+            f"names must be among the model's domains {list(card.domains)}; got {list(names)}. Correct it."
+        )
+    kept = replace(
+        card,
+        domains={name: card.domains[name] for name in names},
+        calibration={name: card.calibration[name] for name in names if name in card.calibration},
+    )
+    return start_from(kept.build_network(), checkpoint).eval(), kept
 
 
 def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: float = 1.0) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 from monai_gu2net.transforms.averaging import mean_logits
+from monai_gu2net.transforms.discs import LandmarksToDiscsd
+from monai_gu2net.transforms.domain_choice import ChooseDomaind, MarkDomaind
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
@@ -14,18 +16,23 @@ from monai_gu2net.transforms.load_landmarks import LoadLandmarksd
 from monai_gu2net.transforms.mirror import RandMirrorLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
+from monai_gu2net.transforms.reply import LandmarksToReplyd
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.save import SaveLandmarksd
 from monai_gu2net.transforms.spacing import PhysicalSpaced, ScaleByPredictiond
 from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
 
 __all__ = [
+    "ChooseDomaind",
     "FitToDomaind",
     "HeatmapsToLandmarksd",
+    "LandmarksToDiscsd",
     "LandmarksToHeatmapsd",
     "LandmarksToPointsd",
+    "LandmarksToReplyd",
     "LoadLandmarksd",
     "LoadRadiographd",
+    "MarkDomaind",
     "PhysicalSpaced",
     "RadiographPreprocessing",
     "RandElasticLandmarksd",

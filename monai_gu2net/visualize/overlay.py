@@ -106,6 +106,8 @@ def draw_landmarks(
 
 def _draw_radii(axes: Axes, found: NDArray[np.float64], half_axes: NDArray[np.float64]) -> None:
     shown = np.isfinite(found).all(axis=1) & np.isfinite(half_axes).all(axis=1)
+    if not shown.any():
+        return  # matplotlib before 3.11.2 draws a collection without offsets once, at the corner
     width, height = 2 * half_axes[shown].T
     ellipses = EllipseCollection(
         width,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -408,3 +410,12 @@ class TestPass:
     def test_answers_must_go_somewhere(self, server) -> None:
         with pytest.raises(ValueError, match="The answers must go somewhere"):
             answer_instances(server, Answers(), [])
+
+
+def test_a_server_that_does_not_answer_is_given_up_after_the_time_asked_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = DicomWebServer(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2, attempts=1)
+        began = time.monotonic()
+        with pytest.raises(UnreachableError, match="must be there to search"):
+            server.find(modalities=["CR"])
+        assert time.monotonic() - began < 5

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from pydicom import uid
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
+
+_LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")  # whose names differ in pydicom 2 and 3
 
 # picture() as a lossless HTJ2K codestream, which no wheel of the test extra encodes. Made by imagecodecs 2026.3.6
 # (OpenJPH 0.26.3): base64.b64encode(imagecodecs.htj2k_encode(picture(), reversible=True))
@@ -95,15 +98,19 @@ def make_dicom(
     elif syntax in (uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless):
         plugin = {uid.RLELossless: "pydicom", uid.JPEGLSLossless: "pyjpegls"}.get(syntax, "pylibjpeg")
         image.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
-    elif syntax.is_compressed and syntax not in (uid.JPEGLossless, uid.JPEGLosslessSV1):
+    elif syntax.is_compressed and syntax not in _LOSSLESS_JPEG:
         raise ValueError(f"make_dicom cannot encode {syntax.name}; give it a codestream.")
     for keyword, value in tags.items():
         _set(image, keyword, value)
     plain = image.file_meta.TransferSyntaxUID
-    image.save_as(
-        path, enforce_file_format=True, implicit_vr=plain.is_implicit_VR, little_endian=plain.is_little_endian
-    )
-    if codestream is None and syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
+    if int(pydicom.__version_info__[0]) >= 3:
+        image.save_as(
+            path, enforce_file_format=True, implicit_vr=plain.is_implicit_VR, little_endian=plain.is_little_endian
+        )
+    else:  # that of MONAI Label
+        image.is_implicit_VR, image.is_little_endian = plain.is_implicit_VR, plain.is_little_endian
+        image.save_as(path, write_like_original=False)
+    if codestream is None and syntax in _LOSSLESS_JPEG:
         _encode_with_gdcm(path, syntax)
     return path
 

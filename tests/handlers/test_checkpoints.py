@@ -85,6 +85,14 @@ def test_a_run_without_a_validation_ends_with_its_last_state_as_the_model(tmp_pa
     assert "val_mre" not in load_model(tmp_path / "model.pt")[1].provenance
 
 
+@pytest.mark.parametrize("values", [[None], [NAN], [9.0]])
+def test_a_model_that_an_earlier_run_left_in_the_folder_is_replaced(tmp_path: Path, values: list[float | None]) -> None:
+    Run(tmp_path, [1.0, 0.5, None]).go(3)
+    assert epoch_of_the_best(tmp_path) == 2
+    Run(tmp_path, values).go(1)
+    assert epoch_of_the_best(tmp_path) == 1
+
+
 def test_an_averaged_model_is_what_is_kept(tmp_path: Path) -> None:
     run = Run(tmp_path, [3.0])
     average = AveragedModel(run.network)

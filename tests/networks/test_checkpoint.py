@@ -16,6 +16,7 @@ from monai_gu2net.networks import (
     card_of,
     first_checkpoint,
     load_model,
+    replace_checkpoint,
     save_calibration,
     save_model,
 )
@@ -237,3 +238,23 @@ def test_a_checkpoint_from_before_calibration_loads(saved: Path, network: GU2Net
     assert ModelCard.load(saved) == make_card(network)
     save_calibration(saved, {"head": {}})
     assert ModelCard.load(saved).calibration == {"head": {}}
+
+
+def test_a_checkpoint_takes_the_place_of_another_and_stays(saved: Path, network: GU2Net, tmp_path: Path) -> None:
+    old = tmp_path / "models" / "model.pt"
+    for _ in range(2):  # at first it is not there
+        assert replace_checkpoint(old, by=saved) == old
+    assert [path.name for path in old.parent.iterdir()] == ["model.pt"]
+    assert load_model(old)[1] == load_model(saved)[1]
+    weights = load_model(old)[0].state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
+
+
+def test_what_is_no_checkpoint_does_not_take_the_place_of_one(saved: Path, tmp_path: Path) -> None:
+    before, foreign = saved.read_bytes(), tmp_path / "foreign.pt"
+    torch.save({"weights": torch.ones(2)}, foreign)
+    with pytest.raises(ValueError, match="must hold 'model' and 'card'"):
+        replace_checkpoint(saved, by=foreign)
+    with pytest.raises(FileNotFoundError, match="must be a file"):
+        replace_checkpoint(saved, by=tmp_path / "none.pt")
+    assert saved.read_bytes() == before

@@ -14,6 +14,8 @@ from monai_gu2net.networks import (
     ModelCard,
     calibration_from,
     domains_from,
+    keep_domains,
+    load_model,
     parameter_groups,
     save_calibration,
     save_model,
@@ -140,3 +142,23 @@ def test_a_network_of_other_options_is_refused(trained: tuple[Path, GU2Net]) -> 
 def test_a_new_domain_like_an_unknown_one_is_refused(trained: tuple[Path, GU2Net]) -> None:
     with pytest.raises(ValueError, match=r"like must be a domain of .*, \['head', 'hand'\]; got 'foot'"):
         start_from(network(KNEE), trained[0], like="foot")
+
+
+def test_domains_that_are_kept_find_what_they_did_in_the_whole_model(
+    trained: tuple[Path, GU2Net], tmp_path: Path
+) -> None:
+    path, model = trained
+    save_calibration(path, {"head": {"quantiles": {}}, "hand": {"quantiles": {}}})
+    kept, card = keep_domains(path, ["hand"])
+    again, saved = load_model(save_model(tmp_path / "hand.pt", kept, card))
+    assert list(saved.domains) == list(saved.calibration) == ["hand"]
+    assert torch.equal(kept(IMAGE, "hand"), model(IMAGE, "hand"))
+    assert torch.equal(again(IMAGE), model(IMAGE, "hand"))
+    assert (tmp_path / "hand.pt").stat().st_size < path.stat().st_size
+
+
+def test_a_domain_that_the_model_lacks_is_not_kept(trained: tuple[Path, GU2Net]) -> None:
+    with pytest.raises(ValueError, match=r"names must be among the model's domains \['head', 'hand'\]; got \['knee'\]"):
+        keep_domains(trained[0], ["knee"])
+    with pytest.raises(ValueError, match=r"got \[\]"):
+        keep_domains(trained[0], [])

@@ -1,0 +1,10 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which tests an environment can run."""
+
+from __future__ import annotations
+
+import importlib.util
+
+# MONAI Label has an environment of its own, see `make test-label`.
+collect_ignore = [] if importlib.util.find_spec("monailabel") else ["tests/label_app", "monai_gu2net/label_app"]

@@ -1,0 +1,109 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``label``: annotate radiographs with MONAI Label."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.options import add_scale_options
+from monai_gu2net.connections import read_secret
+from monai_gu2net.label_app.server import app_folder, check_installed, prepare_app, run_server
+
+__all__ = ["add"]
+
+_BUNDLE = Path("bundles/gu2net")
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    command = add_command(
+        commands,
+        "label",
+        "annotate radiographs with MONAI Label: pre-label, correct, retrain",
+        run=_run,
+        description="Annotate radiographs with MONAI Label: pre-label, correct, retrain.\n"
+        "The page is at http://127.0.0.1:8000/gu2net/; 3D Slicer's module takes http://127.0.0.1:8000.",
+    )
+    command.add_argument(
+        "--studies", required=True, metavar="DIR", help="a folder of images, or the address of a DICOMweb server"
+    )
+    command.add_argument(
+        "-m",
+        "--checkpoint",
+        type=Path,
+        metavar="MODEL",
+        help="a trained model.pt to start with; by default the app's, or the bundle's",
+    )
+    command.add_argument("--domain", nargs="+", metavar="DOMAIN", help="serve these domains alone")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
+    command.add_argument("--port", type=int, default=8000, help="default %(default)s")
+    command.add_argument(
+        "--app-dir", type=Path, metavar="DIR", help="where weights and trainings go (default: gu2net_app in --studies)"
+    )
+    command.add_argument(
+        "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {_BUNDLE}, if it is there)"
+    )
+    add_scale_options(command)
+    command.add_argument(
+        "--password-file", type=Path, help="a file with USER:PASSWORD for basic authentication at the DICOMweb server"
+    )
+    command.add_argument("--verbose", action="store_true", help="show MONAI Label's messages, with names of images")
+
+
+def _run(options: argparse.Namespace) -> int:
+    check_installed()
+    studies = _studies(options.studies)
+    folder = app_folder(studies) if options.app_dir is None else options.app_dir
+    bundle = _bundle(options.bundle)
+    started = (folder / "model" / "model.pt").is_file()
+    shipped = None if bundle is None or started else bundle / "models" / "model.pt"
+    folder = prepare_app(folder, options.checkpoint or shipped)
+    conf: dict[str, str] = {}
+    if options.domain:
+        conf["domains"] = ",".join(options.domain)
+    if bundle is not None:
+        conf["train_config"] = str(bundle / "configs" / "train.json")
+    if options.spacing is not None:
+        conf["spacing"] = ",".join(map(str, options.spacing))
+    if options.accept_spacing_source is not None:
+        conf["accept_spacing_source"] = ",".join(options.accept_spacing_source)
+    if options.password_file is not None:
+        user, _, password = read_secret(options.password_file).partition(":")
+        os.environ.update(MONAI_LABEL_DICOMWEB_USERNAME=user, MONAI_LABEL_DICOMWEB_PASSWORD=password)
+    say(f"Weights and trainings: {folder}")
+    if bundle is None:
+        say("Training is off, for there is no bundle: name one with --bundle")
+    say(f"Annotate at http://{options.host}:{options.port}/gu2net/, or in 3D Slicer; stop with Ctrl-C")
+    run_server(
+        studies,
+        folder,
+        host=options.host,
+        port=options.port,
+        conf=conf,
+        log_level="info" if options.verbose else "warning",
+    )
+    return 0
+
+
+def _studies(text: str) -> str:
+    """An address as it is, a folder absolute."""
+    if text.startswith(("http://", "https://")):
+        return text.rstrip("/")
+    if not Path(text).is_dir():
+        raise FileNotFoundError(f"--studies must be a folder; got {text!r}, which is not there. Correct the path.")
+    return str(Path(text).resolve())
+
+
+def _bundle(given: Path | None) -> Path | None:
+    """The bundle: the one given, or that of the working directory or of the package's clone."""
+    if given is not None:
+        if not (given / "configs" / "train.json").is_file():
+            raise FileNotFoundError(f"--bundle must be a bundle's folder; got {str(given)!r}. Correct the path.")
+        return given.resolve()
+    candidates = (_BUNDLE, Path(__file__).parents[2] / _BUNDLE)
+    return next((each.resolve() for each in candidates if (each / "configs" / "train.json").is_file()), None)

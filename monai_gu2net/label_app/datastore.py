@@ -1,0 +1,268 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of images as MONAI Label's datastore, which keeps landmark labels and loses none."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastore, LocalDatastoreModel
+from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
+
+from monai_gu2net.data import Domain
+from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError, check_label
+
+__all__ = ["LandmarkDatastore"]
+
+_log = logging.getLogger(__name__)
+_TAGS = ("final", "original")
+_VERSIONS = "label_versions"
+
+
+class LandmarkDatastore(LocalDatastore):
+    """The images of a folder, with labels in ``labels/final`` and pre-labels in ``labels/original``.
+
+    A label is a point list of Slicer, ``ID.mrk.json``, and is looked at before it is taken: see
+    :func:`~monai_gu2net.label_app.check_label`. Of two annotators who save the same image the later one's label counts,
+    and the earlier one's is kept, as every final label that is replaced or removed, in
+    ``label_versions/ID/NNNN.mrk.json``; the label's info lists them.
+
+    Unlike MONAI Label's datastore it writes whole files only, and changes its list (``datastore_v2.json``) under a lock
+    that starts from what is on disk: the server and the processes that it starts for training and scoring change the
+    same list.
+
+    Args:
+        folder: the images.
+        domains: by name, those that a label may be of.
+        extensions: of images, such as "*.png".
+        auto_reload: notice images and labels that are put into the folder.
+        read_only: do not look for them at the start.
+    """
+
+    _seen: tuple[int, int, int] | None = None  # what the list on disk was when it was read or written last
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        domains: Mapping[str, Domain],
+        extensions: Sequence[str],
+        auto_reload: bool = False,
+        read_only: bool = False,
+    ) -> None:
+        self.domains = dict(domains)
+        labels = f"*{LABEL_EXTENSION}"
+        super().__init__(
+            os.fspath(folder),
+            extensions=[*(name for name in extensions if name != labels), labels],
+            auto_reload=auto_reload,
+            read_only=read_only,
+        )
+        if auto_reload:
+            self._handler.on_moved = self._on_any_event  # what is written whole comes by a rename
+
+    def reload(self) -> None:
+        """Read the list again, where another process has changed it."""
+        self._init_from_datastore_file()
+
+    def save_label(
+        self, image_id: str, label_filename: str, label_tag: str, label_info: Mapping[str, Any] | None
+    ) -> str:
+        """Save a label.
+
+        Args:
+            image_id: of the image.
+            label_filename: the point list; it is copied.
+            label_tag: "final", or "original" for a pre-label.
+            label_info: what to note of it; ``domain``, or ``model`` ("gu2net_DOMAIN"), says which domain it is of.
+
+        Returns:
+            The label's id, that of the image.
+
+        Raises:
+            ImageNotFoundException: there is no such image.
+            LabelRefusedError: the file cannot be a label; the earlier one stays.
+        """
+        if label_tag not in _TAGS:
+            raise LabelRefusedError(f"The tag of a label must be among {list(_TAGS)}; got {label_tag!r}. Correct it.")
+        if self._known(image_id) is None:
+            raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}. Reload the list.")
+        info = dict(label_info or {})
+        domain, points = check_label(
+            label_filename,
+            self.get_image_uri(image_id),
+            domains=self.domains,
+            domain=_stated_domain(info),
+            allow_outside=label_tag == "original",
+            called=repr(image_id),
+        )
+        target = Path(self._datastore.label_path(label_tag)) / f"{image_id}{LABEL_EXTENSION}"
+        with self._changing():
+            entry = self._known(image_id)
+            if entry is None:
+                raise ImageNotFoundException(f"The image {image_id!r} was removed meanwhile.")
+            earlier = entry.labels.get(label_tag)
+            versions = earlier.info.get("versions", []) if earlier else []
+            if label_tag == "final" and target.is_file():
+                versions = [*versions, self._keep_version(image_id, target, earlier)]
+            _copy(Path(label_filename), target)
+            info |= {"ts": int(time.time()), "name": target.name, "domain": domain, "set": int(points.present.sum())}
+            info |= {"versions": versions} if versions else {}
+            entry.labels[label_tag] = DataModel(info=info, ext=LABEL_EXTENSION)
+        _log.info("Saved a label (%s) of domain %s with %d points set", label_tag, domain, info["set"])
+        return image_id
+
+    def remove_label(self, label_id: str, label_tag: str) -> None:
+        """Remove a label; a final one is kept as a version."""
+        with self._changing():
+            entry = self._known(label_id)
+            label = None if entry is None else entry.labels.pop(label_tag, None)
+            if entry is None or label is None:
+                raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
+            path = Path(self._datastore.label_path(label_tag)) / f"{label_id}{label.ext}"
+            if path.is_file():
+                if label_tag == "final":
+                    self._keep_version(label_id, path, label)
+                path.unlink()
+
+    def add_image(self, image_id: str, image_filename: str, image_info: Mapping[str, Any] | None) -> str:
+        """Copy an image into the folder; there must not be another one of that id."""
+        given, ending = self._to_id(os.path.basename(image_filename))
+        image_id = image_id or given
+        if not image_id or image_id != os.path.basename(image_id) or image_id.startswith("."):
+            raise LabelRefusedError(f"The id of an image must be a file's name; got {image_id!r}. Rename it.")
+        with self._changing():
+            if self._known(image_id) is not None:
+                raise LabelRefusedError(f"The id of a new image must be new; got {image_id!r}. Rename it.")
+            target = Path(self._datastore.image_path()) / f"{image_id}{ending}"
+            _copy(Path(image_filename), target)
+            info = {**(image_info or {}), "ts": int(time.time()), "name": target.name}
+            self._datastore.objects[image_id] = ImageLabelModel(image=DataModel(info=info, ext=ending))
+        return image_id
+
+    def update_image_info(self, image_id: str, info: Mapping[str, Any]) -> None:
+        """Note something of an image."""
+        with self._changing():
+            entry = self._known(image_id)
+            if entry is None:
+                raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
+            entry.image.info.update(info)
+
+    def update_label_info(self, label_id: str, label_tag: str, info: Mapping[str, Any]) -> None:
+        """Note something of a label."""
+        with self._changing():
+            label = self._datastore.label(label_id, label_tag)
+            if not label:
+                raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
+            label.info.update(info)
+
+    @cached_property
+    def _guard(self) -> FileLock:
+        """Excludes other threads and processes; the thread that holds it may take it again."""
+        return FileLock(self._lock_file)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change the list as it is on disk, and write it."""
+        with self._guard:
+            self._init_from_datastore_file()
+            yield
+            self._update_datastore_file()
+
+    def _known(self, image_id: str) -> ImageLabelModel | None:
+        return self._datastore.objects.get(image_id)
+
+    def _keep_version(self, image_id: str, label: Path, entry: DataModel | None) -> dict[str, Any]:
+        """Keep a label's file under a number, and say what was noted of it."""
+        folder = Path(self._datastore_path) / _VERSIONS / image_id
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.name.removesuffix(LABEL_EXTENSION)) for path in folder.glob(f"*{LABEL_EXTENSION}")]
+        name = f"{1 + max(numbers, default=0):04d}{LABEL_EXTENSION}"
+        _copy(label, folder / name)
+        noted = {} if entry is None else entry.info
+        return {"name": name, **{key: noted[key] for key in ("ts", "client_id", "user") if noted.get(key)}}
+
+    # What follows is called by LocalDatastore.
+
+    def _to_id(self, file: str) -> tuple[str, str]:
+        endings = sorted((name.replace("*", "") for name in self._extensions), key=len, reverse=True)
+        ending = next((each for each in endings if file.lower().endswith(each)), "")
+        return (file[: -len(ending)], file[-len(ending) :]) if ending else (file, "")
+
+    def _list_files(self, path: str, patterns: Sequence[str]) -> dict[str, str]:
+        """The images of a folder, or the labels of one of its folders of labels; one of each id."""
+        of_labels = os.path.realpath(path) != os.path.realpath(self._datastore.image_path())
+        found: dict[str, str] = {}
+        for name in sorted(os.listdir(path)):
+            image_id, ending = self._to_id(name)
+            if ending and (ending == LABEL_EXTENSION) == of_labels and not name.startswith("."):
+                if image_id in found:
+                    _log.warning("Passed over %s: %s has the same name but for its ending", name, found[image_id])
+                found.setdefault(image_id, name)
+        return {name: name for name in found.values()}
+
+    def _reconcile_datastore(self) -> None:
+        with self._guard:
+            self._init_from_datastore_file()
+            super()._reconcile_datastore()
+
+    def _init_from_datastore_file(self, throw_exception: bool = False) -> None:
+        with self._guard:
+            stamp = self._stamp()
+            if stamp is None or stamp == self._seen:
+                return
+            try:
+                content = Path(self._datastore_config_path).read_text(encoding="utf-8")
+                self._datastore = LocalDatastoreModel.model_validate_json(content)
+            except ValueError as error:
+                if throw_exception:
+                    raise ValueError(
+                        f"{self._datastore_config_path} must be MONAI Label's list of images; it is not. Move it away."
+                    ) from error
+                _log.warning("The list of images was damaged from outside; going on with the one before")
+                return
+            self._datastore.base_path = self._datastore_path
+            self._seen = stamp
+
+    def _update_datastore_file(self, lock: bool = True) -> None:
+        with self._guard:
+            path = Path(self._datastore_config_path)
+            temporary = path.with_name(f"{path.name}.part")
+            content = self._datastore.model_dump(exclude={"base_path"})
+            temporary.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
+            temporary.replace(path)
+            self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """Tells one state of the list on disk from another."""
+        try:
+            status = os.stat(self._datastore_config_path)
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _stated_domain(info: Mapping[str, Any]) -> str | None:
+    """The domain that a client or the app says a label is of."""
+    if info.get("domain"):
+        return str(info["domain"])
+    model = str(info.get("model") or "")
+    return model.removeprefix("gu2net_") if model.startswith("gu2net_") else None
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A copy that is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)

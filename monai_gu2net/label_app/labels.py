@@ -1,0 +1,236 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labels of a datastore: point lists of Slicer, what may be one, and labelled images as a datalist."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
+from monai_gu2net.data.dicom_entries import read_entries
+from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION
+from monai_gu2net.dicom import is_dicom
+from monai_gu2net.label_app.splits import drawn_splits
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import read_markups, write_markups
+
+__all__ = [
+    "LABEL_EXTENSION",
+    "LabelFrame",
+    "LabelRefusedError",
+    "check_label",
+    "label_frame",
+    "labelled_data",
+    "write_label",
+]
+
+LABEL_EXTENSION = MARKUPS_EXTENSION
+_log = logging.getLogger(__name__)
+
+
+class LabelRefusedError(ValueError):
+    """A file that cannot be the label of an image; the message says why."""
+
+
+@dataclass(frozen=True)
+class LabelFrame:
+    """Where the points of an image's labels lie: in the image's own plane, whatever else is known of its scale.
+
+    That is where a viewer shows them that knows nothing but the file: LPS mm (x*sx, y*sy, 0) where the file states its
+    spacing, else pixels, which a viewer takes for mm.
+
+    Args:
+        affine: (4, 4), pixels of the file to the frame.
+        unit: "mm" or "px".
+        size: (width, height) in pixels.
+    """
+
+    affine: np.ndarray
+    unit: str
+    size: tuple[int, int]
+
+
+def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
+    """The frame of an image file's labels.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is not there, broken, or no radiograph with two axes.
+    """
+    path, reader = Path(image), RadiographReader()
+    pixels, meta = reader.get_data(reader.read(path))
+    if pixels.ndim != 2:
+        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
+    unit = "px" if meta["spacing_source"] == "none" else "mm"
+    return LabelFrame(np.asarray(meta["affine"], dtype=float), unit, (pixels.shape[0], pixels.shape[1]))
+
+
+def write_label(
+    path: str | os.PathLike[str], points: LandmarkSet, frame: LabelFrame, *, confidence: ArrayLike | None = None
+) -> Path:
+    """Write a label, whole or not at all.
+
+    Args:
+        path: the file, ``.mrk.json``.
+        points: in pixels of the file.
+        frame: of the image.
+        confidence: (N,) for the points' descriptions.
+    """
+    if frame.unit == "mm":
+        return write_markups(path, points.to_mm(frame.affine), confidence=confidence)
+    return write_markups(path, points, confidence=confidence, unit="px")
+
+
+def check_label(
+    label: str | os.PathLike[str],
+    image: str | os.PathLike[str],
+    *,
+    domains: Mapping[str, Domain],
+    domain: str | None = None,
+    allow_outside: bool = False,
+    called: str = "the image",
+) -> tuple[str, LandmarkSet]:
+    """Read what is to be the label of an image.
+
+    Args:
+        label: the file.
+        image: the image's file.
+        domains: by name, those that a label may be of.
+        domain: that of the label; by default the one that has all of its names, of several the smallest.
+        allow_outside: take points outside of the image, as a model may find them in the margin that it is given.
+        called: what messages call the image.
+
+    Returns:
+        The domain's name, and its landmarks in pixels of the image file, NaN for absent ones.
+
+    Raises:
+        LabelRefusedError: it is no point list, has a name that the domain lacks, no point that is set, or one outside
+            of the image; or the image cannot be read.
+    """
+    path = Path(label)
+    try:
+        found = read_markups(path, dims=2)
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(path), "the file")
+        raise LabelRefusedError(f"The label of {called} must be a point list of Slicer ({reason})") from None
+    name = _domain_of(found.names, domains, domain, called)
+    if not found.present.any():
+        raise LabelRefusedError(
+            f"The label of {called} must have a point that is set; got {len(found.names)} without a position. "
+            "Set those that can be seen; an image without any needs no label."
+        )
+    try:
+        frame = label_frame(image)
+    except (OSError, ValueError) as error:
+        raise LabelRefusedError(f"The image of a label must be one that can be read. {error}") from None
+    points = found.to_index(frame.affine)
+    with np.errstate(invalid="ignore"):
+        outside = (points.points < -0.5) | (points.points > np.array(frame.size) - 0.5)
+    if outside.any() and not allow_outside:
+        names = [points.names[row] for row in np.flatnonzero(outside.any(axis=1))]
+        raise LabelRefusedError(
+            f"The points of {called} must lie in the image of {frame.size[0]} x {frame.size[1]} pixels, in "
+            f"{'LPS mm of its plane' if frame.unit == 'mm' else 'pixels, for its spacing is unknown'}; got outside: "
+            f"{names}. Correct them or their frame."
+        )
+    return name, points.select(domains[name].landmarks, allow_missing=True)
+
+
+def labelled_data(
+    pairs: Iterable[Mapping[str, str]],
+    *,
+    domain: Domain,
+    domains: Mapping[str, Domain],
+    validation: float,
+    known_splits: Mapping[str, str] | None = None,
+    domain_of: Mapping[str, str] | None = None,
+) -> tuple[Datalist, dict[str, str]]:
+    """The labelled images of a datastore as a datalist to train a domain on.
+
+    Labels of other domains, and those that :func:`check_label` refuses, are left out; of the latter a warning is
+    logged.
+
+    Args:
+        pairs: ``image`` and ``label``, files, as a datastore's ``datalist()`` gives them.
+        domain: to train.
+        domains: all that a label may be of, see :func:`check_label`.
+        validation: the share of the patients for validation.
+        known_splits: "training" or "validation" by case, as an earlier call returned them: what was trained on once
+            never serves validation.
+        domain_of: that of the label by case, where it is known.
+
+    Returns:
+        The datalist, without a test part; and the split of each case ever seen.
+
+    Raises:
+        ValueError: the domain has fewer than two labelled patients, so that none is left to train on.
+    """
+    found: list[dict[str, Any]] = []
+    files = sorted(({"image": pair["image"], "label": pair["label"]} for pair in pairs), key=lambda pair: pair["image"])
+    patients = _patients([Path(pair["image"]) for pair in files])
+    for pair in files:
+        image = Path(pair["image"])
+        case = image_name(image)
+        try:
+            name, points = check_label(
+                pair["label"], image, domains=domains, domain=(domain_of or {}).get(case), called=repr(case)
+            )
+        except (OSError, ValueError) as error:
+            _log.warning("Left out: %s", error)
+            continue
+        if name == domain.name:
+            landmarks = [None if np.isnan(point).any() else point.tolist() for point in points.points]
+            found.append(
+                {
+                    "image": str(image),
+                    "domain": name,
+                    "case": case,
+                    "patient": patients.get(image, case),
+                    "landmarks": landmarks,
+                }
+            )
+    if len({case["patient"] for case in found}) < 2:
+        raise ValueError(
+            f"Domain {domain.name!r} must have labels of at least two patients, one to train on and one to validate "
+            f"with; got {len(found)} image(s). Label more."
+        )
+    splits = drawn_splits(found, share=validation, known=known_splits or {})
+    parts = {part: [case for case in found if splits[case["case"]] == part] for part in ("training", "validation")}
+    if not all(parts.values()):
+        raise ValueError(
+            f"Domain {domain.name!r} must have labels to train on and to validate with; got {len(parts['training'])} "
+            f"and {len(parts['validation'])}. Label images of other patients."
+        )
+    data = Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"])
+    return data, splits
+
+
+def _domain_of(names: Sequence[str], domains: Mapping[str, Domain], domain: str | None, called: str) -> str:
+    """The domain that a label with these names is of."""
+    if domain is not None and domain not in domains:
+        raise LabelRefusedError(
+            f"The domain of the label of {called} must be among {list(domains)}; got {domain!r}. Correct it."
+        )
+    candidates = {name: set(each.landmarks) for name, each in domains.items() if domain in (None, name)}
+    fitting = [name for name, landmarks in candidates.items() if landmarks >= set(names)]
+    if fitting:
+        return min(fitting, key=lambda name: len(candidates[name]))
+    nearest = max(candidates, key=lambda name: len(candidates[name] & set(names)))
+    unknown = [name for name in names if name not in candidates[nearest]]
+    raise LabelRefusedError(
+        f"The landmarks of {called} must be those of a domain, nearest {nearest!r}; got unknown names {unknown}. "
+        f"Rename them to some of {list(domains[nearest].landmarks)}."
+    )
+
+
+def _patients(images: Sequence[Path]) -> dict[Path, str]:
+    """A label without meaning for the patient of each DICOM image that names one."""
+    entries = read_entries(path for path in images if is_dicom(path))
+    return {entry.path: entry.patient for entry in entries if entry.patient}

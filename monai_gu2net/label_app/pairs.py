@@ -1,0 +1,127 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and labels that MONAI Label hands to a bundle's training, as a datalist."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
+from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError, check_label, label_frame
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.networks import ModelCard
+
+__all__ = ["datalist_of_pairs", "read_discs"]
+
+_log = logging.getLogger(__name__)
+
+
+def datalist_of_pairs(
+    training: Sequence[Mapping[str, str]] | None,
+    validation: Sequence[Mapping[str, str]] | None,
+    *,
+    checkpoint: str | os.PathLike[str],
+    domain: str,
+) -> Datalist | None:
+    """The datalist of image-label pairs to go on training a model with.
+
+    A label is a point list of Slicer, whose names tell its domain, or an image of discs, see :func:`read_discs`. What
+    cannot be a label is left out, and a warning says why.
+
+    Args:
+        training: pairs of ``image`` and ``label``, files; None: there are none, and the data comes from elsewhere.
+        validation: the same; None or empty: nothing is validated.
+        checkpoint: the model, whose domains the labels are of.
+        domain: of the labels that are discs.
+
+    Returns:
+        The datalist, with the domains that the labels are of, and without the spacing of the images that the model was
+        trained on; None without pairs.
+
+    Raises:
+        FileNotFoundError: there is no such model.
+        ValueError: the domain is not one of the model's, or none of the labels can be used for training.
+    """
+    if training is None:
+        return None
+    domains = ModelCard.load(checkpoint).domains_for_new_images
+    if domain not in domains:
+        raise ValueError(f"domain must be among the model's {list(domains)}; got {domain!r}. Name one of them.")
+    cases, kept = _cases(training, domains, domain), _cases(validation or (), domains, domain)
+    if not cases:
+        raise ValueError(
+            f"Labels must have one to train on; got none of {len(training)} that can be used. Label images."
+        )
+    used = {case["domain"] for case in (*cases, *kept)}
+    own = {name: each for name, each in domains.items() if name in used}
+    return Datalist("labels", own, training=cases, validation=kept)
+
+
+def read_discs(
+    label: str | os.PathLike[str], image: str | os.PathLike[str], *, landmarks: Sequence[str], called: str = "the image"
+) -> LandmarkSet:
+    """Landmarks as the centroids of a label image's values: 1 is the first landmark, a value that is not there absent.
+
+    Args:
+        label: the file, on the grid of the image.
+        image: the image's file.
+        landmarks: N names, in the order of the values.
+        called: what messages call the image.
+
+    Returns:
+        The landmarks in pixels of the image file, NaN for absent ones.
+
+    Raises:
+        LabelRefusedError: it is no image or one of another size, has a value that is not a landmark's, or none at all.
+        FileNotFoundError, ValueError: the image cannot be read.
+    """
+    path, reader = Path(label), RadiographReader()
+    try:
+        values, _ = reader.get_data(reader.read(path))
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(path.name, "the file")
+        raise LabelRefusedError(f"The label of {called} must be a point list or an image ({reason})") from None
+    size = label_frame(image).size
+    if values.shape != size:
+        raise LabelRefusedError(
+            f"The label of {called} must have the image's {size[0]} x {size[1]} pixels; got {values.shape}. "
+            "Draw it on the image itself."
+        )
+    found = np.unique(values[values != 0])
+    if not found.size:
+        raise LabelRefusedError(f"The label of {called} must have a disc; got an empty image. Label the image.")
+    if not np.isin(found, np.arange(1, len(landmarks) + 1)).all():
+        raise LabelRefusedError(
+            f"The values of the label of {called} must be whole numbers from 0 to {len(landmarks)}, the number of "
+            f"landmarks; got {found.min():g} to {found.max():g}. Choose the right model."
+        )
+    points = np.full((len(landmarks), 2), np.nan)
+    for value in found.astype(int):
+        points[value - 1] = np.argwhere(values == value).mean(axis=0)
+    return LandmarkSet(tuple(landmarks), points, "index")
+
+
+def _cases(pairs: Sequence[Mapping[str, str]], domains: Mapping[str, Domain], domain: str) -> list[dict[str, Any]]:
+    """The pairs whose label can be used, as cases."""
+    cases: list[dict[str, Any]] = []
+    for pair in pairs:
+        name, case = domain, image_name(Path(pair["image"]))
+        try:
+            if pair["label"].lower().endswith(LABEL_EXTENSION):
+                name, points = check_label(pair["label"], pair["image"], domains=domains, called=repr(case))
+            else:
+                points = read_discs(
+                    pair["label"], pair["image"], landmarks=domains[domain].landmarks, called=repr(case)
+                )
+        except (OSError, ValueError) as error:
+            _log.warning("Left out: %s", error)
+            continue
+        landmarks = [None if np.isnan(point).any() else point.tolist() for point in points.points]
+        cases.append({"image": pair["image"], "domain": name, "case": case, "landmarks": landmarks})
+    return cases

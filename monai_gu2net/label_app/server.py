@@ -1,0 +1,163 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The server: MONAI Label's, with the app, the page, and errors that say what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import ipaddress
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.connections import RefusedError, UnreachableError
+from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError
+from monai_gu2net.label_app.weights import AppWeights
+
+__all__ = ["app_folder", "check_installed", "prepare_app", "run_server", "server_settings"]
+
+_MAIN = '''"""The app that MONAI Label loads; made by `python -m monai_gu2net label`."""
+
+from monai_gu2net.label_app.app import LandmarkApp
+
+__all__ = ["LandmarkApp"]
+'''
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".nrrd", ".mha")
+
+
+def check_installed() -> None:
+    """Complain where MONAI Label is absent.
+
+    Raises:
+        ImportError: it is; the message names the extra.
+    """
+    if importlib.util.find_spec("monailabel") is None:
+        raise ImportError(
+            'The command label must have the package monailabel; it is absent. Run: pip install "monai_gu2net[label]", '
+            "in an environment of its own."
+        )
+
+
+def app_folder(studies: str) -> Path:
+    """Where the app of a folder of images, or of a DICOMweb server, keeps its weights unless it is told."""
+    if studies.startswith(("http://", "https://")):
+        name = hashlib.sha256(studies.rstrip("/").encode()).hexdigest()[:16]
+        return Path.home() / ".cache" / "monai_gu2net" / "label_app" / name
+    return Path(studies) / "gu2net_app"
+
+
+def prepare_app(folder: Path, checkpoint: Path | None) -> Path:
+    """Make or go on with the app's folder.
+
+    Args:
+        folder: of the app.
+        checkpoint: the weights to start with, see :meth:`AppWeights.start`.
+
+    Returns:
+        The folder, absolute.
+    """
+    folder = folder.resolve()
+    AppWeights(folder / "model").start(checkpoint)
+    (folder / "main.py").write_text(_MAIN, encoding="utf-8")
+    return folder
+
+
+def server_settings(
+    studies: str, folder: Path, *, port: int, conf: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment variables that MONAI Label is to have; of those with a choice the user's stay.
+
+    Nothing is downloaded and nothing reported.
+
+    Args:
+        studies: a folder, or a DICOMweb address.
+        folder: of the app.
+        port: of the server.
+        conf: of the app.
+        environment: with what the user has set.
+    """
+    wishes = {
+        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{ending}" for ending in (*_ENDINGS, LABEL_EXTENSION)]),
+        "MONAI_LABEL_TRACKING_ENABLED": "false",
+        "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
+        "MONAI_LABEL_SESSION_PATH": str(folder / "sessions"),
+        "MONAI_LABEL_DICOMWEB_SEARCH_FILTER": json.dumps({"Modality": "CR,DX"}),
+        "PYTHONPATH": "",  # MONAI Label asks for it
+    }
+    return {name: value for name, value in wishes.items() if name not in environment} | {
+        "MONAI_LABEL_APP_DIR": str(folder),
+        "MONAI_LABEL_STUDIES": studies,
+        "MONAI_LABEL_APP_CONF": json.dumps(dict(conf)),
+        "MONAI_LABEL_SERVER_PORT": str(port),
+    }
+
+
+def run_server(
+    studies: str, folder: Path, *, host: str, port: int, conf: Mapping[str, str], log_level: str = "warning"
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        studies: a folder, which must be there, or a DICOMweb address.
+        folder: of the app, as :func:`prepare_app` made it.
+        host: to listen at; of loopback ones requests under another name are refused.
+        port: to listen at.
+        conf: see :class:`~monai_gu2net.label_app.app.LandmarkApp`.
+        log_level: of MONAI Label's own messages, which hold the images' names; this package's are shown in any case.
+    """
+    os.environ.update(server_settings(studies, folder, port=port, conf=conf, environment=os.environ))
+    # MONAI Label reads its settings from the environment when it is imported; the processes that it starts do so too
+    import uvicorn
+    from monailabel.config import settings
+
+    # Scripts of other sites are not to read from here. Not by the environment: the processes would fail to print it.
+    settings.MONAI_LABEL_CORS_ORIGINS = settings.MONAI_LABEL_CORS_ORIGINS or [f"http://127.0.0.1:{port}"]
+    logging.getLogger("monai_gu2net").setLevel(logging.INFO)
+    logging.getLogger("monailabel").setLevel(log_level.upper())
+    logging.getLogger("timeloop").disabled = True  # of the clean-up of sessions; it logs each message twice
+    uvicorn.run(_served(host), host=host, port=port, log_config=None, log_level=log_level, access_log=False)
+
+
+def _served(host: str) -> Any:
+    """MONAI Label's application, with the page and with answers to errors."""
+    from fastapi import Request
+    from fastapi.responses import JSONResponse
+    from monailabel.app import app
+    from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from monai_gu2net.label_app.page import router
+
+    def refused(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=422)
+
+    def not_found(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": getattr(error, "msg", "")}, status_code=404)
+
+    def failed(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": getattr(error, "msg", "")}, status_code=400)
+
+    def away(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=502)
+
+    app.include_router(router)
+    app.add_exception_handler(LabelRefusedError, refused)
+    app.add_exception_handler(ImageNotFoundException, not_found)
+    app.add_exception_handler(LabelNotFoundException, not_found)
+    app.add_exception_handler(MONAILabelException, failed)
+    app.add_exception_handler(UnreachableError, away)
+    app.add_exception_handler(RefusedError, away)
+    if _is_loopback(host):  # a name that another site makes point here does not reach the images
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
+    return app
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,208 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the app: from the weights in use, on the labels there are, and only for the better."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+from filelock import FileLock, Timeout
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
+from monailabel.interfaces.tasks.train import TrainTask
+from monailabel.utils.others.generic import device_list
+
+from monai_gu2net.data import Datalist, Domain, image_name
+from monai_gu2net.label_app.labels import labelled_data
+from monai_gu2net.label_app.training_options import TrainingOptions
+from monai_gu2net.label_app.validation import validation_error
+from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.networks import ModelCard
+
+__all__ = ["LandmarkTrainTask"]
+
+_log = logging.getLogger(__name__)
+
+
+class LandmarkTrainTask(TrainTask):
+    """Trains a domain of the app's model on the datastore's labels, by the bundle's training workflow.
+
+    The new weights take the place of those in use only if their mean radial error on the validation images is not
+    higher; both are measured on the same images. Until then nothing that the app uses is touched, so that a training
+    may be stopped or killed at any time; asked for again with the same labels and options, it goes on after its last
+    epoch.
+
+    Unless ``shared_rate`` says so, what the domains share is frozen in a model of several: the others stay as they are.
+
+    Args:
+        weights: of the app.
+        domain: to train.
+        domains: all that a label may be of.
+        config: the bundle's ``train.json``.
+        folder: takes unfinished trainings, the split of the labels, and ``history.json``, the results.
+    """
+
+    def __init__(
+        self, weights: AppWeights, domain: Domain, *, domains: Mapping[str, Domain], config: Path, folder: Path
+    ) -> None:
+        super().__init__(f"Train the domain {domain.name!r} on the labels, from the weights in use")
+        self.weights, self.domain, self.domains = weights, domain, dict(domains)
+        self.config_file, self.folder = config, folder
+
+    def config(self) -> dict[str, Any]:
+        """The options that a client may show, at their defaults."""
+        return {**TrainingOptions().to_dict(), "device": device_list()}
+
+    def stats(self) -> dict[str, Any]:
+        """The result of the domain's last training, as :meth:`__call__` gave it; empty before the first."""
+        return next((each for each in reversed(self._history()) if each["domain"] == self.domain.name), {})
+
+    def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Train, compare, and replace the weights if they are not worse.
+
+        Args:
+            request: see :class:`~monai_gu2net.label_app.training_options.TrainingOptions`.
+            datastore: with the labels.
+
+        Returns:
+            ``domain``, ``old_mre`` and ``new_mre`` (None: not measured, and not better) in ``unit`` on
+            ``validation_images``, ``training_images``, ``replaced``, ``epochs``, ``ended`` (seconds since 1970).
+
+        Raises:
+            MONAILabelException: there are too few labels, an option is wrong, or another training runs.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            options = TrainingOptions.from_request(request)
+            with FileLock(self.folder / ".lock", timeout=0):
+                result = self._train(options, datastore)
+        except Timeout:
+            raise MONAILabelException(
+                MONAILabelError.APP_TRAIN_FAILED, "One training must end before another begins; one is running. Wait."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise MONAILabelException(MONAILabelError.APP_TRAIN_FAILED, str(error)) from error
+        _log.info(
+            "Domain %s: mean radial error on %d validation images %s before, %s after training; %s",
+            result["domain"],
+            result["validation_images"],
+            *(_told(result[which], result["unit"]) for which in ("old_mre", "new_mre")),
+            "the new weights are in use" if result["replaced"] else "the weights stay as they were",
+        )
+        return result
+
+    def _train(self, options: TrainingOptions, datastore: Datastore) -> dict[str, Any]:
+        data = self._data(options, datastore)
+        run = self.folder / self.domain.name
+        resume = self._prepare(run, data, options)
+        self._run(run, data, options, resume=resume)
+        old, unit = validation_error(run / "start.pt", data, device=options.device)
+        new, _ = validation_error(run / "model.pt", data, device=options.device)
+        replaced = new <= old  # NaN is never better
+        if replaced:
+            self.weights.replace(run / "model.pt")
+        result = {
+            "domain": self.domain.name,
+            "old_mre": old if math.isfinite(old) else None,
+            "new_mre": new if math.isfinite(new) else None,
+            "unit": unit,
+            "replaced": replaced,
+            "training_images": len(data.training),
+            "validation_images": len(data.validation),
+            "epochs": options.max_epochs,
+            "ended": int(time.time()),
+        }
+        _write_json(self.folder / "history.json", [*self._history(), result])
+        shutil.rmtree(run)
+        return result
+
+    def _data(self, options: TrainingOptions, datastore: Datastore) -> Datalist:
+        """The labels as a datalist; who trains and who validates is noted for good."""
+        noted = self.folder / f"splits_{self.domain.name}.json"
+        known = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
+        pairs = datastore.datalist()
+        infos = {image: datastore.get_label_info(image, "final") for image in map(_case, pairs)}
+        data, splits = labelled_data(
+            pairs,
+            # the size, and the landmarks, are those of the weights in use
+            domain=replace(self.weights.card.domains[self.domain.name], spacing=None),
+            domains=self.domains,
+            validation=options.validation,
+            known_splits=known,
+            domain_of={image: info["domain"] for image, info in infos.items() if info.get("domain")},
+        )
+        _write_json(noted, splits)
+        return data
+
+    def _prepare(self, run: Path, data: Datalist, options: TrainingOptions) -> bool:
+        """Make the folder of the training; True where it has one of the same kind that was not finished."""
+        weights = hashlib.sha256(self.weights.path.read_bytes()).hexdigest()
+        cases = [
+            [split, case["case"], case["landmarks"]]
+            for split in ("training", "validation")
+            for case in data.cases(split)
+        ]
+        kind = {"weights": weights, "cases": cases, "options": options.to_dict()}
+        about = run / "about.json"
+        if about.is_file() and json.loads(about.read_text(encoding="utf-8")) == kind:
+            return (run / "last.pt").is_file()
+        if run.is_dir():
+            shutil.rmtree(run)
+        run.mkdir(parents=True)
+        shutil.copyfile(self.weights.path, run / "start.pt")
+        data.save(run / "datalist.json")
+        _write_json(about, kind)
+        return False
+
+    def _run(self, run: Path, data: Datalist, options: TrainingOptions, *, resume: bool) -> None:
+        """The bundle's training, from ``start.pt`` to ``model.pt`` of the folder."""
+        card = ModelCard.load(run / "start.pt")
+        network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
+        alone = len(card.domains) == 1
+        overrides: dict[str, Any] = {
+            "datalist": str(run / "datalist.json"),
+            "output_dir": str(run),
+            "start_from": str(run / "start.pt"),
+            "sigma": card.sigma,
+            "device": f"$torch.device({options.device!r})",
+            "shared_rate": options.shared_rate or (1.0 if alone else 0.0),
+            "val_interval": 1,
+            "patience": options.max_epochs,
+            "warmup_steps": options.warmup_steps(len(data.training)),
+            "max_epochs": options.max_epochs,
+            "learning_rate": options.learning_rate,
+            "batches_per_epoch": options.batches_per_epoch,
+            "resume": resume,
+            **network,
+        }
+        monai.bundle.run(run_id="training", config_file=str(self.config_file), **overrides)
+
+    def _history(self) -> list[dict[str, Any]]:
+        path = self.folder / "history.json"
+        results: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        return results
+
+
+def _case(pair: Mapping[str, str]) -> str:
+    """The id of a pair's image."""
+    return image_name(Path(pair["image"]))
+
+
+def _told(error: float | None, unit: str) -> str:
+    return "not measured" if error is None else f"{error:.4g} {unit}"
+
+
+def _write_json(path: Path, content: Any) -> None:
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)

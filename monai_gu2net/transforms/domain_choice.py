@@ -1,0 +1,65 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which domain an image is of, where the data does not say, as in a request to a server."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+
+from monai_gu2net.data.domain import Domain
+
+__all__ = ["DOMAIN_META", "ChooseDomaind", "MarkDomaind"]
+
+DOMAIN_META = "gu2net_domain"
+"""Key of an image's metadata that names its domain, see :class:`MarkDomaind`."""
+
+
+class ChooseDomaind(Transform):
+    """Gives the sample its domain where it has none; it belongs at the start.
+
+    Args:
+        domains: those to choose from.
+        default: the domain of samples that name none.
+        domain_key: the name of the sample's domain.
+
+    Raises (when called):
+        ValueError: the sample names a domain that is not there.
+    """
+
+    def __init__(self, *, domains: Mapping[str, Domain], default: str, domain_key: str = "domain") -> None:
+        self.domains, self.default, self.domain_key = domains, default, domain_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        name = sample.get(self.domain_key) or self.default
+        if name not in self.domains:
+            raise ValueError(f"domain must be among the model's {list(self.domains)}; got {name!r}. Name one of them.")
+        sample[self.domain_key] = name
+        return sample
+
+
+class MarkDomaind(MapTransform):
+    """Writes the sample's domain into the metadata of its image, from where the inferer takes it; it belongs last.
+
+    That is for servers that call ``inferer(image, network)`` with the image alone, as MONAI Label does.
+
+    Args:
+        keys: the image, a MetaTensor.
+        domain_key: the name of the sample's domain.
+    """
+
+    def __init__(self, keys: KeysCollection = "image", *, domain_key: str = "domain") -> None:
+        super().__init__(keys)
+        self.domain_key = domain_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            image = sample[key]
+            sample[key] = MetaTensor(image, meta={**image.meta, DOMAIN_META: sample[self.domain_key]})
+        return sample
