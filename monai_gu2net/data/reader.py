@@ -47,8 +47,8 @@ class RadiographReader(ImageReader):
 
     Raises:
         FileNotFoundError: (from ``get_data``) the file is not there.
-        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, or beyond the limits;
-            the message begins with the file's name.
+        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, or beyond the
+            limits; the message begins with the file's name.
     """
 
     def __init__(self, *, limits: Limits = _LIMITS, frame: int | None = None, colour: bool = False) -> None:

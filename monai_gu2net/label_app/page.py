@@ -1,0 +1,113 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The annotation page in the browser, and the images that it shows.
+
+The page is files of this package; everything else that it does goes through MONAI Label's own REST interface.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi.responses import FileResponse, Response
+from monailabel.config import settings
+from monailabel.endpoints.user.auth import RBAC
+from monailabel.interfaces.utils.app import app_instance
+
+from monai_gu2net.data import RadiographReader
+from monai_gu2net.label_app.window import default_window, grey_png, shown_range
+
+__all__ = ["image_path", "router"]
+
+_FOLDER = Path(__file__).parent / "page"
+_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".txt": "text/plain"}
+_FILES = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.suffix in _TYPES}
+_HEADERS = {
+    # nothing is loaded from elsewhere; OpenSeadragon sets styles on its elements
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_KEPT_IMAGES = 2
+
+_user = Depends(RBAC(settings.MONAI_LABEL_AUTH_ROLE_USER))
+router = APIRouter(prefix="/gu2net", tags=["GU2Net"])
+
+
+def image_path(image: str) -> Path:
+    """The file of an image of the running app's datastore.
+
+    Args:
+        image: its id.
+
+    Raises:
+        HTTPException: 404, the datastore has no such image.
+    """
+    uri = app_instance().datastore().get_image_uri(image)
+    if not uri or not Path(uri).is_file():
+        raise HTTPException(404, f"An image must be in the datastore; got {image!r}, which is not. Reload the page.")
+    return Path(uri)
+
+
+@router.get("/", include_in_schema=False)
+def show_page() -> Response:
+    """The page."""
+    return send_file("index.html")
+
+
+@router.get("/image/{image:path}.json", summary="Size, spacing and window of an image", dependencies=[_user])
+def describe_image(path: Annotated[Path, Depends(image_path)]) -> dict[str, Any]:
+    """What the page must know of an image, without identity.
+
+    Returns:
+        ``width`` and ``height`` in pixels; ``spacing`` [sx, sy] in mm per pixel or None, with ``spacing_source``;
+        ``window`` [black, white] in which it is shown first and ``range``, the values of grey 0 and 255 in the PNG.
+    """
+    pixels, about = _read(path)
+    return {"width": pixels.shape[0], "height": pixels.shape[1], **about}
+
+
+@router.get("/image/{image:path}.png", summary="An image in 8 bits of grey", dependencies=[_user])
+def draw_image(path: Annotated[Path, Depends(image_path)]) -> Response:
+    """The whole image in its own resolution; grey 0 and 255 are the values of the description's ``range``."""
+    pixels, about = _read(path)
+    content = grey_png(pixels, about["range"])
+    return Response(content, media_type="image/png", headers=_HEADERS | {"Cache-Control": "no-store"})
+
+
+@router.get("/{name:path}", include_in_schema=False)
+def send_file(name: str) -> Response:
+    """A file of the page."""
+    if name not in _FILES:
+        raise HTTPException(404, f"A file of the page must be among {sorted(_FILES)}; got {name!r}.")
+    path = _FILES[name]
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_HEADERS | {"Cache-Control": "no-cache"})
+
+
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    """(W, H) pixels and the description of an image; 422 where it is no radiograph."""
+    try:
+        return _read_once(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise HTTPException(422, str(error).replace(str(path), path.name)) from None
+
+
+@lru_cache(maxsize=_KEPT_IMAGES)
+def _read_once(path: Path, changed: int) -> tuple[Any, dict[str, Any]]:
+    """As :func:`_read`; the last images are kept as long as their files do not change."""
+    reader = RadiographReader()
+    pixels, meta = reader.get_data(reader.read(path))
+    if pixels.ndim != 2:
+        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
+    window = default_window(path, pixels)
+    source = meta["spacing_source"]
+    return pixels, {
+        "spacing": None if source == "none" else [float(meta["affine"][axis, axis]) for axis in (0, 1)],
+        "spacing_source": source,
+        "window": window,
+        "range": shown_range(window, pixels),
+    }

@@ -1,0 +1,295 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A module of 3D Slicer: pre-label, correct and submit landmarks with the server of ``python -m monai_gu2net label``.
+
+In Slicer, add this file's folder under Edit, Application Settings, Modules, Additional module paths. It needs only what
+Slicer's own Python has, and its logic works without Slicer.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import requests
+
+try:
+    import slicer
+    from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
+except ImportError:  # outside of Slicer there is the logic alone
+    slicer = None
+    ScriptedLoadableModule = ScriptedLoadableModuleWidget = object
+
+__all__ = ["GU2NetLandmarks", "GU2NetLandmarksLogic", "GU2NetLandmarksWidget", "Point"]
+
+_CLIENT = "gu2net-slicer"
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A landmark in pixels of the image file, or absent (None)."""
+
+    name: str
+    pixel: tuple[float, float] | None
+    description: str = ""
+
+
+class GU2NetLandmarksLogic:
+    """The way to the server and back. Every refusal is a RuntimeError with the server's own words.
+
+    Points are pixels here, and a label states them in its image's plane (x*sx, y*sy, 0), with the spacing that the
+    server reads from the file: where Slicer places the image, and what it takes for its spacing, does not matter.
+
+    Args:
+        server: its address.
+    """
+
+    def __init__(self, server: str = "http://127.0.0.1:8000") -> None:
+        self.server = server.rstrip("/")
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What MONAI Label tells of each model, by name."""
+        return dict(self._ask("GET", "/info/").json()["models"])
+
+    def strategies(self) -> list[str]:
+        """Names of the ways to choose the next image."""
+        return list(self._ask("GET", "/info/").json()["strategies"])
+
+    def next_image(self, strategy: str) -> str | None:
+        """The id of the next image; None where there is none."""
+        reply = self._ask("POST", f"/activelearning/{quote(strategy, safe='')}", json={"client_id": _CLIENT}).json()
+        return reply.get("id")
+
+    def download(self, image: str, folder: Path) -> Path:
+        """Fetch an image's file into a folder; it keeps the ending by which Slicer knows its kind."""
+        reply = self._ask("GET", "/datastore/image", params={"image": image})
+        sent = reply.headers.get("content-disposition", "")
+        name = Path(sent.rpartition("filename=")[2].strip('"; ')).name
+        path = folder / f"image{''.join(Path(name).suffixes[-2:]) if name.endswith('.gz') else Path(name).suffix}"
+        path.write_bytes(reply.content)
+        return path
+
+    def label(self, image: str) -> list[Point] | None:
+        """The points of the final label; None where there is none."""
+        reply = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
+        if reply is None:
+            return None
+        spacing = self._description(image)["spacing"] or (1.0, 1.0)
+        points = []
+        for markup in reply.json()["markups"]:
+            sign = -1.0 if markup.get("coordinateSystem") == "RAS" else 1.0
+            for control in markup["controlPoints"]:
+                place = control.get("position") if control.get("positionStatus", "defined") == "defined" else None
+                pixel = None if place is None else (sign * place[0] / spacing[0], sign * place[1] / spacing[1])
+                points.append(Point(control["label"], pixel, control.get("description", "")))
+        return points
+
+    def pre_label(self, image: str, model: str) -> list[Point]:
+        """The points that a model finds."""
+        reply = self._ask(
+            "POST",
+            f"/infer/{quote(model, safe='')}",
+            params={"image": image, "output": "json"},
+            data={"params": json.dumps({"client_id": _CLIENT})},
+        ).json()
+        points = []
+        for found in reply["landmarks"]:
+            pixel = None if found.get("x") is None or found.get("y") is None else (found["x"], found["y"])
+            said = [f"confidence {found['confidence']:.2f}"] if found.get("confidence") is not None else []
+            if found.get("radius_90_mm") is not None:
+                said.append(f"90 % within {found['radius_90_mm']:.1f} mm")
+            points.append(Point(found["name"], pixel, ", ".join(said)))
+        return points
+
+    def submit(self, image: str, points: Sequence[Point], *, model: str | None = None) -> None:
+        """Save the points as the image's final label.
+
+        Raises:
+            RuntimeError: the server refuses them, and the earlier label stays.
+        """
+        known = self._description(image)["spacing"]
+        spacing = known or (1.0, 1.0)
+        control_points: list[dict[str, Any]] = []
+        for number, point in enumerate(points, start=1):
+            there = (
+                {}
+                if point.pixel is None
+                else {"position": [point.pixel[0] * spacing[0], point.pixel[1] * spacing[1], 0.0]}
+            )
+            status = "undefined" if point.pixel is None else "defined"
+            control_points.append({"id": str(number), "label": point.name, **there, "positionStatus": status})
+        unit = {"coordinateUnits": "mm"} if known else {}
+        markup = {"type": "Fiducial", "coordinateSystem": "LPS", **unit, "controlPoints": control_points}
+        about = {"client_id": _CLIENT, **({"model": model} if model else {})}
+        self._ask(
+            "PUT",
+            "/datastore/label",
+            params={"image": image, "tag": "final"},
+            data={"params": json.dumps(about)},
+            files={"label": ("label.mrk.json", json.dumps({"markups": [markup]}), "application/json")},
+        )
+
+    def _description(self, image: str) -> dict[str, Any]:
+        return dict(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.json").json())
+
+    def _ask(self, method: str, path: str, *, missing: int | None = None, **content: Any) -> Any:
+        """The reply; None where it has the status that says that something is missing."""
+        try:
+            reply = requests.request(method, f"{self.server}{path}", timeout=_SECONDS, **content)
+        except requests.RequestException as error:
+            raise RuntimeError(
+                f"The server must answer at {self.server}; got {type(error).__name__}. See whether it runs."
+            ) from None
+        if reply.status_code == missing:
+            return None
+        if not reply.ok:
+            try:
+                said = reply.json()["detail"]
+            except (ValueError, KeyError, TypeError):
+                said = reply.text
+            raise RuntimeError(
+                said if isinstance(said, str) and said else f"The server said {reply.status_code}: {said}"
+            )
+        return reply
+
+
+def to_world(pixel: tuple[float, float], ijk_to_world: np.ndarray) -> np.ndarray:
+    """(3,) where Slicer shows a pixel of a volume, from the volume's (4, 4) matrix."""
+    return np.asarray((ijk_to_world @ np.array([pixel[0], pixel[1], 0.0, 1.0]))[:3])
+
+
+def to_pixel(place: Sequence[float], ijk_to_world: np.ndarray) -> tuple[float, float]:
+    """The pixel of a volume at a place of Slicer's world."""
+    x, y, _, _ = np.linalg.solve(ijk_to_world, np.array([*place, 1.0])).tolist()
+    return x, y
+
+
+class GU2NetLandmarks(ScriptedLoadableModule):
+    """What Slicer shows of the module in its list."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        parent.title = "GU2Net Landmarks"
+        parent.categories = ["Active Learning"]
+        parent.dependencies = []
+        parent.contributors = ["the monai_gu2net authors"]
+        parent.helpText = "Pre-label, correct and submit landmarks with the server of monai_gu2net."
+        parent.acknowledgementText = ""
+
+
+class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
+    """The module's panel: server, model, next image, pre-label, submit."""
+
+    def setup(self) -> None:
+        """Make the panel; Slicer calls it once."""
+        import ctk
+        import qt
+
+        super().setup()
+        self.image: str | None = None
+        self.volume: Any = None
+        self.points: Any = None
+        self.server = qt.QLineEdit("http://127.0.0.1:8000")
+        self.model, self.strategy = qt.QComboBox(), qt.QComboBox()
+        panel = ctk.ctkCollapsibleButton()
+        panel.text = "Landmarks"
+        self.layout.addWidget(panel)
+        form = qt.QFormLayout(panel)
+        form.addRow("Server", self.server)
+        form.addRow("Model", self.model)
+        form.addRow("Next by", self.strategy)
+        for text, action in (
+            ("Connect", self._connect),
+            ("Next image", self._next),
+            ("Pre-label", self._pre_label),
+            ("Submit", self._submit),
+        ):
+            button = qt.QPushButton(text)
+            button.connect("clicked()", lambda action=action: self._try(action))
+            form.addRow(button)
+        self.status = qt.QLabel("")
+        self.status.wordWrap = True
+        form.addRow(self.status)
+        self.layout.addStretch(1)
+
+    def _logic(self) -> GU2NetLandmarksLogic:
+        return GU2NetLandmarksLogic(self.server.text)
+
+    def _try(self, action: Any) -> None:
+        """Do it; a refusal is shown in full."""
+        try:
+            self.status.text = action() or ""
+        except RuntimeError as error:
+            slicer.util.errorDisplay(str(error))
+
+    def _connect(self) -> str:
+        logic = self._logic()
+        models = logic.models()
+        for box, names in ((self.model, models), (self.strategy, logic.strategies())):
+            box.clear()
+            box.addItems(list(names))
+        return f"{len(models)} models"
+
+    def _next(self) -> str:
+        logic = self._logic()
+        image = logic.next_image(self.strategy.currentText)
+        if image is None:
+            return "Every image has a label."
+        for node in (self.volume, self.points):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
+        with tempfile.TemporaryDirectory() as folder:
+            path = logic.download(image, Path(folder))
+            self.volume = slicer.util.loadVolume(str(path), properties={"singleFile": True})
+        self.image, self.points = image, None
+        slicer.util.setSliceViewerLayers(background=self.volume, fit=True)
+        saved = logic.label(image)
+        self._show(logic.pre_label(image, self.model.currentText) if saved is None else saved)
+        return f"{image}: {'pre-label' if saved is None else 'saved label'}"
+
+    def _pre_label(self) -> str:
+        self._show(self._logic().pre_label(self._opened(), self.model.currentText))
+        return f"{self.image}: pre-label"
+
+    def _submit(self) -> str:
+        node, ijk_to_ras = self.points, self._ijk_to_ras()
+        points = []
+        for n in range(node.GetNumberOfControlPoints()):
+            is_set = node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
+            pixel = to_pixel(node.GetNthControlPointPositionWorld(n), ijk_to_ras) if is_set else None
+            points.append(Point(node.GetNthControlPointLabel(n), pixel))
+        self._logic().submit(self._opened(), points, model=self.model.currentText)
+        return f"{self.image}: saved"
+
+    def _opened(self) -> str:
+        if self.image is None:
+            raise RuntimeError("An image must be open; there is none. Press Next image.")
+        return self.image
+
+    def _ijk_to_ras(self) -> np.ndarray:
+        import vtk
+
+        self._opened()
+        matrix = vtk.vtkMatrix4x4()
+        self.volume.GetIJKToRASMatrix(matrix)
+        return np.asarray(slicer.util.arrayFromVTKMatrix(matrix))
+
+    def _show(self, points: Sequence[Point]) -> None:
+        """A new list of points in the scene; an absent one is there without a position, to be placed."""
+        if self.points is not None:
+            slicer.mrmlScene.RemoveNode(self.points)
+        self.points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
+        ijk_to_ras = self._ijk_to_ras()
+        for point in points:
+            place = to_world((0.0, 0.0) if point.pixel is None else point.pixel, ijk_to_ras)
+            n = self.points.AddControlPoint(place.tolist(), point.name)
+            self.points.SetNthControlPointDescription(n, point.description)
+            if point.pixel is None:
+                self.points.UnsetNthControlPointPosition(n)
