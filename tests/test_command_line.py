@@ -131,7 +131,35 @@ class TestPredict:
         assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
         landmark = json.loads((out / "a.json").read_text())["landmarks"][0]
         assert (landmark["x_mm"], landmark["y_mm"]) == pytest.approx((landmark["x"] * 0.5, landmark["y"] * 0.25))
-        assert "of 2 images" in capsys.readouterr().out
+        assert "Wrote 38 landmarks of 2 image(s)" in capsys.readouterr().out
+
+    def test_an_overlay_never_replaces_an_image(
+        self, model: Path, head_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        image = tmp_path / "a.png"
+        image.write_bytes(head_image.read_bytes())
+        arguments = ["predict", str(image), "-m", str(model), "-o", str(tmp_path), "--domain", "head"]
+        assert main(arguments) == 2
+        assert "error: An overlay must not replace the image that it is of; a.png" in capsys.readouterr().err
+        assert image.read_bytes() == head_image.read_bytes()
+        assert list(tmp_path.iterdir()) == [image]
+
+    def test_landmarks_that_are_not_found_do_not_count(
+        self, model: Path, head_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = ["predict", str(head_image), "-m", str(model), "-o", str(tmp_path), "--domain", "head"]
+        assert main([*arguments, "--min-confidence", "1"]) == 0
+        assert "Wrote 0 landmarks of 1 image(s)" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("option", "value"), [("--min-confidence", "7"), ("--min-confidence", "high"), ("--spacing", "0.1x0.1")]
+    )
+    def test_a_number_that_is_none_is_refused(
+        self, model: Path, head_image: Path, tmp_path: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main(["predict", str(head_image), "-m", str(model), "-o", str(tmp_path), option, value])
+        assert f"argument {option}: must be" in capsys.readouterr().err
 
     def test_nothing_but_corrupt_images_is_an_error(
         self, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -153,7 +181,7 @@ class TestPredict:
     ) -> None:
         assert main(["predict", str(head_image), "-m", str(model), "-o", str(tmp_path), *options]) == 2
         shown = capsys.readouterr().err
-        assert "error: domain must be among" in shown
+        assert "error: The domain must be one of" in shown
         assert all(repr(name) in shown for name in ModelCard.load(model).domains)
 
     @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3"])

@@ -37,10 +37,12 @@ def add(commands: Any) -> None:
     command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     command.add_argument("--max-epochs", type=int, help="by default the bundle's")
     command.add_argument("--batches-per-epoch", type=int, help="by default one pass through the cases")
+    command.add_argument("--batch-size", type=int, help="by default the bundle's")
 
 
 def _run(options: argparse.Namespace) -> int:
-    wishes = {"max_epochs": options.max_epochs, "batches_per_epoch": options.batches_per_epoch}
+    names = ("max_epochs", "batches_per_epoch", "batch_size")
+    wishes = {name: getattr(options, name) for name in names}
     model = add_domain(
         options.checkpoint,
         options.datalist,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 
-from monai_gu2net.commands.options import add_checkpoint_options
+from monai_gu2net.commands.options import add_checkpoint_options, share
 from monai_gu2net.connections import RadiographAnswers
 
 __all__ = ["add_answer_options", "answers_of"]
@@ -32,7 +32,10 @@ def add_answer_options(command: argparse.ArgumentParser) -> None:
         help="take millimetres from these alone, by the beginning of their names, and else pixels",
     )
     command.add_argument(
-        "--min-confidence", type=float, default=0.0, help="below it a landmark is absent (default %(default)s)"
+        "--min-confidence",
+        type=share,
+        default=0.0,
+        help="below it, 0 to 1, a landmark is absent (default %(default)s)",
     )
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options
+from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options, share
 from monai_gu2net.data import images_in, passed_over_lines
 from monai_gu2net.engines import predict_images
 from monai_gu2net.engines.prediction import PREDICTION_FORMATS
@@ -31,9 +32,9 @@ def add(commands: Any) -> None:
     add_scale_options(command)
     command.add_argument(
         "--min-confidence",
-        type=float,
+        type=share,
         default=0.0,
-        help="below it a landmark is absent (default %(default)s)",
+        help="below it, 0 to 1, a landmark is absent (default %(default)s)",
     )
     command.add_argument(
         "--formats",
@@ -54,7 +55,8 @@ def _run(options: argparse.Namespace) -> int:
         sys.stderr.write("".join(f"{line}\n" for line in passed_over_lines(passed_over)))
     if not images:
         raise ValueError(
-            f"IMAGE must be image files or a folder of them; got none in {options.images}. Check the path."
+            f"IMAGE must be image files or a folder of them; got none in "
+            f"{', '.join(map(str, options.images))}. Check the path."
         )
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
         rows, failures = predict_images(
@@ -70,5 +72,6 @@ def _run(options: argparse.Namespace) -> int:
             device=options.device,
             on_case=lambda count: bar.update(),
         )
-    say(f"Wrote {len(rows)} landmarks of {len(images) - len(failures)} images to {options.output_dir}")
+    found = sum(math.isfinite(row["predicted_x"]) for row in rows)
+    say(f"Wrote {found} landmarks of {len(images) - len(failures)} image(s) to {options.output_dir}")
     return list_failures(failures, any_done=bool(rows))

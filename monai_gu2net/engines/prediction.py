@@ -80,7 +80,7 @@ def predict_images(
         Result rows and failures, as :func:`~monai_gu2net.engines.run_cases`.
 
     Raises:
-        ValueError: the domain is not one of the model's.
+        ValueError: the domain is not one of the model's, or an overlay would replace an image.
     """
     predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
     return predictor.predict(
@@ -149,13 +149,15 @@ class Predictor:
             Result rows and failures.
 
         Raises:
-            ValueError: the domain is not one of the model's.
+            ValueError: the domain is not one of the model's, or an overlay would replace an image.
         """
         domains = self.card.domains_for_new_images
         if domain is None and len(domains) == 1:
             domain = next(iter(domains))
         if domain not in domains:
-            raise ValueError(f"domain must be among the model's {list(domains)}; got {domain!r}. Name the right one.")
+            raise ValueError(
+                f"The domain must be one of the model's {list(domains)}; got {domain!r}. Name it (--domain)."
+            )
         sources = [Path(image) for image in images]
         cases = [
             {"image": str(path), "domain": domain, "case": name}
@@ -171,6 +173,14 @@ class Predictor:
             model=self.model,
             sop_instance_uids=sop_instance_uids,
         )
+        pictures = {name: folder / f"{save.names((domain, name))}.png" for name in case_names(sources)}
+        given = {path.resolve() for path in sources}
+        replaced = [path.name for path in pictures.values() if overlays and path.resolve() in given]
+        if replaced:
+            raise ValueError(
+                f"An overlay must not replace the image that it is of; {replaced[0]} in output_dir "
+                f"{str(output_dir)!r} would. Name another folder."
+            )
         saving, coco = TolerantSaving(save), CollectCocod("pred", domains=domains)
         rows, failures = run_cases(
             self.network,
@@ -191,7 +201,7 @@ class Predictor:
         )
         files = {case["case"]: case["image"] for case in checked}
         for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
-            _draw(files[name], list(group), folder / f"{save.names((domain, name))}.png")
+            _draw(files[name], list(group), pictures[name])
         failures += saving.failures
         write_rows(folder / "landmarks.csv", rows)
         if "coco" in formats:

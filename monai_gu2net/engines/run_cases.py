@@ -99,7 +99,7 @@ def warn_of_pixels(rows: Sequence[Mapping[str, Any]]) -> None:
     if sources:
         known = ", ".join(sorted(set(sources.values()) - {"none"}))
         _log.warning(
-            "The spacing of %d image(s) is unknown%s; their results are in pixels of the file",
+            "The spacing of %d image(s) is not known%s; their results are in pixels of the file",
             len(sources),
             f" or not accepted ({known})" if known else "",
         )

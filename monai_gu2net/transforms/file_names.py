@@ -13,8 +13,13 @@ _LONGEST = 120  # endings and a number come on top; file systems take 255 bytes
 
 
 def file_name(case: str) -> str:
-    """A case's name with everything but letters, digits, '.', '_' and '-' replaced, and no leading dot."""
-    return re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII)[:_LONGEST] or "_"
+    """A case's name with everything but letters, digits, '.', '_' and '-' replaced.
+
+    A dot at its beginning is replaced too, and that before the first half of an ending of two parts (".mrk.json"), for
+    the file of another case would have the same name.
+    """
+    name = re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII)[:_LONGEST] or "_"
+    return re.sub(r"\.(mrk|sr|pr)$", r"_\1", name, flags=re.IGNORECASE)
 
 
 class FileNames:

@@ -114,7 +114,7 @@ def test_a_spacing_that_is_none_gives_pixels_everywhere_and_one_warning(
         apart = [float(row[f"predicted_{axis}"]) - float(row[f"reference_{axis}"]) for axis in "xy"]
         assert float(row["error"]) == pytest.approx(math.hypot(*apart), abs=1e-3)
     warned = [record.message for record in caplog.records if "spacing" in record.message]
-    assert warned == ["The spacing of 5 image(s) is unknown; their results are in pixels of the file"] * 2  # runs
+    assert warned == ["The spacing of 5 image(s) is not known; their results are in pixels of the file"] * 2  # runs
     said = contents(tmp_path / "found", out) + caplog.text
     assert not re.search(r"\bmm\b|_mm\b|millimet", said)
 
