@@ -33,7 +33,11 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     written = options.checkpoints[0] if options.output is None else options.output
     data = open_data(
-        options.datalist, options.dataset_dir, domains=options.domains, phantom_dir=written.parent / "phantom"
+        options.datalist,
+        options.dataset_dir,
+        domain=options.domain,
+        domains=options.domains,
+        phantom_dir=written.parent / "phantom",
     )
     with tqdm(total=len(data.cases(options.split)), desc="calibrating", unit="case") as bar:
         written, failures = calibrate_model(

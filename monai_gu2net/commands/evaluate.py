@@ -41,6 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     data = open_data(
         options.datalist,
         options.dataset_dir,
+        domain=options.domain,
         domains=options.domains,
         phantom_dir=options.output_dir / "phantom",
     )

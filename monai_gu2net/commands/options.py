@@ -20,6 +20,7 @@ __all__ = [
     "add_protocol_options",
     "add_scale_options",
     "protocol_of",
+    "share",
     "spacing",
 ]
 
@@ -60,8 +61,11 @@ def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str
     """
     command.add_argument("--datalist", type=Path, help=f"{cases}; by default --dataset-dir, or the phantom")
     command.add_argument("--dataset-dir", type=Path, help="a folder with a datalist.json or a known layout")
+    command.add_argument(
+        "--domain", metavar="NAME", help="the domain of --dataset-dir; by default the layout's or the folder's name"
+    )
     command.add_argument("--split", choices=(*SPLITS, "all"), default=split, help=f"{which} (default %(default)s)")
-    command.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these")
+    command.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these of the data's domains")
 
 
 def add_scale_options(command: argparse.ArgumentParser) -> None:
@@ -117,10 +121,24 @@ def spacing(text: str) -> tuple[float, float] | str:
     """``MM[,MM]`` as mm per pixel along x and y; ``unknown`` stays that word."""
     if text == "unknown":
         return text
-    numbers = [float(part) for part in text.split(",")]
-    if len(numbers) > 2 or not all(0 < number < math.inf for number in numbers):
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
         raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
     return numbers[0], numbers[-1]
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1; got {text!r}")
+    return number
 
 
 def _known_spacing(text: str) -> tuple[float, float] | str:

@@ -12,6 +12,8 @@ from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import spacing
 from monai_gu2net.data import SPLITS, Datalist, Domain, make_phantom
 from monai_gu2net.data.layouts import LAYOUTS, read_layout
+from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.dicom import is_dicom
 
 __all__ = ["add"]
 
@@ -65,9 +67,19 @@ def _run(options: argparse.Namespace) -> int:
     data.save(options.output)
     for name, domain in domains.items():
         counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
-        say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {domain.unit}")
+        say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
     say(f"Wrote {options.output}")
     return 0
+
+
+def _unit(domain: Domain, data: Datalist) -> str:
+    """The unit of the domain's results, as far as it is known without opening the images."""
+    if domain.unit == "mm":
+        return "mm"
+    cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
+    images = [Path(case["image"]) for case in cases]
+    told = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if told else "px"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:

@@ -29,6 +29,7 @@ def open_data(
     dataset_dir: str | os.PathLike[str] | None = None,
     *,
     opened: Datalist | None = None,
+    domain: str | None = None,
     domains: Sequence[str] | None = None,
     phantom_dir: str | os.PathLike[str],
     phantom_domains: Sequence[str] = ("head", "hand", "chest"),
@@ -40,14 +41,19 @@ def open_data(
         opened: a datalist that is open already; it goes before both.
         dataset_dir: a folder that holds ``datalist.json``, is one of the paper's dataset layouts, or has such
             folders in it, one a domain.
+        domain: name of the domain of ``dataset_dir``, which must be a single dataset without ``datalist.json``; by
+            default the layout's or the folder's.
         domains: keep these domains alone; by default all that the data has.
         phantom_dir: where the phantom is drawn when neither is given.
         phantom_domains: those of the phantom, where ``domains`` does not say.
 
     Raises:
         FileNotFoundError: a file or folder is not there, or images that the datalist names are not.
-        ValueError: the data breaks a rule or has none of the domains asked for.
+        ValueError: the data breaks a rule or has none of the domains asked for, or ``domain`` is given for other data
+            than a folder with one dataset.
     """
+    if domain is not None and (opened is not None or datalist is not None or dataset_dir is None):
+        raise _unnameable(domain, "a datalist" if opened is not None or datalist is not None else "no folder")
     if opened is not None:
         data = opened
     elif datalist is not None:
@@ -59,7 +65,9 @@ def open_data(
                 f"dataset_dir must be a folder; got {str(folder)!r}, which is not there. Correct the path."
             )
         own = folder / "datalist.json"
-        data = Datalist.load(own) if own.is_file() else _from_layouts(folder)
+        if domain is not None and own.is_file():
+            raise _unnameable(domain, "a datalist.json, which names its own")
+        data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain)
     else:
         data = _phantom(phantom_dir, tuple(domains or phantom_domains))
     if domains:
@@ -148,7 +156,15 @@ def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datali
             distributed.barrier()
 
 
-def _from_layouts(folder: Path) -> Datalist:
+def _unnameable(domain: str, given: str) -> ValueError:
+    """The error of a name for the domain of data that is not one folder of one dataset."""
+    return ValueError(
+        f"domain must name that of a dataset_dir with one dataset; got {domain!r} and {given}. Leave it out; --domains "
+        "chooses among the domains of a datalist."
+    )
+
+
+def _from_layouts(folder: Path, name: str | None) -> Datalist:
     try:
         recognize_layout(folder)
         found = [folder]
@@ -162,7 +178,9 @@ def _from_layouts(folder: Path) -> Datalist:
                 _log.info("%s has no known layout; passed over", inner.name)
         if not found:
             raise
-    parts = [read_layout(path) for path in found]
+    if name is not None and len(found) > 1:
+        raise _unnameable(name, f"the datasets {[path.name for path in found]}")
+    parts = [read_layout(path, domain=name) for path in found]
     names = [domain.name for domain, _ in parts]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

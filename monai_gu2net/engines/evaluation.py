@@ -42,8 +42,8 @@ def evaluate_model(
 
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
-        data: its cases of one split; a domain of the data must be one of the model's, with the same landmarks. Domains
-            of the model that the data lacks are left out.
+        data: its cases of one split; a domain of the data must be one of the model's, with landmarks among the model's,
+            in any order. Domains and landmarks of the model that the data lacks do not count.
         output_dir: where the report goes, see :func:`~monai_gu2net.visualize.write_report`.
         split: "training", "validation", "test" or "all".
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
@@ -61,13 +61,14 @@ def evaluate_model(
         The path of ``report.md``.
 
     Raises:
-        ValueError: the split is not known or empty, the data's domains are not the model's, no case has the annotator,
-            or what the protocol leaves out is not there.
+        ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, no case
+            has the annotator, or what the protocol leaves out is not there.
     """
     paths = checkpoint_paths(checkpoint)
     data = data if annotator is None else data.annotated_by(annotator)
     network, card, cases = model_and_cases(paths, data, split=split, device=device)
-    protocol.check({name: domain.landmarks for name, domain in data.domains.items()})
+    domains = {name: card.domains[name] for name in data.domains}
+    protocol.check({name: domain.landmarks for name, domain in domains.items()})
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
@@ -84,25 +85,25 @@ def evaluate_model(
         on_case=on_case,
     )
     warn_of_pixels(rows)
-    sizes = ", ".join(f"{name} {'x'.join(map(str, card.domains[name].size))}" for name in data.domains)
+    sizes = ", ".join(f"{name} {'x'.join(map(str, domain.size))}" for name, domain in domains.items())
     told = {
         "Data": f"{data.name}, {split} split",
         "Model": ", ".join(f"{key}: {value}" for key, value in card.provenance.items()) or "unnamed",
         "Seed of the training": str(card.provenance.get("seed", "not recorded")),
         "Network input (px)": sizes,
         "Heatmaps": f"mean of {views} view(s) of each image by {len(paths)} model(s)",
-        "Scale of the files": _scales(data.domains, spacing, accept_spacing_source),
+        "Scale of the files": _scales(domains, spacing, accept_spacing_source),
     }
-    truths = {name: domain.ground_truth for name, domain in data.domains.items() if domain.ground_truth}
+    truths = {name: domain.ground_truth for name, domain in domains.items() if domain.ground_truth}
     return write_report(
         output_dir,
         rows,
         images={(case["domain"], case["case"]): case["image"] for case in cases},
         scoring=replace(protocol, ground_truth=truths),
         protocol=told,
-        annotators=annotator_rows(rows, cases, data.domains),
+        annotators=annotator_rows(rows, cases, domains),
         calibrations=calibrations,
-        measurements={name: domain.all_measurements for name, domain in data.domains.items()},
+        measurements={name: domain.all_measurements for name, domain in domains.items()},
         failures=[*lacking, *failures],
         worst=worst,
     )

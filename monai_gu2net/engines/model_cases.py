@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +38,57 @@ def model_and_cases(
 
     Args:
         checkpoints: see :func:`~monai_gu2net.networks.load_ensemble`.
-        data: a domain of it must be one of the model's, with the same landmarks; domains that it lacks are left out.
+        data: a domain of it must be one of the model's; domains that it lacks are left out. Its landmarks must be among
+            the model's, in any order.
         split: "training", "validation", "test" or "all".
         device: where the network goes.
 
     Returns:
-        The network, its card, and the cases. The card's input sizes are the model's, for it learned landmarks at that
-        size; physical scale is the data's.
+        The network, its card, and the cases. Landmarks, annotators' points among them, are those of the model in its
+        order; one that the data lacks is absent. The card's domains are the data's with the model's landmarks, and with
+        its input sizes, for it learned landmarks at that size; physical scale and measurements are the data's.
 
     Raises:
-        ValueError: the split is not known or empty, or the data's domains are not the model's.
+        ValueError: the split is not known or empty, or the data has a domain or a landmark that the model lacks.
     """
     cases = data.cases(split)
     network, card = load_ensemble(checkpoints, map_location=device)
     for name, domain in data.domains.items():
         known = card.domains.get(name)
-        if known is None or known.landmarks != domain.landmarks:
-            strange = "no such domain" if known is None else sorted(set(domain.landmarks) ^ set(known.landmarks))
+        if known is None:
             raise ValueError(
-                f"Domain {name!r} of the data must be one of the model's {list(card.domains)}, with the same landmarks "
-                f"in the same order; it differs in {strange or 'their order'}. Use the datalist it was trained with."
+                f"The data's domain must be one of the model's {list(card.domains)}; got {name!r}. Name that of a "
+                "folder with --domain, and that of a datalist within it."
+            )
+        strange = [landmark for landmark in domain.landmarks if landmark not in known.landmarks]
+        if strange:
+            raise ValueError(
+                f"Landmarks of domain {name!r} must be among the model's {list(known.landmarks)}; got {strange}. "
+                "Rename them in the data, or take them out."
             )
     if not cases:
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
-    card.domains |= {name: data.domains[name].resized(card.domains[name].size) for name in data.domains}
-    return network, card, cases
+    learned = {name: card.domains[name] for name in data.domains}
+    card.domains |= {
+        name: replace(domain, landmarks=learned[name].landmarks, size=learned[name].size)
+        for name, domain in data.domains.items()
+    }
+    names = {name: (domain.landmarks, learned[name].landmarks) for name, domain in data.domains.items()}
+    return network, card, [_renumbered(case, *names[case["domain"]]) for case in cases]
+
+
+def _renumbered(case: Mapping[str, Any], names: Sequence[str], wanted: Sequence[str]) -> dict[str, Any]:
+    """The case with its points in the order of the wanted names, None for those that are not there."""
+
+    def reordered(points: Sequence[Any]) -> list[Any]:
+        by_name = dict(zip(names, points, strict=True))
+        return [by_name.get(name) for name in wanted]
+
+    made = dict(case)
+    if names == wanted:
+        return made
+    if case.get("landmarks") is not None:
+        made["landmarks"] = reordered(case["landmarks"])
+    if "annotators" in case:
+        made["annotators"] = {who: reordered(points) for who, points in case["annotators"].items()}
+    return made

@@ -72,7 +72,7 @@ def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, di
             measurement = _read(fields, known)
             check_measurement(measurement, landmarks=landmarks, dims=dims)
         except ValueError as error:
-            raise ValueError(f"{place}: {error}") from error
+            raise ValueError(f"{place}: {str(error).removeprefix(f'Measurement {name!r}: ')}") from error
         read[name] = known[name] = measurement
     return tuple(read.values())
 
@@ -143,6 +143,7 @@ def _term(term: Any, known: Mapping[str, Measurement]) -> tuple[float, Measureme
         or len(term) != 2
         or isinstance(term[0], bool)
         or not isinstance(term[0], int | float)
+        or not isinstance(term[1], str)
         or term[1] not in known
     ):
         raise ValueError(

@@ -57,7 +57,8 @@ class Measurement:
         code: of a standard that has a term for just this, else None.
 
     Raises:
-        ValueError: the kind is not known, or has not the landmarks, side or terms it needs.
+        ValueError: the name is not one line; the kind is not known, or has not the landmarks, side or terms it needs;
+            or a line runs from a landmark to itself.
 
     Example:
         >>> sna = Measurement("SNA", "angle", ("sella", "nasion", "subspinale"))
@@ -78,6 +79,8 @@ class Measurement:
         where = f"Measurement {self.name!r}"
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"A measurement must have a name; got {self.name!r}. Name it.")
+        if self.name.splitlines() != [self.name]:
+            raise ValueError(f"{where}: the name must be one line; got {self.name!r}. Take the line break out.")
         if self.kind == "sum":
             if not self.terms or self.landmarks or any(not math.isfinite(factor) for factor, _ in self.terms):
                 raise ValueError(
@@ -95,6 +98,11 @@ class Measurement:
             raise ValueError(
                 f"{where}: a measurement of kind {self.kind!r} must have {kind.count} landmarks; got "
                 f"{list(self.landmarks)}. Correct it."
+            )
+        lines = [self.landmarks[:2], self.landmarks[2:]] if kind.count == 4 else [self.landmarks]
+        if any(len(set(line)) < len(line) for line in lines):
+            raise ValueError(
+                f"{where}: a line must run between different landmarks; got {list(self.landmarks)}. Correct it."
             )
         if self.terms:
             raise ValueError(f"{where}: only a sum may have terms; got kind {self.kind!r}. Take them out.")

@@ -91,6 +91,40 @@ def test_a_folder_may_be_a_layout(tmp_path: Path) -> None:
     assert len(data.training) + len(data.validation) + len(data.test) == 5
 
 
+def make_table(folder: Path, count: int = 5) -> None:
+    lines = ["image,a_x,a_y"]
+    for n in range(count):
+        blank(folder / f"{n}.png")
+        lines.append(f"{n}.png,{n},2")
+    (folder / "landmarks.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_the_domain_of_a_folder_can_be_named(tmp_path: Path) -> None:
+    make_table(tmp_path / "all" / "images_and_points")
+    for folder in (tmp_path / "all", tmp_path / "all" / "images_and_points"):
+        data = open_data(dataset_dir=folder, domain="knee", phantom_dir=tmp_path / "phantom")
+        assert data.landmark_counts == {"knee": 1}
+        assert {case["domain"] for case in data.cases("all")} == {"knee"}
+        assert len(data.cases("all")) == 5
+    assert list(open_data(dataset_dir=folder, phantom_dir=tmp_path).domains) == ["images_and_points"]
+
+
+def test_a_name_for_the_domain_of_other_data_is_refused(tmp_path: Path) -> None:
+    make_table(tmp_path / "all" / "one")
+    make_table(tmp_path / "all" / "two")
+    path = make_datalist(tmp_path / "own")
+    data = open_data(path, phantom_dir=tmp_path)
+    for options, given in (
+        ({"datalist": path}, "a datalist"),
+        ({"opened": data}, "a datalist"),
+        ({"dataset_dir": path.parent}, r"a datalist\.json, which names its own"),
+        ({"dataset_dir": tmp_path / "all"}, r"the datasets \['one', 'two'\]"),
+        ({}, "no folder"),
+    ):
+        with pytest.raises(ValueError, match=rf"domain must name that of a dataset_dir .*; got 'knee' and {given}\."):
+            open_data(**options, domain="knee", phantom_dir=tmp_path / "phantom")
+
+
 def test_folders_within_a_folder_are_a_domain_each(tmp_path: Path) -> None:
     make_chest(tmp_path / "all" / "lungs", count=5)
     make_hand(tmp_path / "all" / "hands", count=4)

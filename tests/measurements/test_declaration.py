@@ -73,7 +73,17 @@ def test_built_in_measurements_are_those_whose_landmarks_are_all_there() -> None
         ([{**WIDTH, "landmarks": ["a", "x"]}], r"measurement 'width': landmarks must be among .*; got \['x'\]"),
         ([{**WIDTH, "landmarks": "ab"}], r"measurement 'width': landmarks must be a list; got 'ab'"),
         ([{**WIDTH, "kind": 3}], r"measurement 'width': kind must be text; got 3"),
-        ([{**WIDTH, "kind": "area"}], r"measurement 'width': Measurement 'width': kind must be among"),
+        ([{**WIDTH, "kind": "area"}], r"^Domain 'knee': measurement 'width': kind must be among"),
+        (
+            [{**WIDTH, "landmarks": ["a", "a"]}],
+            r"^Domain 'knee': measurement 'width': a line must run between different",
+        ),
+        ([{**WIDTH, "name": "w\nx"}], r"measurement 'w\\nx': the name must be one line; got 'w\\nx'"),
+        (
+            [WIDTH, {"name": "s", "kind": "sum", "terms": [[1, ["width"]]]}],
+            r"^Domain 'knee': measurement 's': a term must",
+        ),
+        ([WIDTH, {"name": "s", "kind": "sum", "terms": [[1, {}]]}], r"^Domain 'knee': measurement 's': a term must"),
         ([{**WIDTH, "code": ["1"]}], r"measurement 'width': code must be value, scheme and meaning; got \['1'\]"),
         ([{**WIDTH, "source": 3}], r"measurement 'width': source must be text; got 3"),
         (

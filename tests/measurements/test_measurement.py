@@ -220,6 +220,10 @@ WIDTH, ANGLE = Measurement("w", "distance", ("a", "b")), Measurement("g", "angle
     ("fields", "message"),
     [
         ({"name": " "}, r"A measurement must have a name; got ' '"),
+        ({"name": "m\n"}, r"the name must be one line; got 'm\\n'"),
+        ({"landmarks": ("a", "a")}, r"'m': a line must run between different landmarks; got \['a', 'a'\]"),
+        ({"kind": "angle", "landmarks": ("a", "b", "b")}, r"a line must run between different landmarks"),
+        ({"kind": "ratio", "landmarks": ("a", "b", "c", "c")}, r"a line must run between different landmarks"),
         ({"kind": "area"}, r"'m': kind must be among \['distance', .*'sum'\]; got 'area'"),
         ({"landmarks": ("a",)}, r"'m': a measurement of kind 'distance' must have 2 landmarks; got \['a'\]"),
         ({"landmarks": ("a", "")}, r"must have 2 landmarks"),
