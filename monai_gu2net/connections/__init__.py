@@ -7,6 +7,7 @@ from __future__ import annotations
 from monai_gu2net.connections.answers import RadiographAnswers
 from monai_gu2net.connections.destination import (
     ApplicationDestination,
+    DeferredError,
     Destination,
     FolderDestination,
     RefusedError,
@@ -21,6 +22,7 @@ from monai_gu2net.connections.worker import NoAnswerError, Worker
 __all__ = [
     "OPTIONAL_CLASSES",
     "ApplicationDestination",
+    "DeferredError",
     "Destination",
     "DicomWebServer",
     "FolderDestination",

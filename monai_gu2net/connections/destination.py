@@ -13,13 +13,25 @@ from typing import Protocol
 from monai_gu2net.connections.extra import dicom_extra
 from monai_gu2net.connections.spool import write_durably
 
-__all__ = ["ApplicationDestination", "Destination", "FolderDestination", "RefusedError", "UnreachableError"]
+__all__ = [
+    "ApplicationDestination",
+    "DeferredError",
+    "Destination",
+    "FolderDestination",
+    "RefusedError",
+    "UnreachableError",
+]
 
 _DUPLICATE = 0x0111
+_NEVER = (0x0106, 0x0122, 0x0124)  # invalid attribute value, SOP class not supported, not authorized
 
 
 class UnreachableError(OSError):
     """The destination does not take anything at the moment; trying later is worth it."""
+
+
+class DeferredError(UnreachableError):
+    """The destination is there and does not take this object at the moment; others it may take."""
 
 
 class RefusedError(ValueError):
@@ -36,7 +48,8 @@ class Destination(Protocol):
             files: DICOM files.
 
         Raises:
-            UnreachableError: none or only some were taken; try all again later.
+            DeferredError: none or only some were taken; try all again later, and the answers of other images now.
+            UnreachableError: none or only some were taken, nor are others now; try all again later.
             RefusedError: one will never be taken.
         """
 
@@ -71,7 +84,7 @@ class ApplicationDestination:
         calling_ae_title: our own, as the destination knows it.
         timeout_s: to connect, and for each of its replies.
 
-    Source: DICOM PS3.4, Annex B (storage service class; statuses in B.2.3) and PS3.7, C (0111H, duplicate instance).
+    Source: DICOM PS3.4, Annex B (storage service class; statuses in B.2.3) and PS3.7, C (statuses of all services).
     """
 
     def __init__(
@@ -103,7 +116,7 @@ class ApplicationDestination:
                     try:
                         status = association.send_c_store(answer).get("Status")
                     except ValueError:  # with the reason in words that may hold anything
-                        raise UnreachableError(
+                        raise DeferredError(
                             f"The destination must accept {answer.SOPClassUID.name}; it does not. Set it up to."
                         ) from None
                     _judge(status, answer.SOPClassUID.name)
@@ -119,6 +132,6 @@ def _judge(status: int | None, what: str) -> None:
     if status in (0x0000, _DUPLICATE) or 0xB000 <= status <= 0xBFFF:
         return
     reply = f"The destination must store a {what}; it replied 0x{status:04X}."
-    if 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF:
+    if status in _NEVER or 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF:
         raise RefusedError(reply)
-    raise UnreachableError(reply)
+    raise DeferredError(reply)

@@ -133,7 +133,7 @@ class Spool:
             content: of its file.
 
         Returns:
-            Its name. An image that waits already is not written again.
+            Its name. An image that waits already is not written again, unless its file is gone.
 
         Raises:
             SpoolFullError: it would exceed a bound, or the disk did not take it; nothing of it is kept.
@@ -142,7 +142,9 @@ class Spool:
         reserved = f"{name}.{secrets.token_hex(4)}"  # its own, for the same image may come twice at one time
         with self._lock:
             if name in self._held:
-                return name
+                if any((place / f"{name}.dcm").exists() for place in (self.incoming, self.work)):
+                    return name
+                del self._held[name]  # its file was removed by hand
             files, total = len(self._held) + 1, sum(self._held.values()) + size
             if files > self.max_files or total > self.max_bytes:
                 raise SpoolFullError(
@@ -208,7 +210,8 @@ class Spool:
             self.fail(name, reason)
             return False
         os.utime(image)
-        image.replace(self.incoming / image.name)
+        with self._lock:
+            image.replace(self.incoming / image.name)
         return True
 
     @contextmanager
@@ -250,15 +253,18 @@ class Spool:
         write_durably(self.failed / f"{name}.json", (json.dumps(record, indent=2) + "\n").encode())
         image = self.work / f"{name}.dcm"
         os.utime(image)
-        image.replace(self.failed / image.name)
-        self._leave(name)
+        self._leave(name, to=self.failed)
         oldest = sorted(_images(self.failed), key=lambda path: (path.stat().st_mtime_ns, path.name))
         for path in oldest[: -self.max_failed]:
             path.unlink()
 
-    def _leave(self, name: str) -> None:
+    def _leave(self, name: str, to: Path | None = None) -> None:
+        image = self.work / f"{name}.dcm"
         with self._lock:
-            (self.work / f"{name}.dcm").unlink(missing_ok=True)
+            if to is None:
+                image.unlink(missing_ok=True)
+            else:
+                image.replace(to / image.name)
             self._held.pop(name, None)
         _sync(self.work)
         (self.work / f"{name}.tries").unlink(missing_ok=True)

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from monai_gu2net.connections.destination import Destination, RefusedError, UnreachableError
+from monai_gu2net.connections.destination import DeferredError, Destination, RefusedError, UnreachableError
 from monai_gu2net.connections.spool import Spool
 
 __all__ = ["Answer", "NoAnswerError", "Worker"]
@@ -29,14 +30,14 @@ class Worker(threading.Thread):
     """Answers the images of a spool and delivers the answers, until it is stopped.
 
     An image without an answer is a failure of the spool, and the worker goes on. While the destination is away images
-    are still answered, and the answers wait in the spool.
+    are still answered, and the answers wait in the spool. An answer that it does not take at the moment waits alone.
 
     Args:
         spool: of the images.
         answer: what is asked for an answer; raises NoAnswerError.
         destination: where answers go.
-        retry_s: first and longest pause after the destination was away, in seconds; it doubles from the one to the
-            other.
+        retry_s: first and longest pause after the destination was away, or did not take an answer, in seconds; it
+            doubles from the one to the other.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Worker(threading.Thread):
         super().__init__(name="answers", daemon=True)
         self.spool, self.answer, self.destination, self.retry_s = spool, answer, destination, retry_s
         self._ended = threading.Event()
-        self._pause, self._next_delivery = retry_s[0], 0.0
-        self._pending = bool(spool.undelivered())
+        self._pause, self._away_until = retry_s[0], 0.0
+        self._next_delivery = 0.0  # of any answer
+        self._deferred: dict[str, tuple[float, float]] = {}  # name: when it is tried again, and the pause after that
 
     def stop(self, timeout_s: float | None = None) -> None:
         """End after the image at hand.
@@ -70,11 +72,11 @@ class Worker(threading.Thread):
 
     def _idle_s(self) -> float:
         """Until there may be something to do: images are also moved into the spool by hand."""
-        return min(5.0, max(0.0, self._next_delivery - time.monotonic())) if self._pending else 5.0
+        return min(5.0, max(0.0, self._next_delivery - time.monotonic()))
 
     def _step(self) -> bool:
         """Deliver what can be, then answer one image; False: there was none."""
-        if self._pending and time.monotonic() >= self._next_delivery:
+        if time.monotonic() >= self._next_delivery:
             self._deliver()
         image = self.spool.claim()
         if image is None:
@@ -87,26 +89,38 @@ class Worker(threading.Thread):
                     raise NoAnswerError("no answer was written")
         except NoAnswerError as error:
             self._fail(name, str(error))
+        except OSError:  # not the image's fault: it stays claimed
+            raise
         except Exception as error:
             _log.error("%s: got %s", name, _kind(error))
             if not self.spool.release(name, f"three tries ended with {_kind(error)}"):
                 _log.error("%s failed", name)
             self._ended.wait(self.retry_s[0])
         else:
-            self._pending = True
+            self._next_delivery = min(self._next_delivery, self._away_until)
             _log.info("%s answered in %.1f s", name, time.monotonic() - start)
         return True
 
     def _deliver(self) -> None:
-        for folder in self.spool.undelivered():
+        folders = self.spool.undelivered()
+        self._deferred = {path.name: self._deferred[path.name] for path in folders if path.name in self._deferred}
+        for folder in folders:
             if self._ended.is_set():
                 return
+            due, pause = self._deferred.get(folder.name, (0.0, self.retry_s[0]))
+            if time.monotonic() < due:
+                continue
             try:
                 self.destination.deliver(sorted(folder.iterdir()))
             except RefusedError as error:
                 self._fail(folder.name, str(error))
+            except DeferredError as error:
+                self._pause = self.retry_s[0]  # it is there
+                self._deferred[folder.name] = (time.monotonic() + pause, min(2 * pause, self.retry_s[1]))
+                _log.warning("%s: %s Trying again in %g s", folder.name, error, pause)
+                continue
             except UnreachableError as error:
-                self._next_delivery = time.monotonic() + self._pause
+                self._away_until = self._next_delivery = time.monotonic() + self._pause
                 _log.warning("%s Trying again in %g s; %d wait", error, self._pause, len(self.spool))
                 self._pause = min(2 * self._pause, self.retry_s[1])
                 return
@@ -114,7 +128,8 @@ class Worker(threading.Thread):
                 self.spool.done(folder.name)
                 self._pause = self.retry_s[0]
                 _log.info("%s delivered; %d wait", folder.name, len(self.spool))
-        self._pending = False
+            self._deferred.pop(folder.name, None)
+        self._next_delivery = min((due for due, _ in self._deferred.values()), default=math.inf)
 
     def _fail(self, name: str, reason: str) -> None:
         self.spool.fail(name, reason)

@@ -41,8 +41,9 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
     """Decode the pixel data of a radiograph.
 
     1. An image is inverted if its PresentationLUTShape is INVERSE, or, without that tag, if it is MONOCHROME1:
-       in the stored range and once, so that larger is brighter on a display.
-    2. The modality LUT: ModalityLUTSequence, or RescaleSlope and RescaleIntercept.
+       once, so that larger is brighter on a display.
+    2. The modality LUT: ModalityLUTSequence, or RescaleSlope and RescaleIntercept. Stored values are inverted before
+       slope and intercept, but the output of a sequence's LUT after it, for that is looked up by values as stored.
 
     Window, overlays and padding value do not change it.
 
@@ -148,12 +149,12 @@ def _dense_is_bright(stored: np.ndarray, form: _Form, image: Dataset, name: str)
     inverse = shape == "INVERSE" or (shape != "IDENTITY" and form.photometric == "MONOCHROME1")
     # smallest + largest of the stored range
     turn = -1 if form.signed else 2**form.bits_stored - 1
-    to_modality = modality_values(image, signed=form.signed, name=name)
+    to_modality = modality_values(image, signed=form.signed, turn=turn if inverse else None, name=name)
     values = np.empty((form.columns, form.rows), dtype=np.float32)
     for top in range(0, form.rows, _ROWS_AT_ONCE):
         rows = stored[top : top + _ROWS_AT_ONCE].astype(np.int64)
         with np.errstate(over="ignore"):  # said below
-            values[:, top : top + _ROWS_AT_ONCE] = to_modality(turn - rows if inverse else rows).T
+            values[:, top : top + _ROWS_AT_ONCE] = to_modality(rows).T
     if not np.isfinite(values).all():
         raise DicomError(f"{name}: pixel values must be finite in 32 bits; they are not. Check its modality LUT.")
     return values

@@ -90,8 +90,8 @@ def spacing_of(header: Dataset) -> Spacing:
 
 
 def _source_of_pixel_spacing(header: Dataset, pixel: tuple[float, float], imager: tuple[float, float] | None) -> str:
-    if "PixelSpacingCalibrationType" in header:
-        kind = str(header.PixelSpacingCalibrationType).strip()
+    kind = str(header.get("PixelSpacingCalibrationType") or "").strip()
+    if kind:  # a type of no value is none
         return f"calibrated:{kind if kind in _CALIBRATIONS else 'UNSPECIFIED'}"
     if imager is None:
         return "unknown"

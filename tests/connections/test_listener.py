@@ -32,6 +32,7 @@ from pynetdicom import AE, Association, evt
 
 from monai_gu2net.connections import (
     ApplicationDestination,
+    DeferredError,
     Listener,
     RefusedError,
     Spool,
@@ -286,7 +287,7 @@ class TestApplicationDestination:
             ApplicationDestination("PACS", "127.0.0.1", port).deliver([Path(str(image.filename))])
         assert got == [image]
 
-    @pytest.mark.parametrize("status", [0xA900, 0xC000], ids=hex)
+    @pytest.mark.parametrize("status", [0xA900, 0xC000, 0x0106, 0x0122, 0x0124], ids=hex)
     def test_it_refuses_an_answer_for_good(self, image: Dataset, status: int) -> None:
         refused = pytest.raises(RefusedError, match=f"must store a Computed .*; it replied 0x{status:04X}")
         with receiver(status) as (port, _), refused:
@@ -294,19 +295,21 @@ class TestApplicationDestination:
 
     @pytest.mark.parametrize("status", [0xA700, 0x0110], ids=hex)
     def test_it_refuses_an_answer_for_now(self, image: Dataset, status: int) -> None:
-        refused = pytest.raises(UnreachableError, match=f"it replied 0x{status:04X}")
+        refused = pytest.raises(DeferredError, match=f"it replied 0x{status:04X}")
         with receiver(status) as (port, _), refused:
             ApplicationDestination("PACS", "127.0.0.1", port).deliver([Path(str(image.filename))])
 
     def test_it_does_not_know_us(self, image: Dataset) -> None:
-        with receiver(0) as (port, _), pytest.raises(UnreachableError, match="is away or refuses ours"):
+        with receiver(0) as (port, _), pytest.raises(UnreachableError, match="is away or refuses ours") as error:
             ApplicationDestination("OTHER", "127.0.0.1", port).deliver([Path(str(image.filename))])
+        assert not isinstance(error.value, DeferredError)
 
     def test_it_is_away(self, image: Dataset) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-        with pytest.raises(UnreachableError, match="must accept an association"):
+        with pytest.raises(UnreachableError, match="must accept an association") as error:
             ApplicationDestination("PACS", "127.0.0.1", port).deliver([Path(str(image.filename))])
+        assert not isinstance(error.value, DeferredError)
 
     def test_it_does_not_take_this_class(self, make_dicom: Callable[..., Path], tmp_path: Path) -> None:
         """Its answer may come once it is set up, so the images stay."""

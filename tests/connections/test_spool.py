@@ -83,6 +83,18 @@ def test_an_image_that_waits_is_not_taken_twice(opened) -> None:
     assert not any(spool.incoming.iterdir())
 
 
+def test_an_image_whose_file_was_removed_is_taken_again(opened) -> None:
+    spool = opened(max_files=1)
+    name = spool.accept("1", b"first")
+    (spool.incoming / f"{name}.dcm").unlink()
+    assert spool.accept("1", b"second") == name
+    assert files(spool) == {f"incoming/{name}.dcm": b"second"}
+    spool.claim().unlink()
+    assert spool.accept("1", b"third") == name
+    assert files(spool) == {f"incoming/{name}.dcm": b"third"}
+    assert len(spool) == 1
+
+
 @pytest.mark.parametrize("bounds", [{"max_files": 2}, {"max_bytes": 10}])
 def test_a_full_spool_refuses_keeps_nothing_and_takes_again_when_there_is_room(opened, bounds: dict[str, int]) -> None:
     spool = opened(**bounds)

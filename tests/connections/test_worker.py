@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import logging
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from monai_gu2net.connections import (
+    DeferredError,
     FolderDestination,
     NoAnswerError,
     RefusedError,
@@ -125,6 +128,63 @@ def test_what_the_destination_refuses_fails_and_the_others_go_on(spool: Spool) -
         wait_until(lambda: len(spool) == 0)
     assert memory.taken == [b"good"]
     assert reasons(spool) == ["The destination must store this; it replied 0xA900."]
+
+
+class Picky(Memory):
+    """A destination that does not take some content for some deliveries, and notes when it was asked to."""
+
+    def __init__(self, deferred: bytes, times: int) -> None:
+        super().__init__()
+        self.deferred, self.times, self.asked = deferred, times, []
+
+    def deliver(self, files: Sequence[Path]) -> None:
+        if self.times and files[0].read_bytes() == self.deferred:
+            self.times -= 1
+            self.asked.append(time.monotonic())
+            raise DeferredError("The destination must store this; it replied 0x0110.")
+        super().deliver(files)
+
+
+def test_what_the_destination_does_not_take_now_waits_alone_and_is_tried_again(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = [b"late", *(str(number).encode() for number in range(5))]
+    for content in contents:
+        spool.accept(content.decode(), content)
+    picky = Picky(b"late", 10**9)
+    with working(spool, copy, picky):
+        wait_until(lambda: len(spool) == 1)
+        assert sorted(picky.taken) == sorted(contents[1:])
+        spool.accept("new", b"new")  # nor does it hold up what comes later
+        wait_until(lambda: picky.taken[-1] == b"new")
+        wait_until(lambda: "it replied 0x0110. Trying again in 0.02 s" in caplog.text)
+        picky.times = 0
+        wait_until(lambda: len(spool) == 0)
+    assert picky.taken[-1] == b"late"
+    assert reasons(spool) == []
+    # at most once a pause, less what the clock rounds off
+    assert min(after - before for before, after in itertools.pairwise(picky.asked)) >= 0.0099
+
+
+def test_a_disk_that_is_full_while_answering_is_no_try(spool: Spool) -> None:
+    calls: list[bytes] = []
+
+    def answer(image: Path, folder: Path) -> None:
+        calls.append(image.read_bytes())
+        if len(calls) <= 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(image, folder)
+
+    name = spool.accept("1", b"image")
+    memory = Memory()
+    with working(spool, answer, memory):
+        wait_until(lambda: len(calls) >= 2)
+        assert (spool.work / f"{name}.dcm").exists()
+        assert not (spool.work / f"{name}.tries").exists()
+        wait_until(lambda: len(spool) == 0)
+    assert memory.taken == [b"image"]
+    assert len(calls) == 6
+    assert reasons(spool) == []
 
 
 def test_a_surprise_is_tried_three_times_and_its_words_are_kept_to_itself(

@@ -187,6 +187,28 @@ def test_a_modality_lut_is_what_pydicom_applies(tmp_path: Path, rng: np.random.G
     np.testing.assert_array_equal(read(path), expected.T)
 
 
+def test_an_inverted_lut_is_read_at_the_stored_values_and_its_output_is_turned(tmp_path: Path) -> None:
+    stored = np.array([[0, 1, 2], [3, 4, 4095]])
+    # 0 to 3 become 10, 20, 40, 80; beyond the table holds its last entry; 10 + 80 - entry
+    sequence = [lut(0, np.array([10, 20, 40, 80]))]
+    path = make_dicom(tmp_path / "a.dcm", stored, photometric="MONOCHROME1", ModalityLUTSequence=sequence)
+    np.testing.assert_array_equal(read(path), np.array([[80, 70, 50], [10, 10, 10]]).T)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("tags", [{"photometric": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}], ids=str)
+def test_an_inverted_lut_is_the_mirror_of_the_one_that_is_not(
+    tmp_path: Path, rng: np.random.Generator, tags: dict[str, str], signed: bool
+) -> None:
+    stored = picture().astype(int) - (2048 if signed else 0)
+    table = np.sort(rng.choice(65536, 3000, replace=False))
+    sequence = [lut(-1000 if signed else 1048, table, signed=signed)]
+    plain = read(make_dicom(tmp_path / "plain.dcm", stored, signed=signed, ModalityLUTSequence=sequence))
+    turned = read(make_dicom(tmp_path / "a.dcm", stored, signed=signed, ModalityLUTSequence=sequence, **tags))
+    np.testing.assert_array_equal(turned, float(table[0] + table[-1]) - plain)
+    assert len(np.unique(turned)) == len(np.unique(plain)) > 100
+
+
 def test_a_broken_modality_lut_is_refused(tmp_path: Path) -> None:
     path = make_dicom(tmp_path / "a.dcm", picture(), ModalityLUTSequence=[lut(0, np.arange(100), count=4096)])
     with pytest.raises(DicomError, match=r"^a\.dcm: a modality LUT must be whole"):

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from pydicom.dataset import Dataset
 
 from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
-from monai_gu2net.dicom import DicomError, read_header
+from monai_gu2net.dicom import DicomError, read_header, read_radiograph
 from monai_gu2net.dicom.presentation_state import LANDMARK_LAYER, RADIUS_LAYER, write_presentation_state
 from monai_gu2net.landmarks import LandmarkSet
 
@@ -132,6 +132,19 @@ def test_a_lut_keeps_its_words(tmp_path: Path) -> None:
     copy = item.VOILUTSequence[0]
     assert list(copy.LUTDescriptor) == [4, 0, 16]
     assert np.frombuffer(copy.LUTData, "<u2").tolist() == [0, 300, 700, 65535]
+
+
+def test_an_inverted_image_with_a_modality_lut_is_shown_as_it_is_read(tmp_path: Path) -> None:
+    """What the state says, carried out by pydicom: the LUT of the stored values, then the inversion."""
+    table = np.arange(4096) ** 2 // 256
+    lut = Dataset()
+    lut.add_new("LUTDescriptor", "US", [4096, 0, 16])
+    lut.add_new("LUTData", "US", table.tolist())
+    lut.ModalityLUTType = "US"
+    state = state_of(tmp_path, photometric="MONOCHROME1", ModalityLUTSequence=[lut])
+    assert state.PresentationLUTShape == "INVERSE"
+    shown = table.max() - pydicom.pixels.apply_modality_lut(picture(), state)
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "image.dcm").pixels, shown.T)
 
 
 def test_it_refers_to_the_image_and_belongs_to_its_study(tmp_path: Path) -> None:

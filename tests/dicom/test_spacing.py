@@ -11,6 +11,7 @@ import pytest
 from dicom_files import make_dicom, picture
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.parsing import parse
@@ -41,6 +42,12 @@ def of(folder: Path, **tags: Any) -> Spacing:
             (0.1, 0.1),
             "calibrated:UNSPECIFIED",
         ),
+        ({"PixelSpacing": [0.1, 0.1], "PixelSpacingCalibrationType": b""}, (0.1, 0.1), "unknown"),
+        (
+            IMAGER | {"PixelSpacing": [0.143, 0.143], "PixelSpacingCalibrationType": b"  "},
+            (0.143, 0.143),
+            "detector",
+        ),
         (IMAGER | {"PixelSpacing": [0.1, 0.1]}, (0.1, 0.1), "calibrated:UNSPECIFIED"),
         (IMAGER | {"PixelSpacing": [0.143, 0.143]}, (0.143, 0.143), "detector"),
         (IMAGER | {FACTOR: "1.2"}, (0.143 / 1.2, 0.143 / 1.2), "detector/ERMF"),
@@ -70,6 +77,13 @@ def test_a_magnification_of_1_2_makes_a_pixel_of_0_143_mm_one_of_0_11917() -> No
 def test_an_invalid_tag_gives_no_spacing_and_one_reason(tmp_path: Path, keyword: str, value: bytes) -> None:
     found = of(tmp_path, **{keyword: value})
     assert found == (None, "none", f"{keyword} must be two positive numbers")
+
+
+def test_a_calibration_type_of_none_is_as_one_that_is_absent() -> None:
+    header = Dataset()
+    header.PixelSpacing = header.ImagerPixelSpacing = [0.143, 0.143]
+    header.PixelSpacingCalibrationType = None
+    assert spacing_of(header) == ((0.143, 0.143), "detector", "")
 
 
 def test_an_invalid_pixel_spacing_is_not_made_up_for_by_that_of_the_detector(tmp_path: Path) -> None:
