@@ -72,6 +72,6 @@ def _run(options: argparse.Namespace) -> int:
             device=options.device,
             on_case=lambda count: bar.update(),
         )
-    found = sum(math.isfinite(row["predicted_x"]) for row in rows)
-    say(f"Wrote {found} landmarks of {len(images) - len(failures)} image(s) to {options.output_dir}")
+    landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)
+    say(f"Wrote {landmarks} landmarks of {len(images) - len(failures)} image(s) to {options.output_dir}")
     return list_failures(failures, any_done=bool(rows))
