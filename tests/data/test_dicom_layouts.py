@@ -99,7 +99,6 @@ def test_the_tables_patient_goes_before_the_files(tmp_path: Path, make_dicom: Ma
 
 
 def report(path: Path, image: Path, points: list[list[float]], names: tuple[str, ...] = ("a", "b")) -> Path:
-    pytest.importorskip("highdicom")
     path.parent.mkdir(exist_ok=True)
     landmarks = LandmarkSet(names, np.array(points), "index")
     return Path(write_structured_report(path, landmarks, header=read_header(image), model="m", model_version="1"))

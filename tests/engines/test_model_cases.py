@@ -87,7 +87,6 @@ def test_a_landmark_that_the_reports_lack_is_absent_and_the_others_are_the_same(
     model: Path, images: list[Path], tmp_path: Path
 ) -> None:
     """The reports bring up their names in another order, and none has the third of the model."""
-    pytest.importorskip("highdicom")
     path = datalist(images, NAMES, POINTS.tolist()).save(tmp_path / "datalist.json")
     ordered = evaluated(model, tmp_path / "ordered", "--datalist", str(path))
     for image in images:
