@@ -116,20 +116,26 @@ class Worker(threading.Thread):
                 self._fail(folder.name, str(error))
             except DeferredError as error:
                 self._pause = self.retry_s[0]  # it is there
-                self._deferred[folder.name] = (time.monotonic() + pause, min(2 * pause, self.retry_s[1]))
-                _log.warning("%s: %s Trying again in %g s", folder.name, error, pause)
+                self._defer(folder.name, pause, str(error))
                 continue
             except UnreachableError as error:
                 self._away_until = self._next_delivery = time.monotonic() + self._pause
                 _log.warning("%s Trying again in %g s; %d wait", error, self._pause, len(self.spool))
                 self._pause = min(2 * self._pause, self.retry_s[1])
                 return
+            except Exception as error:  # such as a file that was damaged on the disk: the others go on
+                self._defer(folder.name, pause, f"The answer must be deliverable; got {_kind(error)}.")
+                continue
             else:
                 self.spool.done(folder.name)
                 self._pause = self.retry_s[0]
                 _log.info("%s delivered; %d wait", folder.name, len(self.spool))
             self._deferred.pop(folder.name, None)
         self._next_delivery = min((due for due, _ in self._deferred.values()), default=math.inf)
+
+    def _defer(self, name: str, pause: float, reason: str) -> None:
+        self._deferred[name] = (time.monotonic() + pause, min(2 * pause, self.retry_s[1]))
+        _log.warning("%s: %s Trying again in %g s", name, reason, pause)
 
     def _fail(self, name: str, reason: str) -> None:
         self.spool.fail(name, reason)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["apply_affine", "pixels_per_unit", "spatial_affine"]
+__all__ = ["apply_affine", "pixels_per_unit", "spatial_affine", "world_to_lps"]
 
 
 def spatial_affine(affine: torch.Tensor, dims: int) -> torch.Tensor:
@@ -47,3 +47,23 @@ def pixels_per_unit(affine: torch.Tensor, dims: int) -> float:
     """
     volume = torch.linalg.det(spatial_affine(affine, dims)[:dims, :dims]).abs()
     return float(volume ** (-1 / dims))
+
+
+def world_to_lps(points: torch.Tensor) -> torch.Tensor:
+    """Points of a sample's world as Slicer and DICOM count: to the left, to the back, upwards.
+
+    The world of a radiograph is its image plane, which is shown as LPS; that of a volume is RAS, as MONAI's readers
+    give it.
+
+    Args:
+        points: (..., D) in mm, D 2 or 3; NaN stays NaN.
+
+    Returns:
+        (..., D) float64.
+
+    Example:
+        >>> world_to_lps(torch.tensor([[12.0, 24.0, 38.0]])).tolist()
+        [[-12.0, -24.0, 38.0]]
+    """
+    signs = torch.ones(2) if points.shape[-1] == 2 else torch.tensor([-1.0, -1.0, 1.0])
+    return points.double() * signs.to(points.device)

@@ -13,7 +13,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
+from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 
 __all__ = ["LandmarksToReplyd"]
 
@@ -66,11 +66,12 @@ class LandmarksToReplyd(MapTransform):
             if f"{key}_presence" in sample:
                 columns["presence"] = torch.as_tensor(sample[f"{key}_presence"]).cpu()
             landmarks: list[dict[str, Any]] = []
+            lps = world_to_lps(world)
             for index, name in enumerate(domain.landmarks):
                 found: dict[str, Any] = {"name": name, "index": index}
                 found |= dict(zip(_PIXEL_AXES, map(_number, pixels[index].tolist()), strict=False))
                 if known:
-                    found["lps"] = None if world[index].isnan().any() else _lps(world[index].tolist())
+                    found["lps"] = None if world[index].isnan().any() else lps[index].tolist() + [0.0] * (3 - dims)
                 found |= {column: _number(float(values[index])) for column, values in columns.items()}
                 landmarks.append(found)
             sample[self.reply_key] = {
@@ -81,11 +82,6 @@ class LandmarksToReplyd(MapTransform):
                 "model": self.model,
             }
         return sample
-
-
-def _lps(point: list[float]) -> list[float]:
-    """A radiograph's plane is LPS; the world of a volume is MONAI's RAS."""
-    return [*point, 0.0] if len(point) == 2 else [-point[0], -point[1], point[2]]
 
 
 def _number(value: float) -> float | None:

@@ -19,7 +19,7 @@ from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine
+from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 from monai_gu2net.transforms.file_names import FileNames
 from monai_gu2net.transforms.save_dicom import ENDINGS, DicomResults
 
@@ -36,9 +36,8 @@ class SaveLandmarksd(MapTransform):
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
-    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's
-    markups are in mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not
-    at all.
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in LPS
+    mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not at all.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
@@ -116,7 +115,7 @@ class SaveLandmarksd(MapTransform):
                 elif name == "csv":
                     write_table(path, pixels, confidence=confidence, columns=columns)
                 elif known:
-                    markups = LandmarkSet(domain.landmarks, world.numpy(), "mm")
+                    markups = LandmarkSet(domain.landmarks, world_to_lps(world).numpy(), "mm")
                     write_landmarks(path, markups, confidence=confidence)
                 else:
                     write_landmarks(path, pixels, confidence=confidence, unit="px")

@@ -104,6 +104,24 @@ def test_while_the_destination_is_away_images_are_answered_and_the_answers_wait(
     assert "The destination must be there; it is away. Trying again in 0.01 s" in caplog.text
 
 
+def test_an_answer_that_cannot_be_delivered_does_not_hold_up_the_others(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Damaged(Memory):
+        def deliver(self, files: Sequence[Path]) -> None:
+            if files[0].read_bytes() == b"damaged":
+                raise EOFError("Kryptonym")
+            super().deliver(files)
+
+    for content in (b"damaged", b"good"):
+        spool.accept(content.decode(), content)
+    memory = Damaged()
+    with working(spool, copy, memory):
+        wait_until(lambda: memory.taken == [b"good"] and "got EOFError" in caplog.text)
+        assert len(spool) == 1  # and is tried again
+    assert "Kryptonym" not in caplog.text
+
+
 def test_an_image_without_an_answer_fails_and_the_others_go_on(spool: Spool) -> None:
     def answer(image: Path, folder: Path) -> None:
         if image.read_bytes() == b"bad":

@@ -65,6 +65,19 @@ def test_files_hold_what_was_found(
     np.testing.assert_allclose(landmarks.points, points, atol=1e-6)
 
 
+def test_a_volumes_point_list_is_in_lps(tmp_path: Path) -> None:
+    domains = {"solid": Domain("solid", ("a",), (8, 8, 8))}
+    affine = torch.diag(torch.tensor([2.0, 2.0, 4.0, 1.0], dtype=torch.float64))
+    affine[:3, 3] = torch.tensor([10.0, 20.0, 30.0])
+    world = torch.tensor([[12.0, 24.0, 38.0]])  # RAS, of the pixel (1, 2, 2)
+    solid = found(spacing=(1.0, 1.0)) | {"domain": "solid", "file_affine": affine, "pred_landmarks": world}
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=domains)(solid | {"pred_confidence": torch.tensor([1.0])})
+    content = json.loads((tmp_path / "001.mrk.json").read_text())["markups"][0]
+    assert content["coordinateSystem"] == "LPS"
+    assert content["controlPoints"][0]["position"] == [-12.0, -24.0, 38.0]
+    assert read_landmarks(tmp_path / "001.json").points.tolist() == [[1.0, 2.0, 2.0]]
+
+
 def test_json_has_millimetres_beside_the_pixels_and_says_their_source(tmp_path: Path) -> None:
     SaveLandmarksd("pred", output_dir=tmp_path, domains=DOMAINS)(found(spacing=(0.5, 2.0)))
     content = json.loads((tmp_path / "001.json").read_text())
