@@ -36,8 +36,8 @@ class SaveLandmarksd(MapTransform):
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
-    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in LPS
-    mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not at all.
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in
+    LPS mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not at all.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
