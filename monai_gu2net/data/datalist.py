@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.files import write_text_whole
 
 __all__ = ["SPLITS", "Datalist"]
 
@@ -185,11 +186,7 @@ class Datalist:
                 case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)}
                 for case in getattr(self, split)
             ]
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
-        return path
+        return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def _from_json(cls, content: Any, folder: Path) -> Datalist:

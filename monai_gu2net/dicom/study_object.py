@@ -20,6 +20,7 @@ import monai_gu2net
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.files import write_bytes_whole
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = ["checked_landmarks", "dicom_text", "image_reference", "object_in_study", "require_writers", "write_whole"]
@@ -179,14 +180,7 @@ def write_whole(path: str | os.PathLike[str], dataset: Dataset) -> Path:
             f"{path.name}: what is copied from the image's header must be well-formed; it is not. "
             "Export the image again."
         ) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content.getvalue())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_bytes_whole(path, content.getvalue())
 
 
 def _date_and_time(now: datetime) -> Sequence[str]:

@@ -15,6 +15,7 @@ import torch
 from ignite import distributed
 from ignite.engine import Engine, Events
 
+from monai_gu2net.files import whole_file
 from monai_gu2net.visualize import draw_learning_curve, save_figure
 
 __all__ = ["MetricsLog"]
@@ -75,13 +76,10 @@ class MetricsLog:
                 if isinstance(value, int | float)
             }
         self._rows.append(row)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "metrics.csv"
-        temporary = path.with_name(path.name + ".part")
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(self._rows)
-        temporary.replace(path)
         save_figure(draw_learning_curve(path), self.folder / "learning_curve.png")

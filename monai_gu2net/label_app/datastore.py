@@ -20,6 +20,7 @@ from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastor
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
 from monai_gu2net.data import Domain
+from monai_gu2net.files import whole_file, write_text_whole
 from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError, check_label
 
 __all__ = ["LandmarkDatastore"]
@@ -237,10 +238,8 @@ class LandmarkDatastore(LocalDatastore):
     def _update_datastore_file(self, lock: bool = True) -> None:
         with self._guard:
             path = Path(self._datastore_config_path)
-            temporary = path.with_name(f"{path.name}.part")
             content = self._datastore.model_dump(exclude={"base_path"})
-            temporary.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
-            temporary.replace(path)
+            write_text_whole(path, json.dumps(content, indent=2, default=str))
             self._seen = self._stamp()
 
     def _stamp(self) -> tuple[int, int, int] | None:
@@ -262,7 +261,5 @@ def _stated_domain(info: Mapping[str, Any]) -> str | None:
 
 def _copy(source: Path, target: Path) -> None:
     """A copy that is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    with whole_file(target) as temporary:
+        shutil.copyfile(source, temporary)

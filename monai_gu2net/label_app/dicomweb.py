@@ -15,6 +15,7 @@ from monailabel.datastore.local import DataModel, ImageLabelModel
 
 from monai_gu2net.connections import DicomWebServer, RefusedError, RemoteInstance, UnreachableError
 from monai_gu2net.data import Domain
+from monai_gu2net.files import whole_file
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 
 __all__ = ["DicomWebLandmarks"]
@@ -76,14 +77,10 @@ class DicomWebLandmarks(LandmarkDatastore):
             return ""
         path = Path(self._datastore.image_path()) / f"{image_id}{_ENDING}"
         if not path.is_file():
-            temporary = path.with_name(f".{image_id}.{os.getpid()}.part")
             info = entry.image.info
             instance = RemoteInstance(info["StudyInstanceUID"], info["SeriesInstanceUID"], image_id)
-            try:
+            with whole_file(path) as temporary:
                 self.server.retrieve(instance, temporary)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
         return os.path.realpath(path)
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.others.generic import device_list
 
 from monai_gu2net.data import Datalist, Domain, image_name
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.training_options import TrainingOptions
 from monai_gu2net.label_app.validation import validation_error
@@ -203,6 +204,4 @@ def _told(error: float | None, unit: str) -> str:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text_whole(path, json.dumps(content, indent=1) + "\n")

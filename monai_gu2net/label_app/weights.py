@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from monai_gu2net.engines import Predictor
+from monai_gu2net.files import whole_file
 from monai_gu2net.networks import ModelCard, load_model
 
 __all__ = ["AppWeights"]
@@ -104,11 +105,11 @@ class AppWeights:
 
 def _copy(source: Path, target: Path) -> Path:
     """A copy that is there whole or not at all, also after the power failed."""
-    temporary = target.with_name(f"{target.name}.part")
-    shutil.copyfile(source, temporary)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    return temporary.replace(target)
+    with whole_file(target) as temporary:
+        shutil.copyfile(source, temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+    return target
 
 
 def _digest(path: Path) -> str:

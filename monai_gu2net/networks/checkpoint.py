@@ -16,6 +16,7 @@ import torch
 
 import monai_gu2net
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.files import whole_file
 from monai_gu2net.networks import nets
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
@@ -246,12 +247,9 @@ def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathL
 
 def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """``torch.save`` under a temporary name, then rename: an interrupted run leaves the earlier file whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    torch.save(dict(state), temporary)
-    temporary.replace(path)
-    return path
+    with whole_file(path) as temporary:
+        torch.save(dict(state), temporary)
+    return Path(path)
 
 
 def _read(path: Path, map_location: str | torch.device) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.visualize.case_pictures import file_names
 from monai_gu2net.visualize.compare import Comparison
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences

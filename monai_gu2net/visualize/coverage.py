@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
 from monai_gu2net.visualize.document import Part, Picture, Section, Table
 from monai_gu2net.visualize.pictures import DPI, save_figure

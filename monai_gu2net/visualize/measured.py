@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
 from monai_gu2net.visualize.rows import checked_rows
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, Measured, class_agreement
 from monai_gu2net.visualize.document import Section, Table
 from monai_gu2net.visualize.measured import MeasuredCase, Measurements, measure_rows, write_measurements

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from monai_gu2net.files import whole_file
+
 __all__ = ["DPI", "contact_sheet", "figure_pixels", "save_figure", "save_picture"]
 
 # A power of two: a size in whole pixels divided by it is exact, so no figure loses a pixel to rounding.
@@ -56,13 +58,8 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Pat
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"A picture's file must end in .png; got {path.name!r}. Rename it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

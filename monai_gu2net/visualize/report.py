@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.visualize.coverage import coverage_section

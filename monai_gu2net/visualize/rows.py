@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 
 __all__ = ["checked_rows", "read_rows", "write_rows"]
 

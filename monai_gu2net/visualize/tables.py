@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.landmarks.formats.parsing import write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.visualize.document import Table
 
 __all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]

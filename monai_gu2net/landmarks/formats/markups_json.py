@@ -20,13 +20,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
     checked_confidence,
     in_names,
     parse_error,
     parse_number,
     read_json_object,
-    write_text_whole,
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 

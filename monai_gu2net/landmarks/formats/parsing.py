@@ -24,7 +24,6 @@ __all__ = [
     "parse_number",
     "read_json_object",
     "read_text",
-    "write_text_whole",
 ]
 
 
@@ -113,16 +112,3 @@ def checked_confidence(confidence: ArrayLike | None, count: int) -> list[float |
             "Give NaN where there is none."
         )
     return [float(value) if math.isfinite(value) else None for value in values]
-
-
-def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text file whole or not at all, so that no reader ever sees half of it; makes the folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

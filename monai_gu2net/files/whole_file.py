@@ -1,0 +1,56 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["whole_file", "write_bytes_whole", "write_text_whole"]
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path to write to, which takes the place of a file when the block ends without an error.
+
+    No reader sees half of the file, an interrupted writer leaves the earlier one, and of several writers of the same
+    file, threads and processes alike, the last one wins, for each has a temporary name of its own. The folder is made;
+    the temporary name is hidden, ends in ".part", and is gone afterwards.
+
+    Args:
+        path: the file.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with whole_file(folder / "a.txt") as part:
+        ...     _ = part.write_text("whole")
+        >>> [file.name for file in folder.iterdir()]
+        ['a.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file in UTF-8 as :func:`whole_file` does, and return its path."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def write_bytes_whole(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write bytes as :func:`whole_file` does, and return the file's path."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)

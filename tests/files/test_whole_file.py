@@ -1,0 +1,32 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from monai_gu2net.files import whole_file, write_text_whole
+
+
+def test_an_error_while_writing_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
+    path = write_text_whole(tmp_path / "new" / "a.txt", "earlier")
+
+    def write_and_fail() -> None:
+        with whole_file(path) as part:
+            part.write_text("hal")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        write_and_fail()
+    assert path.read_text() == "earlier"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_of_writers_at_the_same_time_one_wins_whole(tmp_path: Path) -> None:
+    texts = [str(digit) * 300_000 for digit in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda text: write_text_whole(tmp_path / "a.txt", text), texts))
+    assert (tmp_path / "a.txt").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
