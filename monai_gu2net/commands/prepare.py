@@ -11,7 +11,7 @@ from typing import Any
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import spacing
 from monai_gu2net.data import SPLITS, Datalist, Domain, make_phantom
-from monai_gu2net.data.layouts import LAYOUTS, read_layout
+from monai_gu2net.data.layouts import LAYOUTS, Dataset, read_layout
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.dicom import is_dicom
 
@@ -85,11 +85,11 @@ def _unit(domain: Domain, data: Datalist) -> str:
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     if path.is_file():
         return Datalist.load(path)
-    domain, splits = _layout(path, options)
+    domain, splits, _ = _layout(path, options)
     return Datalist(domain.name, {domain.name: domain}, splits["training"], splits["validation"], splits["test"])
 
 
-def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, Any]]:
+def _layout(path: Path, options: argparse.Namespace) -> Dataset:
     return read_layout(
         path,
         layout=options.layout,

@@ -181,12 +181,12 @@ def _from_layouts(folder: Path, name: str | None) -> Datalist:
     if name is not None and len(found) > 1:
         raise _unnameable(name, f"the datasets {[path.name for path in found]}")
     parts = [read_layout(path, domain=name) for path in found]
-    names = [domain.name for domain, _ in parts]
+    names = [part.domain.name for part in parts]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(
             f"{folder}: its datasets must be of different domains; got {repeated} more than once. "
             "Prepare a datalist of each with its own --domain, and merge them."
         )
-    cases = {split: [case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS}
-    return Datalist(folder.resolve().name, {domain.name: domain for domain, _ in parts}, **cases, origin=None)
+    cases = {split: [case for part in parts for case in part.splits.get(split, [])] for split in SPLITS}
+    return Datalist(folder.resolve().name, {part.domain.name: part.domain for part in parts}, **cases, origin=None)

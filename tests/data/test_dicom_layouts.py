@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ Make = Callable[..., Path]
 
 
 def all_cases(folder: Path, **options: Any) -> dict[str, dict[str, Any]]:
-    domain, splits = read_layout(folder, domain="d", **options)
+    domain, splits, _ = read_layout(folder, domain="d", **options)
     return {case["case"]: case for case in Datalist("x", {"d": domain}, **splits).cases("all")}
 
 
@@ -53,7 +52,7 @@ def test_points_of_slicer_are_in_the_millimetres_of_the_file(tmp_path: Path, mak
 def test_a_spacing_that_is_given_goes_before_the_files(tmp_path: Path, make_dicom: Make) -> None:
     make_dicom(tmp_path / "one.dcm", PIXELS, PixelSpacing=[0.1, 0.2])
     markups(tmp_path / "one.mrk.json", [[2.0, 1.0]])
-    domain, splits = read_layout(tmp_path, spacing=(0.5, 0.25), validation=0, test=0)
+    domain, splits, _ = read_layout(tmp_path, spacing=(0.5, 0.25), validation=0, test=0)
     assert splits["training"][0]["landmarks"] == [[4.0, 4.0]]
     assert domain.spacing == (0.5, 0.25)
     assert read_layout(tmp_path, spacing="unknown", validation=0, test=0)[1]["training"][0]["landmarks"] == [[2.0, 1.0]]
@@ -106,16 +105,18 @@ def report(path: Path, image: Path, points: list[list[float]], names: tuple[str,
 
 @pytest.mark.parametrize(("images", "reports"), [("", ""), ("images", "sr")])
 def test_reports_belong_to_the_images_that_they_reference(
-    tmp_path: Path, make_dicom: Make, images: str, reports: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, make_dicom: Make, images: str, reports: str
 ) -> None:
     """Whatever the files are called; the second report lacks a landmark."""
     one, two, alone = (make_dicom(tmp_path / images / name, PIXELS, PatientID=name) for name in ("x", "y", "alone"))
     report(tmp_path / reports / "first.dcm", two, [[1.5, 2.25], [3.0, 4.0]])
     report(tmp_path / reports / "y.sr.dcm", one, [[5.0, 6.0], [np.nan, np.nan]])
     assert recognize_layout(tmp_path) == "sr"
-    with caplog.at_level(logging.WARNING):
-        cases = all_cases(tmp_path, validation=0, test=0)
-    assert f"1 images have no report and are left out: {alone.name}" in caplog.text
+    cases = all_cases(tmp_path, validation=0, test=0)
+    left_out = read_layout(tmp_path, domain="d").left_out
+    assert [(item.what, item.name, item.reason) for item in left_out] == [
+        ("image", alone.relative_to(tmp_path).as_posix(), "it has no report")
+    ]
     assert cases["y"]["landmarks"] == [pytest.approx([1.5, 2.25]), pytest.approx([3.0, 4.0])]
     assert cases["x"]["landmarks"] == [pytest.approx([5.0, 6.0]), None]
     assert [case["image"] for case in cases.values()] == [str(one), str(two)]

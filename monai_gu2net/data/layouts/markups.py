@@ -13,18 +13,19 @@ import numpy as np
 from monai_gu2net.data.dicom_entries import DicomEntry
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     dicom_images,
     domain_name,
     existing_folder,
+    files_by_stem,
     fitting_size,
     image_size,
     images_by_stem,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import split_drawn
 from monai_gu2net.landmarks import image_plane_affine
@@ -46,7 +47,7 @@ def read_markups_folder(
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``NAME.png`` (or jpg, bmp, tif, dcm) with ``NAME.mrk.json``, in the folder or its ``images/``.
 
     DICOM images of one patient stay together, under a label without meaning. Every other image is taken for a patient
@@ -69,18 +70,20 @@ def read_markups_folder(
         seed: of the draw.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
-        without markups and markups without image are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: images
+        without markups and markups without image.
 
     Raises:
         ValueError: a file is broken, or no image has markups.
     """
     folder = existing_folder(Path(folder))
     place = folder / "images" if not any(folder.glob(f"*{MARKUPS_EXTENSION}")) else folder
-    files = {path.name.removesuffix(MARKUPS_EXTENSION): path for path in sorted(place.glob(f"*{MARKUPS_EXTENSION}"))}
+    files = files_by_stem(place, MARKUPS_EXTENSION)
     images = images_by_stem(place)
-    log_left_out(folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files])
-    log_left_out(folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images])
+    left_out = [
+        *unmatched(images, files, what="image", lacks="markups", folder=folder),
+        *unmatched(files, images, what="markups file", lacks="image", folder=folder),
+    ]
     known_mm = chosen_spacing(spacing, None)
     entries = dicom_images(place)
     sets = {
@@ -111,7 +114,8 @@ def read_markups_folder(
         size=fitting_size([pixels for pixels in sizes.values() if pixels]) if size is None else tuple(size),
         spacing=share_spacing(cases),
     )
-    return markups_domain, split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    splits = split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    return Dataset(markups_domain, splits, tuple(left_out))
 
 
 def _affine(spacing: SpacingOption, entry: DicomEntry | None) -> np.ndarray:

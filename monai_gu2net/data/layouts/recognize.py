@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.layouts.case import SpacingOption, Splits, existing_folder
+from monai_gu2net.data.layouts.case import Dataset, SpacingOption, existing_folder
 from monai_gu2net.data.layouts.chest import read_chest
 from monai_gu2net.data.layouts.hand import read_hand
 from monai_gu2net.data.layouts.head import Annotator, read_head
@@ -32,7 +31,7 @@ LAYOUTS: dict[Layout, str] = {
     "markups": f"images, in the folder or its images/, each with a {MARKUPS_EXTENSION} file of its name",
     "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
 }
-_READERS: dict[Layout, Callable[..., tuple[Domain, Splits]]] = {
+_READERS: dict[Layout, Callable[..., Dataset]] = {
     "head": read_head,
     "hand": read_hand,
     "chest": read_chest,
@@ -83,7 +82,7 @@ def read_layout(
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool | None = None,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read a dataset folder of any of the layouts.
 
     Args:
@@ -101,8 +100,7 @@ def read_layout(
         drawn: draw the test part instead of taking it from the end of the order (hand, chest).
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". None
-        stands for an absent landmark.
+        Its domain, its cases by split and what was left out. None stands for an absent landmark.
 
     Raises:
         FileNotFoundError: there is no such folder.

@@ -12,18 +12,19 @@ from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     domain_name,
     existing_folder,
     fitting_size,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import split_drawn
 from monai_gu2net.dicom.structured_report import StructuredReport, read_structured_report
+from monai_gu2net.files import LeftOut
 
 __all__ = ["has_reports", "read_reports_folder"]
 
@@ -41,7 +42,7 @@ def read_reports_folder(
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read DICOM images and structured reports, in the folder or its ``images/`` and ``sr/``.
 
     A report belongs to the image whose SOP Instance UID it references, whatever the files are called. Images of one
@@ -62,8 +63,8 @@ def read_reports_folder(
         seed: of the draw.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
-        without report, reports without image and files that cannot be read are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: images
+        without report, reports without image and files that cannot be read.
 
     Raises:
         ValueError: a report is of another kind, two are about one image, or no image has one.
@@ -71,12 +72,17 @@ def read_reports_folder(
     folder = existing_folder(Path(folder))
     entries = read_entries(path for place in _PLACES for path in _files(folder / place))
     images = {entry.sop_instance_uid: entry for entry in entries if entry.kind == "image"}
-    log_left_out(folder, "files cannot be read", [entry.path.name for entry in entries if entry.kind == "broken"])
+    left_out = [
+        LeftOut("file", entry.path.relative_to(folder).as_posix(), f"it cannot be read ({entry.what})")
+        for entry in entries
+        if entry.kind == "broken"
+    ]
     files = [entry.path for entry in entries if entry.kind == "report"]
     reports = _by_image(files, landmarks, folder)
-    log_left_out(folder, "images have no report", [i.path.name for uid, i in images.items() if uid not in reports])
-    strays = [path.name for uid, (path, _) in reports.items() if uid not in images]
-    log_left_out(folder, "reports have no image", strays)
+    left_out += [
+        *unmatched({u: i.path for u, i in images.items()}, reports, what="image", lacks="report", folder=folder),
+        *unmatched({u: path for u, (path, _) in reports.items()}, images, what="report", lacks="image", folder=folder),
+    ]
     pairs = [(image, reports[uid][1].landmarks) for uid, image in images.items() if uid in reports]
     pairs.sort(key=lambda pair: pair[0].path)
     if not pairs:
@@ -101,7 +107,8 @@ def read_reports_folder(
         size=fitting_size([image.size for image, _ in pairs if image.size]) if size is None else tuple(size),
         spacing=share_spacing(cases),
     )
-    return reports_domain, split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    splits = split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    return Dataset(reports_domain, splits, tuple(left_out))
 
 
 def has_reports(folder: Path) -> bool:
