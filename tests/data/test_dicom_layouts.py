@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import foreign_reports
 import numpy as np
 import pytest
 from PIL import Image
@@ -123,14 +124,6 @@ def test_reports_belong_to_the_images_that_they_reference(
     assert not any("spacing" in case for case in cases.values())
 
 
-def test_two_reports_about_one_image_are_refused(tmp_path: Path, make_dicom: Make) -> None:
-    image = make_dicom(tmp_path / "x.dcm", PIXELS)
-    for n, name in enumerate(("a.sr.dcm", "b.sr.dcm")):
-        report(tmp_path / name, image, [[n, 2.0], [3.0, 4.0]])
-    with pytest.raises(ValueError, match=r"an image must have one report; got 'a\.sr\.dcm' and 'b\.sr\.dcm'"):
-        read_layout(tmp_path)
-
-
 def test_images_without_reports_are_no_dataset_of_reports(tmp_path: Path, make_dicom: Make) -> None:
     make_dicom(tmp_path / "x.dcm", PIXELS)
     with pytest.raises(ValueError, match=r"a dataset must have one of the layouts .*sr: DICOM.*; got none of them"):
@@ -152,3 +145,94 @@ def test_a_picture_turned_by_its_exif_tag_has_the_size_that_is_read(tmp_path: Pa
     exif[0x0112] = 6
     Image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
     assert image_size(tmp_path / "a.jpg") == (20, 30)
+
+
+def uid_of(path: Path) -> str:
+    return str(read_header(path).SOPInstanceUID)
+
+
+def test_annotating_in_ohif_makes_a_dataset(tmp_path: Path, make_dicom: Make) -> None:
+    """One report about two images, with a length; the lists of a report of its own and of one about no image there."""
+    one, two = (make_dicom(tmp_path / "images" / f"{name}.dcm", PIXELS) for name in ("one", "two"))
+    foreign_reports.report(
+        tmp_path / "sr" / "a",
+        foreign_reports.arrow(uid_of(one), (5.5, 6.5), "sella", moved=True),
+        foreign_reports.probe(uid_of(one), (7.5, 8.5), "nasion"),
+        foreign_reports.length(uid_of(one)),
+        foreign_reports.arrow(uid_of(two), (9.5, 10.5), "sella"),
+    )
+    foreign_reports.report(tmp_path / "sr" / "lengths.dcm", foreign_reports.length(uid_of(two)))
+    foreign_reports.report(tmp_path / "sr" / "stray.dcm", foreign_reports.arrow("1.2.3", (1.5, 1.5), "sella"))
+    (tmp_path / "sr" / "torn.dcm").write_text("words")
+    found = read_layout(tmp_path, test=0, validation=0)
+    assert found.domain.landmarks == ("sella", "nasion")
+    assert {case["case"]: case["landmarks"] for case in found.splits["training"]} == {
+        "one": [[5.0, 6.0], [7.0, 8.0]],
+        "two": [[9.0, 10.0], None],
+    }
+    assert sorted((entry.what, entry.name) for entry in found.left_out) == [
+        ("file", "sr/torn.dcm"),
+        ("measurement group", "a group 3"),
+        ("measurement group", "lengths.dcm group 1"),
+        ("report", "sr/stray.dcm"),
+    ]
+
+
+def test_random_identifiers_make_no_landmark_for_every_point(tmp_path: Path, make_dicom: Make) -> None:
+    for n, name in enumerate(("one", "two", "three")):
+        image = make_dicom(tmp_path / f"{name}.dcm", PIXELS)
+        points = [
+            foreign_reports.of_dcmqi(
+                uid_of(image), (n + 1.5, y + 2.5), f"76CF16B1D9619F{n}{y}", (f"9{y}", "99TEST", finding)
+            )
+            for y, finding in enumerate(("sella", "nasion", "porion"))
+        ]
+        foreign_reports.report(tmp_path / f"{name}.sr.dcm", *points)
+    domain, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    assert domain.landmarks == ("sella", "nasion", "porion")
+    found = {case["case"]: case["landmarks"] for case in splits["training"]}
+    assert found == {name: [[n + 1.0, y + 2.0] for y in range(3)] for n, name in enumerate(("one", "two", "three"))}
+    assert left_out == ()
+
+
+def test_of_several_reports_about_an_image_the_last_counts(tmp_path: Path, make_dicom: Make) -> None:
+    image = uid_of(make_dicom(tmp_path / "x.dcm", PIXELS))
+    for name, x, written in (
+        ("a", 1.5, "20240301 120000"),
+        ("b", 2.5, "20240302 080000"),
+        ("c", 3.5, "20240301 235959"),
+    ):
+        tree = foreign_reports.arrow(image, (x, 2.5), "sella")
+        foreign_reports.report(tmp_path / f"{name}.sr.dcm", tree, written=written)
+    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    assert splits["training"][0]["landmarks"] == [[2.0, 2.0]]
+    assert {entry.name: entry.reason for entry in left_out} == dict.fromkeys(
+        ("a.sr.dcm", "c.sr.dcm"), "another one about its image counts, the last written"
+    )
+
+
+def test_reports_of_one_time_that_differ_leave_out_their_image_alone(tmp_path: Path, make_dicom: Make) -> None:
+    image, other, same = (uid_of(make_dicom(tmp_path / f"{name}.dcm", PIXELS)) for name in ("x", "y", "z"))
+    for name, x in (("a", 1.5), ("b", 2.5)):
+        foreign_reports.report(tmp_path / f"{name}.sr.dcm", foreign_reports.arrow(image, (x, 2.5), "sella"))
+        foreign_reports.report(tmp_path / f"{name}2.sr.dcm", foreign_reports.arrow(same, (4.5, 2.5), "sella"))
+    foreign_reports.report(tmp_path / "c.sr.dcm", foreign_reports.arrow(other, (3.5, 2.5), "sella"))
+    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    assert {case["case"]: case["landmarks"] for case in splits["training"]} == {"y": [[3.0, 2.0]], "z": [[4.0, 2.0]]}
+    assert [(entry.what, entry.name) for entry in left_out] == [
+        ("report", "a.sr.dcm"),
+        ("report", "b.sr.dcm"),
+        ("report", "b2.sr.dcm"),
+        ("image", "x.dcm"),
+    ]
+
+
+def test_a_landmark_in_a_later_frame_is_no_landmark_of_the_first(tmp_path: Path, make_dicom: Make) -> None:
+    image = uid_of(make_dicom(tmp_path / "x.dcm", PIXELS))
+    tree = [foreign_reports.arrow(image, (n + 1.5, 2.5), "sella") for n in range(2)]
+    line = tree[1].ContentSequence[2].ContentSequence[0]
+    line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber = 2
+    foreign_reports.report(tmp_path / "a.sr.dcm", *tree)
+    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    assert splits["training"][0]["landmarks"] == [[1.0, 2.0]]
+    assert [entry.reason for entry in left_out] == ["its points are in another frame than the image's first"]
