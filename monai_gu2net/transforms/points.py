@@ -27,6 +27,9 @@ class LandmarksToPointsd(MapTransform):
         image_key: the image, a MetaTensor (C, *spatial).
         points_key: where the points go: (N, D) float32, NaN for absent landmarks and those outside the frame.
         allow_missing_keys: pass samples without landmarks.
+
+    Raises (when called):
+        ValueError: the sample has no landmarks; the message names its case.
     """
 
     def __init__(
@@ -43,7 +46,14 @@ class LandmarksToPointsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         image = sample[self.image_key]
-        for key in self.key_iterator(sample):
+        for key in self.keys:
+            if sample.get(key) is None:
+                if self.allow_missing_keys:
+                    continue
+                raise ValueError(
+                    f"Case {sample.get('case')!r} of domain {sample.get('domain')!r} must have {key!r}; got none. "
+                    "Annotate it, or take it out."
+                )
             landmarks = torch.as_tensor(sample[key])
             inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
             points = apply_affine(landmarks, inverse)

@@ -28,7 +28,7 @@ class PhysicalSpaced(MapTransform):
 
     Where spacing comes from is decided by :func:`~monai_gu2net.data.case_spacing`: what is given, the case, its
     domain, the file's own affine, or a reference length between two landmarks; else it stays unknown: the world is then
-    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators`` and
+    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside`` and
     ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
     file to the world) and ``file_size`` (D, pixels) are added.
 
@@ -72,7 +72,7 @@ class PhysicalSpaced(MapTransform):
         domain = self.domains[name]
         case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}
         told = sample.pop("file_spacing_source", None)
-        for used_up in ("patient", "annotators"):
+        for used_up in ("patient", "annotators", "outside"):
             sample.pop(used_up, None)
         for key in self.key_iterator(sample):
             image = sample[key]

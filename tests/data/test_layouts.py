@@ -197,7 +197,7 @@ class TestHand:
         assert names_of(splits) == {"training": ["2"], "validation": [], "test": ["3"]}
         assert left_out_lines(left_out) == [
             "1 image(s) left out, it has no line in all.csv: jpg/1.jpg",
-            "1 line(s) left out, it has no image: all.csv, id 4",
+            "1 line(s) left out, it has no image: all.csv id 4",
         ]
 
     def test_the_test_part_can_be_chosen(self, tmp_path):

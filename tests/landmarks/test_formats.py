@@ -385,7 +385,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "a.csv").write_bytes(b"\xffimage,a_x,a_y\x81")
     with pytest.raises(ValueError, match=r"a\.csv: the file must be UTF-8 text"):
         read_landmarks(tmp_path / "a.csv")
 

@@ -10,11 +10,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.outside import in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import is_dicom
@@ -180,7 +179,7 @@ def make_case(
     spacing: Sequence[float] | None = None,
     annotators: Mapping[str, LandmarkSet] | None = None,
 ) -> Case:
-    """One case of a datalist; a landmark outside of the image's frame counts as absent.
+    """One case of a datalist; a landmark outside of the image is absent and named under ``outside``.
 
     Args:
         image: the file.
@@ -190,33 +189,30 @@ def make_case(
         patient: by default the case.
         size: (width, height) of the image; None: unknown, then no landmark is taken to lie outside.
         spacing: (sx, sy) mm per pixel; None: unknown.
-        annotators: by name, the points of each, where more than one annotated.
+        annotators: by name, the points of each, where more than one annotated; as they are, inside or outside.
     """
     made: Case = {
         "image": str(image),
         "domain": domain,
         "case": case,
         "patient": patient or case,
-        "landmarks": _points_inside(landmarks, image, size),
+        "landmarks": _points(landmarks, image),
     }
+    if size is not None:
+        made = in_frame(made, landmarks.names, size)
     if annotators:
-        made["annotators"] = {who: _points_inside(points, image, size) for who, points in annotators.items()}
+        made["annotators"] = {who: _points(points, image) for who, points in annotators.items()}
     return made if spacing is None else made | {"spacing": [float(s) for s in spacing]}
 
 
-def _points_inside(landmarks: LandmarkSet, image: Path, size: tuple[int, int] | None) -> list[list[float] | None]:
-    """The points as a datalist has them, None for those absent or outside of the image's frame."""
+def _points(landmarks: LandmarkSet, image: Path) -> list[list[float] | None]:
+    """The points as a datalist has them, None for those absent."""
     if landmarks.frame != "index" or landmarks.dims != 2:
         raise ValueError(
             f"{image}: landmarks must be 2-D pixel indices; got {landmarks.dims}-D in "
             f"{landmarks.frame!r}. Convert them."
         )
-    inside = landmarks.present
-    if size is not None:
-        # the first pixel reaches from -0.5 to 0.5, the last one to size - 0.5
-        in_frame = (landmarks.points >= -0.5) & (landmarks.points <= np.asarray(size) - 0.5)
-        inside = inside & in_frame.all(axis=1)
-    return [point if keep else None for point, keep in zip(landmarks.points.tolist(), inside, strict=True)]
+    return [point if there else None for point, there in zip(landmarks.points.tolist(), landmarks.present, strict=True)]
 
 
 def share_spacing(cases: Sequence[Case]) -> tuple[float, ...] | None:

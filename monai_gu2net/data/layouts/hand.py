@@ -92,7 +92,7 @@ def read_hand(
     images = images_by_stem(folder / "jpg")
     left_out = [
         *unmatched(images, table, what="image", lacks="line in all.csv", folder=folder),
-        *(LeftOut("line", f"all.csv, id {key}", "it has no image") for key in table if key not in images),
+        *(LeftOut("line", f"all.csv id {key}", "it has no image") for key in table if key not in images),
     ]
     cases = [
         make_case(

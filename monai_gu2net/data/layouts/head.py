@@ -147,8 +147,8 @@ def _annotations(
             sets[name] = read_isbi_txt(annotated[name][stem], names=HEAD_LANDMARKS)
         elif annotator in ("mean", name):
             raise ValueError(
-                f"{folder / inner / f'{stem}.txt'}: the annotation must be there for annotator={annotator!r}; got none. "
-                "Add the file, or choose the other annotator for the whole dataset."
+                f"{folder / inner / f'{stem}.txt'}: the annotation must be there for annotator={annotator!r}; got "
+                "none. Add the file, or choose the other annotator for the whole dataset."
             )
     return sets
 

@@ -17,6 +17,7 @@ from monai_gu2net.data.layouts.head import Annotator, read_head
 from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION, read_markups_folder
 from monai_gu2net.data.layouts.reports import has_reports, read_reports_folder
 from monai_gu2net.data.layouts.table import TABLE_NAME, read_table_folder
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, check_outside
 
 __all__ = ["LAYOUTS", "Layout", "read_layout", "recognize_layout"]
 
@@ -82,6 +83,7 @@ def read_layout(
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool | None = None,
+    allow_outside: float = ALLOWED_OUTSIDE,
 ) -> Dataset:
     """Read a dataset folder of any of the layouts.
 
@@ -98,13 +100,15 @@ def read_layout(
         validation: a count (int) or a fraction (float) of the patients to hold out.
         seed: of the draw.
         drawn: draw the test part instead of taking it from the end of the order (hand, chest).
+        allow_outside: share of the landmarks that may lie outside of their images, where they are absent.
 
     Returns:
         Its domain, its cases by split and what was left out. None stands for an absent landmark.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the layout is not recognized, does not take an option, or its reader refuses a file.
+        ValueError: the layout is not recognized, does not take an option, its reader refuses a file, or too many
+            landmarks lie outside of their images.
     """
     layout = recognize_layout(folder) if layout is None else layout
     if layout not in _READERS:
@@ -124,4 +128,6 @@ def read_layout(
     refused = [name for name in options if name not in inspect.signature(reader).parameters]
     if refused:
         raise ValueError(f"Options must be of use to the layout {layout!r}; got {refused}. Leave them out.")
-    return reader(folder, spacing=spacing, seed=seed, **options)
+    read = reader(folder, spacing=spacing, seed=seed, **options)
+    check_outside([case for cases in read.splits.values() for case in cases], allow_outside=allow_outside)
+    return read

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from monai_gu2net.data.case_names import image_name
@@ -88,6 +89,7 @@ def read_table_folder(
     cases: list[Case] = []
     split_of: dict[str, str | None] = {}
     sizes: list[tuple[int, int]] = []
+    line_of: dict[Path, int] = {}
     for row in rows:
         file = files[row.image]
         if file is None:
@@ -95,6 +97,12 @@ def read_table_folder(
         entry = entries.get(file)
         pixels = entry.size if entry else image_size(file) if file.suffix.lower() in PICTURES else None
         sizes += [pixels] if pixels else []
+        if file in line_of:
+            raise ValueError(
+                f"{path}, line {row.line}: an image must stand in one line only; got {file.name!r} as in line "
+                f"{line_of[file]}. Remove one."
+            )
+        line_of[file] = row.line
         made = make_case(
             file,
             row.landmarks,
@@ -140,7 +148,7 @@ def _case_name(named: str, file: Path) -> str:
 
 
 def _left_out(folder: Path, rows: Sequence[TableRow], files: Mapping[str, Path | None]) -> tuple[LeftOut, ...]:
-    """The lines without image and the images without line."""
+    """The lines without image, the images without line, and the columns without use."""
     lines = [
         LeftOut("line", f"{TABLE_NAME} line {row.line} ({row.image or 'no image named'})", "its image is not there")
         for row in rows
@@ -149,7 +157,14 @@ def _left_out(folder: Path, rows: Sequence[TableRow], files: Mapping[str, Path |
     listed = set(files.values())
     strays = [path for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]
     reason = f"it has no line in {TABLE_NAME}"
-    return (*lines, *(LeftOut("image", path.relative_to(folder).as_posix(), reason) for path in strays))
+    images = [LeftOut("image", path.relative_to(folder).as_posix(), reason) for path in strays]
+    return (*lines, *images, *(_unused(column) for column in (rows[0].unused if rows else ())))
+
+
+def _unused(column: str) -> LeftOut:
+    """A column that nothing is read from, with what it may have been meant to be."""
+    near = get_close_matches(column, ("patient", "split", "spacing_x", "spacing_y"), n=1)
+    return LeftOut("column", column or "without a name", f"unknown; did you mean {near[0]!r}?" if near else "unknown")
 
 
 def _checked_split(row: TableRow, path: Path) -> str | None:

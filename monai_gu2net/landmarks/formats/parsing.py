@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from monai_gu2net import files
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
@@ -70,19 +71,16 @@ class LandmarkTable(dict[str, LandmarkSet]):
 
 
 def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
-    """The path and the content of a text file, with or without a byte order mark.
+    """The path and the content of a text file, see :func:`monai_gu2net.files.read_text`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not UTF-8 text.
+        ValueError: it is no text.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"A landmark file must exist; got {str(path)!r}. Check the folder and the name.")
-    try:
-        return path, path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise parse_error(path, None, "the file must be UTF-8 text", str(error), "Save it as UTF-8") from error
+    return path, files.read_text(path)
 
 
 def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:

@@ -4,8 +4,8 @@
 
 Wide: ``image, [patient,] [split,] NAME_x, NAME_y, [NAME_z,] ...``. Long: ``image, landmark, x, y, [z]``,
 where ``image`` may be left out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and
-``spacing_y`` (mm per pixel); the long one ``frame`` ("index" or "mm"). Other columns are ignored. Empty
-fields or "nan" in a landmark's coordinates: absent.
+``spacing_y`` (mm per pixel); the long one ``frame`` ("index" or "mm"). Nothing is read from other columns, which
+:attr:`TableRow.unused` names. Empty fields or "nan" in a landmark's coordinates: absent.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from monai_gu2net.landmarks.landmark_set import LandmarkSet
 __all__ = ["TableRow", "TableRows", "read_table", "write_table"]
 
 _AXES = ("x", "y", "z")
+_OF_IMAGE = ("image", "patient", "split", "spacing_x", "spacing_y")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class TableRow:
         split: None where the table does not say.
         spacing: (sx, sy) mm per pixel; None where the table does not say.
         line: the image's first line in the file, one-based.
+        unused: columns of the table that nothing is read from, in its order.
     """
 
     image: str
@@ -57,6 +59,7 @@ class TableRow:
     split: str | None
     spacing: tuple[float, ...] | None
     line: int
+    unused: tuple[str, ...] = ()
 
 
 class TableRows(list[TableRow]):
@@ -95,6 +98,7 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise parse_error(path, 1, "columns must be all different", repeated, "Rename or remove them")
+    unused = tuple(column for column in header if column not in _used(header))
     odd: list[ParseError] = []
     lines = _lines(reader, header, path, odd)
     rows = _long_rows(lines, header, path, odd) if "landmark" in header else _wide_rows(lines, header, path, odd)
@@ -109,6 +113,7 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
                 split=fields.get("split") or None,
                 spacing=_spacing(fields, path, line),
                 line=line,
+                unused=unused,
             )
         )
     odd.sort(key=lambda error: error.line or 0)
@@ -168,6 +173,13 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list
             continue
         lines.append((line, {column: field.strip() for column, field in zip(header, fields, strict=True)}))
     return lines
+
+
+def _used(header: Sequence[str]) -> set[str]:
+    """The columns that something is read from."""
+    if "landmark" in header:
+        return {*_OF_IMAGE, "landmark", "frame", *_AXES}
+    return {*_OF_IMAGE, *(column for column in header if column[-2:] in ("_x", "_y", "_z"))}
 
 
 def _wide_rows(lines: list[Line], header: list[str], path: Path, odd: list[ParseError]) -> list[Entry]:
