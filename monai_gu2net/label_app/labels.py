@@ -120,6 +120,12 @@ def check_label(
     except (OSError, ValueError) as error:
         reason = str(error).replace(str(path), "the file")
         raise LabelRefusedError(f"The label of {called} must be a point list of Slicer ({reason})") from None
+    if found.left_out:
+        reasons = "; ".join(dict.fromkeys(item.reason for item in found.left_out))
+        raise LabelRefusedError(
+            f"The label of {called} must have points that are all whole; got {len(found.left_out)} that are not "
+            f"({reasons}). Correct them."
+        )
     name = _domain_of(found.names, domains, domain, called)
     if not found.present.any():
         raise LabelRefusedError(

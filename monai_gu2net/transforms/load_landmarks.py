@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.spacing import case_spacing
+from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.transforms.spacing import file_spacing
 
 __all__ = ["LoadLandmarksd"]
+
+_log = logging.getLogger(__name__)
 
 
 class LoadLandmarksd(MapTransform):
@@ -33,6 +37,8 @@ class LoadLandmarksd(MapTransform):
             spacing is known, a file in mm is taken as one mm per pixel, as Slicer loads such images.
         image_key: the image, which may have been loaded before.
         allow_missing_keys: pass samples without the key.
+
+    Entries of the file that are not taken are logged as warnings.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken, or has a landmark that the domain lacks.
@@ -58,6 +64,8 @@ class LoadLandmarksd(MapTransform):
         affine = np.diag([*(spacing or (1.0,) * dims), 1.0]) if dims == 3 else image_plane_affine(spacing or (1.0, 1.0))
         for key in self.key_iterator(sample):
             found = read_landmarks(Path(sample[key]), names=domain.landmarks, dims=2 if dims == 2 else 3)
+            for line in left_out_lines(found.left_out):
+                _log.warning("%s: %s", Path(sample[key]).name, line)
             points = found.to_index(affine).points if found.frame == "mm" else found.points
             sample[key] = [None if np.isnan(point).any() else point.tolist() for point in points]
         return sample

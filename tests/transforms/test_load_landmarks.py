@@ -29,6 +29,14 @@ def test_markups_in_mm_become_pixels_and_a_lacking_one_is_absent(tmp_path: Path)
     assert sample["landmarks"] == [None, [10.0, 20.0]]
 
 
+def test_an_entry_that_is_not_taken_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "1.csv"
+    path.write_text("landmark,x,y\na,1,2\nb,3,four\n")
+    sample = LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
+    assert sample["landmarks"] == [[1.0, 2.0], None]
+    assert "1 line(s) left out, a coordinate of 'b' must be a finite number: 1.csv line 3" in caplog.text
+
+
 def test_a_landmark_that_the_domain_lacks_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "1.mrk.json"
     write_landmarks(path, LandmarkSet(("c",), np.array([[5.0, 5.0]]), "mm"))

@@ -79,11 +79,11 @@ def read_hand(
         drawn: draw the test part by patient instead of taking it from the end.
 
     Returns:
-        Its domain, its cases by "training", "validation" and "test", and what was left out: lines
-        without image and images without line.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: broken
+        lines, lines without image and images without line.
 
     Raises:
-        ValueError: the table is broken, or no image has a line in it.
+        ValueError: no line of the table is as it must be, or no image has a line in it.
 
     Source: Payer et al., Medical Image Analysis 54 (2019); the paper, section 3 (609 and 300 images).
     """
@@ -92,6 +92,7 @@ def read_hand(
     images = images_by_stem(folder / "jpg")
     left_out = [
         *unmatched(images, table, what="image", lacks="line in all.csv", folder=folder),
+        *table.left_out,
         *(LeftOut("line", f"all.csv id {key}", "it has no image") for key in table if key not in images),
     ]
     cases = [

@@ -71,7 +71,7 @@ def read_markups_folder(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: images
-        without markups and markups without image.
+        without markups, markups without image and control points that are broken.
 
     Raises:
         ValueError: a file is broken, or no image has markups.
@@ -93,6 +93,8 @@ def read_markups_folder(
     }
     if not sets:
         raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
+    odd = [item for landmark_set in sets.values() for item in landmark_set.left_out]
+    left_out += odd if place == folder else [item.within(place.name) for item in odd]
     names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
     sizes = {stem: entries[images[stem]].size if images[stem] in entries else image_size(images[stem]) for stem in sets}
     name = domain or domain_name(folder)

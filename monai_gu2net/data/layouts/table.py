@@ -28,7 +28,7 @@ from monai_gu2net.data.layouts.case import (
 from monai_gu2net.data.layouts.split import split_drawn
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.files import LeftOut
-from monai_gu2net.landmarks.formats import TableRow, read_table
+from monai_gu2net.landmarks.formats import TableRow, TableRows, read_table
 
 __all__ = ["TABLE_NAME", "read_table_folder"]
 
@@ -70,7 +70,7 @@ def read_table_folder(
         seed: of the draw.
 
     Returns:
-        Its domain, its cases by "training", "validation" and "test", and what was left out: lines
+        Its domain, its cases by "training", "validation" and "test", and what was left out: broken lines, lines
         without image, images without line, and columns that nothing is read from.
 
     Raises:
@@ -147,8 +147,8 @@ def _case_name(named: str, file: Path) -> str:
     return (in_folders.parent / image_name(file)).as_posix()
 
 
-def _left_out(folder: Path, rows: Sequence[TableRow], files: Mapping[str, Path | None]) -> tuple[LeftOut, ...]:
-    """The lines without image, the images without line, and the columns without use."""
+def _left_out(folder: Path, rows: TableRows, files: Mapping[str, Path | None]) -> tuple[LeftOut, ...]:
+    """The broken lines, those without image, the images without line, and the columns without use."""
     lines = [
         LeftOut("line", f"{TABLE_NAME} line {row.line} ({row.image or 'no image named'})", "its image is not there")
         for row in rows
@@ -158,7 +158,7 @@ def _left_out(folder: Path, rows: Sequence[TableRow], files: Mapping[str, Path |
     strays = [path for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]
     reason = f"it has no line in {TABLE_NAME}"
     images = [LeftOut("image", path.relative_to(folder).as_posix(), reason) for path in strays]
-    return (*lines, *images, *(_unused(column) for column in (rows[0].unused if rows else ())))
+    return (*rows.left_out, *lines, *images, *(_unused(column) for column in (rows[0].unused if rows else ())))
 
 
 def _unused(column: str) -> LeftOut:
