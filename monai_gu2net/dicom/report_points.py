@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom.codes import CERTAINTY, CONFIDENCE, LANDMARKS_FOUND
+from monai_gu2net.dicom.codes import CERTAINTY, COMMENT, CONFIDENCE, LANDMARKS_FOUND
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.silence import silent_pydicom
 
@@ -22,6 +22,8 @@ Concept = tuple[str, str]
 _TRACKING_IDENTIFIER: Concept = ("112039", "DCM")
 _FINDING: Concept = ("121071", "DCM")
 _CONFIDENCE, _CERTAINTY, _LANDMARKS_FOUND = CONFIDENCE[:2], CERTAINTY[:2], LANDMARKS_FOUND[:2]
+_COMMENT = COMMENT[:2]
+_CORNERSTONE = "Cornerstone3DTools@"  # so begins an identifier that says which tool drew it, and not what it is
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ def _described(parents: Sequence[Dataset]) -> tuple[str, float]:
     """Label and confidence from the nearest parent that has a label."""
     for parent in parents:
         children = list(parent.get("ContentSequence") or ())
-        label = _first(children, _TRACKING_IDENTIFIER, "TEXT") or _first(children, _FINDING, "CODE")
+        label = _first(children, _TRACKING_IDENTIFIER, "TEXT")
+        if label.startswith(_CORNERSTONE):
+            label = _first(children, _COMMENT, "TEXT")
+        label = label or _first(children, _FINDING, "CODE")
         if label:
             return label, _confidence(children)
     return "", math.nan
