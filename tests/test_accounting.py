@@ -133,9 +133,7 @@ class TestLandmarksOutsideOfTheImage:
         assert main(["evaluate", "-m", str(model), "--datalist", str(prepared), "-o", str(out)]) == 0
         assert "- 3 landmark(s) left out, outside the image: " in (out / "report.md").read_text()
 
-    def test_a_few_are_let_through_by_themselves(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_few_are_let_through_by_themselves(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         points = [[INSIDE, INSIDE] for _ in range(10)]
         points[3] = [INSIDE, OUTSIDE]  # 1 of 20, the default share
         assert main(["prepare", str(datalist(tmp_path, points)), "-o", str(tmp_path / "out.json")]) == 0

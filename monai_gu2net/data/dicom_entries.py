@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from monai_gu2net.dicom import DicomError, is_dicom, read_header
+from monai_gu2net.dicom.readable_report import is_readable_report
 from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.dicom.spacing import spacing_of
 
@@ -28,7 +29,8 @@ class DicomEntry:
 
     Args:
         path: the file.
-        kind: "image", "report" (structured report), "other", or "broken": it could not be read.
+        kind: "image", "report" (structured report, but not one that this package wrote to be read), "other", or
+            "broken": it could not be read.
         what: the kind in words, for a list of what is passed over.
         size: (width, height) of an image.
         spacing: (sx, sy) mm per pixel that the tags of an image state; None: unknown.
@@ -73,6 +75,8 @@ def _entry(path: Path, labels: dict[tuple[str, str], str]) -> DicomEntry:
     sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
     instance, patient = str(header.get("SOPInstanceUID") or ""), _patient(header, labels)
     if sop_class.startswith(_REPORTS):
+        if is_readable_report(header):
+            return DicomEntry(path, "other", "a report to be read, without points")
         return DicomEntry(path, "report", "a structured report", sop_instance_uid=instance, patient=patient)
     width, height = header.get("Columns"), header.get("Rows")
     if not isinstance(width, int) or not isinstance(height, int):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom.codes import CERTAINTY, CONFIDENCE, LANDMARKS_FOUND, PRIVATE_SCHEME
+from monai_gu2net.dicom.codes import CERTAINTY, COMMENT, CONFIDENCE, LANDMARKS_FOUND, PRIVATE_SCHEME
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.report_names import POINT_TOOLS, PointLabels, cornerstone_tool
 from monai_gu2net.dicom.silence import silent_pydicom
@@ -23,7 +23,6 @@ __all__ = ["ReportPoint", "ReportPoints", "report_points"]
 Concept = tuple[str, str]
 _TRACKING_IDENTIFIER: Concept = ("112039", "DCM")
 _FINDING: Concept = ("121071", "DCM")
-_COMMENT: Concept = ("121106", "DCM")
 _SITES: tuple[Concept, ...] = (("363698007", "SCT"), ("G-C0E3", "SRT"))
 _LATERALITIES: tuple[Concept, ...] = (("272741003", "SCT"), ("G-C171", "SRT"))
 _GROUP: Concept = ("125007", "DCM")
@@ -31,7 +30,8 @@ _DERIVED: Concept = ("126011", "DCM")
 _FREE_TEXT = ("CORNERSTONEFREETEXT", "CS3DTEXT")  # dcmjs 0.52.0, whatever the scheme
 _CORNERSTONE_SCHEME = "99CS3D"  # of where a label or a spline's handles stand
 _SAME_PX = 0.01
-_CONFIDENCE, _CERTAINTY, _LANDMARKS_FOUND = CONFIDENCE[:2], CERTAINTY[:2], LANDMARKS_FOUND[:2]
+_CONFIDENCE, _CERTAINTY, _COMMENT = CONFIDENCE[:2], CERTAINTY[:2], COMMENT[:2]
+_LANDMARKS_FOUND = LANDMARKS_FOUND[:2]
 
 
 @dataclass(frozen=True)

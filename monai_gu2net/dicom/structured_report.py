@@ -15,23 +15,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
-from pydicom.uid import ComprehensiveSRStorage
 
-from monai_gu2net.dicom.codes import PRIVATE_SCHEME
+from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.header import read_header
 from monai_gu2net.dicom.limits import DicomError, Limits
+from monai_gu2net.dicom.readable_report import readable_content
 from monai_gu2net.dicom.report_content import report_content
+from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_names import landmark_names
 from monai_gu2net.dicom.report_points import ReportPoints, report_points
-from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.dicom.study_object import (
-    checked_landmarks,
-    image_reference,
-    object_in_study,
-    require_writers,
-    write_whole,
-)
+from monai_gu2net.dicom.study_object import checked_landmarks, require_writers
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.parsing import checked_confidence
@@ -237,8 +231,9 @@ def write_structured_report(
 ) -> Path:
     """Write the landmarks of an image as a Comprehensive SR of its study, in a series of its own.
 
-    Each landmark that is present has a group of planar ROI measurements (TID 1410) with a POINT; its tracking
-    identifier is the landmark's name. Absent ones are not written; where all are, a group says that 0 were found.
+    Each landmark that is present has a measurement group (TID 1501) whose number carries a POINT, and whose comment is
+    the landmark's name. Absent ones are not written; where all are, the report has another title, no measurement
+    group, and says that 0 were found.
 
     Args:
         path: the file; written whole or not at all.
@@ -271,51 +266,40 @@ def write_structured_report(
     checked_landmarks(landmarks)
     count = len(landmarks.names)
     columns = [checked_confidence(column, count) for column in (confidence, radius_px, radius_mm)]
-    content = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
-    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR", content)
-    document = object_in_study(
-        header,
-        name=path.name,
-        sop_class_uid=ComprehensiveSRStorage,
-        modality="SR",
-        series_number=_SERIES_NUMBER,
-        series_description="Landmarks",
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=uid,
-        now=now or datetime.now(),
-    )
-    try:
-        with silent_pydicom():
-            root = report_content(
+    written = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
+    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR 2", written)
+
+    def content() -> Dataset:
+        if not landmarks.present.any():
+            return readable_content(
                 landmarks,
                 header=header,
-                confidence=columns[0],
-                radius_px=columns[1],
-                radius_mm=columns[2],
-                measurements=measurements,
+                title=NOTHING_FOUND_TITLE,
                 model=model,
                 model_version=model_version,
                 parameters=parameters,
-                uid=uid,
             )
-    except (KeyError, AttributeError):  # highdicom looks the image's SOP class up in its tables
-        raise DicomError(
-            f"{path.name}: the image must be of a SOP class that DICOM defines; its header has none such. Convert it."
-        ) from None
-    scheme = Dataset()
-    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = PRIVATE_SCHEME, "Concepts of monai_gu2net"
-    scheme.CodingSchemeResponsibleOrganization = "the monai_gu2net authors"
-    document.CodingSchemeIdentificationSequence = [scheme]
-    document.ContentDate, document.ContentTime = document.InstanceCreationDate, document.InstanceCreationTime
-    document.CompletionFlag, document.VerificationFlag = "COMPLETE", "UNVERIFIED"
-    document.PreliminaryFlag = "PRELIMINARY"
-    document.PerformedProcedureCodeSequence = []
-    document.ReferencedPerformedProcedureStepSequence = []
-    series, study = Dataset(), Dataset()
-    series.SeriesInstanceUID, series.ReferencedSOPSequence = header.SeriesInstanceUID, [image_reference(header)]
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = header.StudyInstanceUID, [series]
-    document.CurrentRequestedProcedureEvidenceSequence = [study]
-    for element in root:
-        document.add(element)
-    return write_whole(path, document)
+        return report_content(
+            landmarks,
+            header=header,
+            confidence=columns[0],
+            radius_px=columns[1],
+            radius_mm=columns[2],
+            measurements=measurements,
+            model=model,
+            model_version=model_version,
+            parameters=parameters,
+            uid=uid,
+        )
+
+    return write_report(
+        path,
+        content,
+        header=header,
+        series_number=_SERIES_NUMBER,
+        description="Landmarks",
+        model=model,
+        model_version=model_version,
+        uid=uid,
+        now=now,
+    )

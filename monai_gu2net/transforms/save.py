@@ -21,14 +21,14 @@ from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
 from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 from monai_gu2net.transforms.file_names import FileNames
-from monai_gu2net.transforms.save_dicom import ENDINGS, DicomResults
+from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
 
 __all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
 
 _TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 FORMATS = ("json", "csv", "mrk.json")
 """Those written by default."""
-ALL_FORMATS = (*FORMATS, *ENDINGS)
+ALL_FORMATS = (*FORMATS, *DICOM_FORMATS)
 
 
 class SaveLandmarksd(MapTransform):
@@ -44,11 +44,11 @@ class SaveLandmarksd(MapTransform):
             and, where they are there, ``{key}_radius`` and ``{key}_presence``.
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
-        formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm``) and "gsps" (``CASE.pr.dcm``), which are
-            written where the sample's ``image_file`` is DICOM.
+        formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm`` with the points, ``CASE.text.dcm`` to be
+            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM.
         model: ``name`` and ``version`` of what found the landmarks, or its name, for the DICOM files.
-        sop_instance_uids: of the DICOM files by format, where only one case is saved; by default they are derived from
-            image and result.
+        sop_instance_uids: of the DICOM files ("sr", "text", "gsps"), where only one case is saved; by default they are
+            derived from image and result.
 
     Attributes:
         names: what the files of each case are called; no two cases share a name.
@@ -73,8 +73,8 @@ class SaveLandmarksd(MapTransform):
         if unknown:
             raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
-        self.plain = [name for name in self.formats if name not in ENDINGS]
-        dicom = [name for name in self.formats if name in ENDINGS]
+        self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
+        dicom = [name for name in self.formats if name in DICOM_FORMATS]
         self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
         self.names = FileNames(reserved=_TABLES)
 

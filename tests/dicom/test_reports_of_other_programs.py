@@ -327,6 +327,24 @@ def test_our_report_comes_back_as_ohif_saves_it_again(tmp_path: Path) -> None:
     }
 
 
+def test_earlier_reports_of_this_package_come_back(tmp_path: Path) -> None:
+    """The tracking identifier was the name, the point the group's region, and the measurements a group beside them."""
+    names = ("sella", "76CF16B1D9619FF3", "7", "soft_tissue_pogonion")
+    groups = [
+        group(
+            name,
+            code(FINDING, (f"x{n}", "99MONAIGU2NET", "another name")),
+            graphic("POINT", [n + 0.5, 6.5], "1.2.3", REGION),
+            number(("confidence", "99MONAIGU2NET", "Height of the heatmap's peak, 0 to 1"), 0.5),
+        )
+        for n, name in enumerate(names)
+    ]
+    measured = group("measurements", number(("SNA", "99MONAIGU2NET", "SNA"), 82.5))
+    found = read_structured_report(report(tmp_path / "a.dcm", *groups, measured))
+    assert points(found) == {name: [n, 6.0] for n, name in enumerate(names)}
+    assert (found.confidence.tolist(), found.left_out) == ([0.5] * 4, ())
+
+
 def test_three_hundred_landmarks_come_back(tmp_path: Path, rng: np.random.Generator) -> None:
     header = read_header(make_dicom(tmp_path / "image.dcm", picture()))
     many = LandmarkSet(tuple(f"landmark_{n:03d}" for n in range(300)), rng.uniform(0, 40, (300, 2)), "index")

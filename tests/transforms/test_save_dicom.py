@@ -47,9 +47,10 @@ def found(image: Path, *, spacing: tuple[float, float] | None = (0.5, 2.0)) -> d
 
 
 def numbers(report: Path) -> list[tuple[float, str]]:
-    """Value and unit of the numbers of the first group."""
-    group = pydicom.dcmread(report).ContentSequence[-1].ContentSequence[0]
-    measured = [item.MeasuredValueSequence[0] for item in group.ContentSequence if item.ValueType == "NUM"]
+    """Value and unit of the numbers of the first landmark: its confidence, and what is derived."""
+    containers = [item for item in pydicom.dcmread(report).ContentSequence if item.ValueType == "CONTAINER"]
+    items = [item for container in containers for item in container.ContentSequence[0].ContentSequence]
+    measured = [item.MeasuredValueSequence[0] for item in items if item.ValueType == "NUM"]
     return [(float(item.NumericValue), item.MeasurementUnitsCodeSequence[0].CodeValue) for item in measured]
 
 
@@ -62,7 +63,12 @@ def test_a_dicom_image_gets_a_report_and_a_state_beside_the_other_files(tmp_path
         model={"name": "GU2Net", "version": "7"},
     )
     save(found(image) | {"pred_radius": torch.tensor([2.0, NAN, NAN])})
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.json", "001.pr.dcm", "001.sr.dcm"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "001.json",
+        "001.pr.dcm",
+        "001.sr.dcm",
+        "001.text.dcm",
+    ]
     report = read_structured_report(tmp_path / "out" / "001.sr.dcm", names=("a", "b", "c"))
     np.testing.assert_allclose(report.landmarks.points, PIXELS, atol=0.01)
     np.testing.assert_allclose(report.confidence, [0.5, 0.25, NAN])
@@ -109,11 +115,12 @@ def test_for_a_picture_the_dicom_formats_are_left_out(tmp_path: Path) -> None:
 
 def test_the_objects_take_the_uids_given(tmp_path: Path) -> None:
     image = make_dicom(tmp_path / "image.dcm", picture())
-    uids = {"sr": "1.2.3.1", "gsps": "1.2.3.2"}
+    uids = {"sr": "1.2.3.1", "gsps": "1.2.3.2", "text": "1.2.3.3"}
     save = SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["sr", "gsps"], sop_instance_uids=uids)
     save(found(image))
     assert pydicom.dcmread(tmp_path / "001.sr.dcm").SOPInstanceUID == "1.2.3.1"
     assert pydicom.dcmread(tmp_path / "001.pr.dcm").SOPInstanceUID == "1.2.3.2"
+    assert pydicom.dcmread(tmp_path / "001.text.dcm").SOPInstanceUID == "1.2.3.3"
 
 
 def test_without_highdicom_asking_for_a_report_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

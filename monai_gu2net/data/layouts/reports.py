@@ -81,6 +81,11 @@ def read_reports_folder(
         for entry in entries
         if entry.kind == "broken"
     ]
+    left_out += [
+        LeftOut("file", entry.path.relative_to(folder).as_posix(), f"it is {entry.what}")
+        for entry in entries
+        if entry.kind == "other"
+    ]
     found, odd = read_structured_reports([entry.path for entry in entries if entry.kind == "report"], names=landmarks)
     reports, others, doubtful = _one_each(found, folder)
     unreported = {uid: entry.path for uid, entry in images.items() if uid not in doubtful}
