@@ -182,7 +182,7 @@ def test_a_missing_image_is_one_failed_case_of_an_evaluation(
 def test_cases_without_landmarks_are_named_by_an_evaluation(model: Path, tmp_path: Path) -> None:
     path, out = datalist(tmp_path, [[INSIDE, INSIDE], None, [None, None]]), tmp_path / "report"
     assert main(["evaluate", "-m", str(model), "--datalist", str(path), "-o", str(out)]) == 0
-    assert "- 2 case(s) left out, without landmarks to score: knee 1, knee 2\n" in (out / "report.md").read_text()
+    assert "- 2 case(s) left out, without landmarks: knee 1, knee 2\n" in (out / "report.md").read_text()
 
 
 def test_predict_says_which_files_of_a_folder_are_no_images(

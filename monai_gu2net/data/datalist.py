@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -289,7 +290,7 @@ def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
 
 def _identity(value: Any, what: str) -> str:
     """What identifies a case or a patient, as words: 1 and "1" are the same."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+    if isinstance(value, bool) or not isinstance(value, str | Integral) or not str(value).strip():
         raise ValueError(f"{what} must be words or a whole number; got {value!r}. Leave it out if it is not known.")
     return str(value).strip()
 

@@ -144,7 +144,10 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
     left_out += [
         LeftOut("picture", path.relative_to(folder).as_posix(), "it lies in a folder within")
         for path in sorted(folder.glob("*/**/*"))
-        if path.name.lower().endswith(PICTURES) and path.is_file() and path not in known
+        if path.name.lower().endswith(PICTURES)
+        and path.is_file()
+        and path not in known
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     return sorted(images), left_out
 

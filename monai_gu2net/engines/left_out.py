@@ -28,7 +28,7 @@ def left_out_of(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[Left
     return [
         *data.left_out,
         *outside_landmarks(cases),
-        *(LeftOut("case", f"{case['domain']} {case['case']}", "without landmarks to score") for case in bare),
+        *(LeftOut("case", f"{case['domain']} {case['case']}", "without landmarks") for case in bare),
     ]
 
 

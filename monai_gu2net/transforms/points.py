@@ -16,6 +16,10 @@ from monai_gu2net.transforms.spacing import inside_frame
 
 __all__ = ["LandmarksToPointsd"]
 
+# a landmark on the edge of its image must not get lost when the image is resized; the rounding of the affines stays
+# below 1e-9 px, that of float32 landmarks below 1e-3 px
+_ROUNDING_PX = 1e-3
+
 
 class LandmarksToPointsd(MapTransform):
     """Maps landmarks from the world to pixels of the image: ``inv(affine_now) @ landmarks``.
@@ -57,5 +61,5 @@ class LandmarksToPointsd(MapTransform):
             landmarks = torch.as_tensor(sample[key])
             inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
             points = apply_affine(landmarks, inverse)
-            sample[self.points_key] = inside_frame(points, image.shape[1:]).float()
+            sample[self.points_key] = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX).float()
         return sample

@@ -163,8 +163,11 @@ def file_spacing(image: Any, source: str | None = None) -> tuple[tuple[float, ..
     return None if source == "none" else (tuple(lengths.tolist()), source)
 
 
-def inside_frame(points: torch.Tensor, spatial_size: torch.Size | tuple[int, ...]) -> torch.Tensor:
-    """The points with those outside the frame made NaN; the frame ends at the outer edges of its pixels."""
+def inside_frame(
+    points: torch.Tensor, spatial_size: torch.Size | tuple[int, ...], *, tolerance: float = 0.0
+) -> torch.Tensor:
+    """The points with those outside the frame made NaN; it ends at its pixels' outer edges, but for a tolerance."""
     size = torch.as_tensor(spatial_size, dtype=points.dtype, device=points.device)
-    outside = ~((points >= -0.5) & (points <= size - 0.5)).all(dim=-1, keepdim=True)
+    inside = (points >= -0.5 - tolerance) & (points <= size - 0.5 + tolerance)
+    outside = ~inside.all(dim=-1, keepdim=True)
     return points.masked_fill(outside, torch.nan)

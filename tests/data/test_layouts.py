@@ -350,6 +350,26 @@ class TestTable:
             "1 image(s) left out, it has no line in landmarks.csv: images/3.png",
         ]
 
+    def test_an_image_under_two_names_is_refused(self, tmp_path):
+        make_table(tmp_path, ["1.png,p,1,2,3,4", "images/1.png,q,5,6,7,8"])
+        with pytest.raises(ValueError, match=r"line 3: an image must stand in one line only; got '1.png' as in line 2"):
+            read_table_folder(tmp_path)
+
+    def test_a_line_with_another_number_of_cells_is_refused(self, tmp_path):
+        for line, count in (("1.png,,1,2,3", 5), ("1.png,,1,2,3,4,5", 7)):
+            folder = make_table(tmp_path / str(count), [line])
+            with pytest.raises(ValueError, match=rf"line 2: the line must have 6 fields, as the header; got {count}"):
+                read_table_folder(folder)
+
+    def test_columns_without_use_are_named(self, tmp_path):
+        header = "image,pateint,a_x,a_y,spacing_x_mm,remark"
+        make_table(tmp_path, ["1.png,p,1,2,0.1,good"], header=header)
+        assert left_out_lines(read_table_folder(tmp_path).left_out) == [
+            "1 column(s) left out, unknown; did you mean 'patient'?: pateint",
+            "1 column(s) left out, unknown; did you mean 'spacing_x'?: spacing_x_mm",
+            "1 column(s) left out, unknown: remark",
+        ]
+
     def test_test_cases_must_be_whole_patients(self, tmp_path):
         make_table(tmp_path, ["1.png,p,1,2,3,4", "2.png,p,1,2,3,4", "3.png,q,1,2,3,4"])
         _, splits, _ = read_table_folder(tmp_path, test_cases=["3"], validation=0)

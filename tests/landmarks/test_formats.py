@@ -404,3 +404,14 @@ def test_a_format_can_be_named(write):
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
     (tmp_path / "a.csv").write_text("image,a_x,a_y\n1.png,2,3\n", encoding="utf-8-sig")
     assert read_landmarks(tmp_path / "a.csv").names == ("a",)
+
+
+def test_a_line_more_than_there_are_landmarks_is_refused(tmp_path):
+    """It would get lost; what follows an ISBI annotation without a comma is the diagnosis."""
+    (tmp_path / "a.txt").write_text("1\n0.5 0.5\n\n0.25 0.25\n")
+    with pytest.raises(ValueError, match=r"a\.txt, line 4: 1 lines must follow the count; got '0\.25 0\.25'"):
+        read_fraction_txt(tmp_path / "a.txt", image_size=(4, 4))
+    (tmp_path / "b.txt").write_text("1,2\n3,4\n5,6\n1\n2\n")
+    with pytest.raises(ValueError, match=r"b\.txt, line 3: there must be 2 lines 'x,y'; got '5,6'"):
+        read_isbi_txt(tmp_path / "b.txt", names=["one", "two"])
+    assert read_isbi_txt(tmp_path / "b.txt").points.tolist() == [[1, 2], [3, 4], [5, 6]]

@@ -77,9 +77,13 @@ def read_reports_folder(
     entries = read_entries(path for place in _PLACES for path in _files(folder / place))
     images = {entry.sop_instance_uid: entry for entry in entries if entry.kind == "image"}
     left_out = [
-        LeftOut("file", entry.path.relative_to(folder).as_posix(), f"it cannot be read ({entry.what})")
+        LeftOut(
+            "file",
+            entry.path.relative_to(folder).as_posix(),
+            entry.what if entry.kind == "other" else f"it cannot be read ({entry.what})",
+        )
         for entry in entries
-        if entry.kind == "broken"
+        if entry.kind in ("broken", "other")
     ]
     left_out += [
         LeftOut("file", entry.path.relative_to(folder).as_posix(), f"it is {entry.what}")
