@@ -15,7 +15,10 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.landmarks import LandmarkSet, write_landmarks
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
@@ -37,7 +40,8 @@ class SaveLandmarksd(MapTransform):
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
     domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in
-    LPS mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not at all.
+    LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
+    landmarks have no numbers. Every file is written whole or not at all.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
@@ -114,11 +118,8 @@ class SaveLandmarksd(MapTransform):
                     )
                 elif name == "csv":
                     write_table(path, pixels, confidence=confidence, columns=columns)
-                elif known:
-                    markups = LandmarkSet(domain.landmarks, world_to_lps(world).numpy(), "mm")
-                    write_landmarks(path, markups, confidence=confidence)
                 else:
-                    write_landmarks(path, pixels, confidence=confidence, unit="px")
+                    _write_markups(path, sample, pixels, world, confidence)
             self.dicom.save(
                 stem,
                 sample,
@@ -129,6 +130,28 @@ class SaveLandmarksd(MapTransform):
                 measurements=measured,
             )
         return sample
+
+
+def _write_markups(
+    path: Path, sample: Mapping[Hashable, Any], pixels: LandmarkSet, world: torch.Tensor, confidence: np.ndarray
+) -> None:
+    """A point list that lies where Slicer shows the image's file."""
+    image, known = sample.get("image_file"), sample["unit"] == "mm"
+    if image is not None and pixels.dims == 2 and is_dicom(image):
+        header = read_header(image)
+        matrix = torch.as_tensor(sample["file_affine"]).cpu().double()[:-1, :2]
+        own = torch.linalg.vector_norm(matrix, dim=0).tolist() if known else None
+        write_markups(
+            path,
+            pixels.to_mm(slicer_affine(header)),
+            confidence=confidence,
+            unit="px" if slicer_spacing(header) is None else "mm",
+            description=slicer_note(header, own, str(sample["spacing_source"])),
+        )
+    elif known:
+        write_markups(path, LandmarkSet(pixels.names, world_to_lps(world).numpy(), "mm"), confidence=confidence)
+    else:
+        write_markups(path, pixels, confidence=confidence, unit="px")
 
 
 def _calibrated(sample: Mapping[Hashable, Any], key: str, scale: float) -> dict[str, Any]:

@@ -36,16 +36,18 @@ def markups(path: Path, points_mm: list[list[float]]) -> None:
     write_landmarks(path, LandmarkSet(names, np.array(points_mm), "mm"))
 
 
-def test_points_of_slicer_are_in_the_millimetres_of_the_file(tmp_path: Path, make_dicom: Make) -> None:
+def test_points_of_slicer_are_where_slicer_shows_the_image(tmp_path: Path, make_dicom: Make) -> None:
     make_dicom(tmp_path / "one.dcm", PIXELS, PixelSpacing=[0.1, 0.2])
-    make_dicom(tmp_path / "two.dcm", PIXELS, ImagerPixelSpacing=[0.5, 0.5])
+    make_dicom(tmp_path / "two.dcm", PIXELS, ImagerPixelSpacing=[0.5, 0.25])
+    make_dicom(tmp_path / "both.dcm", PIXELS, ImagerPixelSpacing=[0.5, 0.25], PixelSpacing=[0.1, 0.2])
     make_dicom(tmp_path / "bare.dcm", PIXELS)
-    for name in ("one", "two", "bare"):
+    for name in ("one", "two", "both", "bare"):
         markups(tmp_path / f"{name}.mrk.json", [[2.0, 1.0]])
     cases = all_cases(tmp_path, validation=0, test=0)
     found = {name: case["landmarks"] for name, case in cases.items()}
-    assert found["one"] == [pytest.approx([10.0, 10.0])]
-    assert found["two"] == [pytest.approx([4.0, 2.0])]
+    assert found["one"] == [[2.0, 1.0]]  # of CR, Slicer does not read PixelSpacing
+    assert found["two"] == [pytest.approx([8.0, 2.0])]
+    assert found["both"] == [pytest.approx([8.0, 2.0])]
     assert found["bare"] == [[2.0, 1.0]]
     assert not any("spacing" in case for case in cases.values())
 

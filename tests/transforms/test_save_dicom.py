@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,6 +141,28 @@ def test_collected_cases_are_one_coco_file_in_pixels(tmp_path: Path) -> None:
     assert collect.images[0].size == (44, 36)
 
 
+def test_a_point_list_of_a_dicom_image_lies_where_slicer_shows_it_and_says_the_results_spacing(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture(), ImagerPixelSpacing=[0.25, 0.125], PixelSpacing=[0.1, 0.1])
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["mrk.json", "json"])(found(image))
+    [markup] = json.loads((tmp_path / "001.mrk.json").read_text())["markups"]
+    assert [point.get("position") for point in markup["controlPoints"]] == [[1.0, 0.75, 0.0], [0.5, 0.0, 0.0], None]
+    assert markup["coordinateUnits"] == "mm"
+    assert markup["description"] == (
+        "Placed as 3D Slicer shows this image, at 0.125 x 0.25 mm per pixel. "
+        "Spacing of the image: 0.5 x 2 mm (detector)."
+    )
+    assert json.loads((tmp_path / "001.json").read_text())["landmarks"][0]["x_mm"] == 4.0
+
+
+def test_where_slicer_reads_no_spacing_the_point_list_is_in_pixels_and_states_no_unit(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture(), PixelSpacing=[0.25, 0.125])
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["mrk.json"])(found(image, spacing=(0.125, 0.25)))
+    [markup] = json.loads((tmp_path / "001.mrk.json").read_text())["markups"]
+    assert markup["controlPoints"][0]["position"] == [8.0, 3.0, 0.0]
+    assert "coordinateUnits" not in markup
+    assert "0.125 x 0.25 mm (detector)" in markup["description"]
+
+
 @settings(max_examples=10)
 @given(data=st.data())
 def test_every_format_gives_the_same_points_back(data: st.DataObject) -> None:
@@ -159,10 +182,8 @@ def test_every_format_gives_the_same_points_back(data: st.DataObject) -> None:
         again = {
             "sr": read_structured_report(folder / "001.sr.dcm", names=("a", "b", "c")).landmarks,
             "coco": read_coco(write_coco(folder / "coco.json", collect.images))["image.dcm"],
-            **{
-                end: read_landmarks(folder / f"001.{end}", dims=2).to_index(affine)
-                for end in ("json", "csv", "mrk.json")
-            },
+            **{end: read_landmarks(folder / f"001.{end}").to_index(affine) for end in ("json", "csv")},
+            "mrk.json": read_landmarks(folder / "001.mrk.json", dims=2).to_index(np.eye(4)),
         }
         state = pydicom.dcmread(folder / "001.pr.dcm")
     for kind, landmarks in again.items():

@@ -28,7 +28,6 @@ from monai_gu2net.data.layouts.case import (
     unmatched,
 )
 from monai_gu2net.data.layouts.split import split_drawn
-from monai_gu2net.landmarks import image_plane_affine
 from monai_gu2net.landmarks.formats import read_markups
 
 __all__ = ["MARKUPS_EXTENSION", "read_markups_folder"]
@@ -60,9 +59,10 @@ def read_markups_folder(
             sorted by name, bring them up. A label that is not among them is an error.
         size: the network's input size (width, height); by default 512 on the longer side, in the images'
             usual proportions.
-        spacing: (sx, sy) mm per pixel that the points were placed with. "default": for a DICOM image that of its
-            tags, else none; "unknown": none. With none the points are pixel indices, since Slicer gives such images
-            1 mm per pixel. A case keeps only a spacing that is given here: what the file states is read again with it.
+        spacing: (sx, sy) mm per pixel that the points were placed with. "default": for a DICOM image that at which
+            3D Slicer shows it, else none; "unknown": none. With none the points are pixel indices, since Slicer gives
+            such images 1 mm per pixel. A case keeps only a spacing that is given here: what the file states is read
+            again with it.
         test: a count (int) or a fraction (float) of the images; by default 0.2.
         test_cases: names of the cases (image names without extension) of the test part, instead.
         validation: a count (int) or a fraction (float) of the images (with test_cases: of the others); by
@@ -122,5 +122,5 @@ def read_markups_folder(
 
 def _affine(spacing: SpacingOption, entry: DicomEntry | None) -> np.ndarray:
     """Of the image plane that the points of an image were placed in; the identity where its spacing is unknown."""
-    known_mm = chosen_spacing(spacing, None if entry is None else entry.spacing)
-    return np.eye(4) if known_mm is None else image_plane_affine(known_mm)
+    known_mm = chosen_spacing(spacing, None if entry is None else entry.slicer_spacing)
+    return np.eye(4) if known_mm is None else np.diag([*known_mm, 1.0, 1.0])

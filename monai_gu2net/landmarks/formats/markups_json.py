@@ -3,7 +3,8 @@
 """Point lists of 3D Slicer, ``.mrk.json``.
 
 Coordinates are LPS mm. A radiograph without patient geometry lies in its image plane: Slicer shows the pixel
-(x, y) at (x*sx, y*sy, 0).
+(x, y) at (x*sx, y*sy, 0). Its spacing of a DICOM image is not always that of the results, see
+:func:`monai_gu2net.dicom.slicer_spacing.slicer_spacing`.
 
 Source: Slicer's Markups schema 1.0.3, see MARKUPS_SCHEMA.
 """
@@ -104,6 +105,7 @@ def write_markups(
     *,
     confidence: ArrayLike | None = None,
     unit: Literal["mm", "px"] = "mm",
+    description: str = "",
 ) -> Path:
     """Write one set as a point list of Slicer.
 
@@ -113,6 +115,7 @@ def write_markups(
         confidence: (N,) numbers, written into the points' descriptions; NaN: none.
         unit: "mm"; or "px" for points of an image without known spacing, which lie right on the image as
             Slicer loads it (1 mm per pixel), and whose file then states no unit.
+        description: of the list, in words; programs pass it over.
 
     Returns:
         The path.
@@ -149,6 +152,7 @@ def write_markups(
         "type": "Fiducial",
         "coordinateSystem": "LPS",
         **({"coordinateUnits": "mm"} if unit == "mm" else {}),
+        **({"description": description} if description else {}),
         "locked": False,
         "labelFormat": "%N-%d",
         "controlPoints": control_points,
