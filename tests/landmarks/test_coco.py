@@ -209,3 +209,33 @@ def test_one_image_of_a_file_says_what_was_left_out(tmp_path: Path) -> None:
 def test_a_file_without_a_list_of_annotations_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'annotations' must be a list of objects; got 'NoneType'"):
         read_coco(coco(tmp_path, None))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 12) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    odd=st.lists(
+        JSON
+        | st.fixed_dictionaries(
+            {"image_id": JSON.filter(lambda value: value != 1), "category_id": JSON, "keypoints": JSON},
+            optional={"iscrowd": JSON},
+        ),
+        max_size=4,
+    ),
+    images=st.lists(JSON, max_size=2),
+    categories=st.lists(JSON, max_size=2),
+)
+def test_whatever_is_in_a_file_a_good_annotation_is_read_and_every_other_is_listed(
+    odd: list[Any], images: list[Any], categories: list[Any]
+) -> None:
+    good = {"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 1, "keypoints": ["sella", "nasion"]}]}
+    with TemporaryDirectory() as folder:
+        content = {"images": good["images"] + images, "categories": good["categories"] + categories}
+        table = read_coco(coco(Path(folder), [*odd, person(1)], **content))
+    assert table["1.png"].points.tolist() == [[1, 2], [3, 4]]
+    assert len(table) + len(table.left_out) == len(odd) + 1
