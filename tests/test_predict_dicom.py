@@ -79,6 +79,7 @@ def test_an_image_without_a_study_is_a_failure_of_its_own_and_its_other_files_ar
     assert {path.name for path in out.iterdir() if path.suffix != ".png"} == {
         "good.json",
         "good.sr.dcm",
+        "good.text.dcm",
         "bad.json",
         "landmarks.csv",
     }

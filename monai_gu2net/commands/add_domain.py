@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.options import add_allow_outside
 from monai_gu2net.engines import add_domain
 
 __all__ = ["add"]
@@ -35,6 +36,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--like", metavar="DOMAIN", help="the known domain that the new one starts as a copy of")
     command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    add_allow_outside(command)
     command.add_argument("--max-epochs", type=int, help="by default the bundle's")
     command.add_argument("--batches-per-epoch", type=int, help="by default one pass through the cases")
     command.add_argument("--batch-size", type=int, help="by default the bundle's")
@@ -51,6 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         shared_rate=options.shared_rate,
         like=options.like,
         resume=options.resume,
+        allow_outside=options.allow_outside,
         options={name: value for name, value in wishes.items() if value is not None},
     )
     say(f"Wrote {model}")

@@ -37,6 +37,7 @@ def _run(options: argparse.Namespace) -> int:
         options.dataset_dir,
         domain=options.domain,
         domains=options.domains,
+        allow_outside=options.allow_outside,
         phantom_dir=written.parent / "phantom",
     )
     with tqdm(total=len(data.cases(options.split)), desc="calibrating", unit="case") as bar:

@@ -43,6 +43,7 @@ def _run(options: argparse.Namespace) -> int:
         options.dataset_dir,
         domain=options.domain,
         domains=options.domains,
+        allow_outside=options.allow_outside,
         phantom_dir=options.output_dir / "phantom",
     )
     with tqdm(total=len(data.cases(options.split)), desc="evaluating", unit="case") as bar:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import torch
 
-from monai_gu2net.data import SPACING_SOURCES, SPLITS
+from monai_gu2net.data import ALLOWED_OUTSIDE, SPACING_SOURCES, SPLITS
 from monai_gu2net.visualize import PROTOCOLS, Protocol, named_protocol
 
 __all__ = [
+    "add_allow_outside",
     "add_case_options",
     "add_checkpoint_options",
     "add_output_dir",
@@ -66,6 +67,19 @@ def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str
     )
     command.add_argument("--split", choices=(*SPLITS, "all"), default=split, help=f"{which} (default %(default)s)")
     command.add_argument("--domains", nargs="+", metavar="DOMAIN", help="only these of the data's domains")
+    add_allow_outside(command)
+
+
+def add_allow_outside(command: argparse.ArgumentParser) -> None:
+    """Add the share of landmarks that may lie outside of their images (``allow_outside``)."""
+    command.add_argument(
+        "--allow-outside",
+        type=share,
+        default=ALLOWED_OUTSIDE,
+        metavar="SHARE",
+        help="share of a domain's landmarks, 0 to 1, that may lie outside of their images; they are left out "
+        "(default %(default)s)",
+    )
 
 
 def add_scale_options(command: argparse.ArgumentParser) -> None:

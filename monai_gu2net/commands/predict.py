@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options, share
-from monai_gu2net.data import images_in, passed_over_lines
+from monai_gu2net.data import images_in
 from monai_gu2net.engines import predict_images
 from monai_gu2net.engines.prediction import PREDICTION_FORMATS
+from monai_gu2net.files import left_out_lines
 from monai_gu2net.transforms.save import FORMATS
 
 __all__ = ["add"]
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     for path in options.images:
         found, passed_over = images_in(path) if path.is_dir() else ([path], [])
         images += found
-        sys.stderr.write("".join(f"{line}\n" for line in passed_over_lines(passed_over)))
+        sys.stderr.write("".join(f"{line}\n" for line in left_out_lines(passed_over)))
     if not images:
         raise ValueError(
             f"IMAGE must be image files or a folder of them; got none in "

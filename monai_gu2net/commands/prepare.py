@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import spacing
-from monai_gu2net.data import SPLITS, Datalist, Domain, make_phantom
-from monai_gu2net.data.layouts import LAYOUTS, read_layout
+from monai_gu2net.commands.options import add_allow_outside, spacing
+from monai_gu2net.data import SPLITS, Datalist, Domain, datalist_in_frame, make_phantom, outside_landmarks
+from monai_gu2net.data.layouts import LAYOUTS, Dataset, read_layout
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.dicom import is_dicom
+from monai_gu2net.files import left_out_lines
 
 __all__ = ["add"]
 
@@ -51,6 +53,7 @@ def add(commands: Any) -> None:
         default=None,
         help="draw the test part (hand, chest) instead of taking the end of the order",
     )
+    add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
 
@@ -63,8 +66,16 @@ def _run(options: argparse.Namespace) -> int:
     if len(domains) != sum(len(part.domains) for part in parts):
         raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
     splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
-    data = Datalist(options.name or options.output.resolve().parent.name, domains, **splits)
+    name = options.name or options.output.resolve().parent.name
+    left_out = [
+        item if len(parts) == 1 else item.within(Path(source).name)
+        for source, part in zip(options.sources, parts, strict=True)
+        for item in part.left_out
+    ]
+    data = Datalist(name, domains, **splits, left_out=left_out)
     data.save(options.output)
+    outside = outside_landmarks(data.cases("all"))
+    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*left_out, *outside])))
     for name, domain in domains.items():
         counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
@@ -84,12 +95,13 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     if path.is_file():
-        return Datalist.load(path)
-    domain, splits = _layout(path, options)
-    return Datalist(domain.name, {domain.name: domain}, splits["training"], splits["validation"], splits["test"])
+        return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
+    domain, splits, left_out = _layout(path, options)
+    parts: dict[str, Any] = dict(splits)
+    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
 
 
-def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, Any]]:
+def _layout(path: Path, options: argparse.Namespace) -> Dataset:
     return read_layout(
         path,
         layout=options.layout,
@@ -101,6 +113,7 @@ def _layout(path: Path, options: argparse.Namespace) -> tuple[Domain, dict[str, 
         test=options.test,
         seed=options.seed,
         drawn=options.draw_test,
+        allow_outside=options.allow_outside,
     )
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_output_dir, add_protocol_options, protocol_of
 from monai_gu2net.data import SPLITS, Datalist
+from monai_gu2net.files import LeftOut, read_json
 from monai_gu2net.visualize import (
     DEFAULT_THRESHOLDS,
     annotator_rows,
@@ -98,6 +98,7 @@ def _rescore(options: argparse.Namespace) -> int:
         scoring=protocol,
         protocol={**told, "Table": str(options.table)},
         failures=earlier.get("failures", []),
+        left_out=[LeftOut(**item) for item in earlier.get("left_out", [])],
         annotators=annotators,
         measurements=measurements,
         worst=options.worst if images else 0,
@@ -151,7 +152,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
     except ValueError as error:
         raise ValueError(f"{path} must be JSON as a report has it; got {error}. Evaluate again.") from error
     return content

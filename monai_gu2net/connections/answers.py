@@ -15,11 +15,13 @@ from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.metadata import metadata_of
 from monai_gu2net.engines.model_cases import Checkpoints
 from monai_gu2net.engines.prediction import Predictor
+from monai_gu2net.transforms.save_dicom import OBJECTS
 
 __all__ = ["FORMATS", "RadiographAnswers"]
 
 FORMATS = ("sr", "gsps")
 """What an answer consists of."""
+_FORM = 2  # raised where the same result is written in another form, which must be another object
 
 
 class RadiographAnswers:
@@ -66,7 +68,7 @@ class RadiographAnswers:
             raise ValueError(f"domain must be among the model's {known}; got {strange or None}. Name the right one.")
         model = self.predictor.model
         sources = None if accept_spacing_source is None else sorted(accept_spacing_source)
-        self.identity = f"{model['name']} {model['version']} {views} {min_confidence} {sources}"
+        self.identity = f"{model['name']} {model['version']} {views} {min_confidence} {sources} {_FORM}"
 
     def checked_domain(self, body_part: str) -> str:
         """The domain of an image.
@@ -93,20 +95,21 @@ class RadiographAnswers:
         return self._facts(image)[1]
 
     def uids(self, sop_instance_uid: str, domain: str) -> dict[str, str]:
-        """The SOP Instance UIDs of an image's answer, by format.
+        """The SOP Instance UIDs of an image's answer, by the names of its objects.
 
         Args:
             sop_instance_uid: of the image.
             domain: that it is of.
         """
-        return {kind: derived_uid(sop_instance_uid, self.identity, domain, kind) for kind in FORMATS}
+        objects = (each for name in FORMATS for each in OBJECTS[name])
+        return {kind: derived_uid(sop_instance_uid, self.identity, domain, kind) for kind in objects}
 
     def __call__(self, image: Path, folder: Path) -> list[dict[str, Any]]:
         """Write the answer to an image.
 
         Args:
             image: a DICOM file, named :func:`~monai_gu2net.connections.spool_name`.
-            folder: where ``NAME.sr.dcm`` and ``NAME.pr.dcm`` go, and nothing else.
+            folder: where ``NAME.sr.dcm``, ``NAME.text.dcm`` and ``NAME.pr.dcm`` go, and nothing else.
 
         Returns:
             Result rows, as :class:`~monai_gu2net.engines.Predictor`.

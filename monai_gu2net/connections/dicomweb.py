@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from monai_gu2net.connections.destination import RefusedError, UnreachableError
 from monai_gu2net.connections.extra import dicom_extra
+from monai_gu2net.files import read_text
 
 __all__ = ["DicomWebServer", "RemoteInstance", "read_secret"]
 
@@ -53,8 +54,8 @@ def read_secret(path: str | os.PathLike[str]) -> str:
     """
     path = Path(path)
     try:
-        secret = path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
-    except UnicodeDecodeError:
+        secret = read_text(path).strip().partition("\n")[0].strip()
+    except ValueError:  # no text
         secret = ""
     if not secret:
         raise ValueError(f"{path.name} must hold a secret in its first line; it does not. Write it there.")

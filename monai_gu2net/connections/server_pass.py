@@ -44,7 +44,7 @@ def answer_instances(
         answers: what is asked for them.
         instances: as :meth:`~monai_gu2net.connections.DicomWebServer.find` gives them.
         store: the answers at the server.
-        output_dir: where ``CASE.sr.dcm``, ``CASE.pr.dcm``, the table ``landmarks.csv`` of the landmarks and
+        output_dir: where the answers (``CASE.sr.dcm`` and others), the table ``landmarks.csv`` of the landmarks and
             ``instances.csv`` of all instances go; a case is called by a hash of its UID.
         on_case: called with the number of instances done, after each.
 

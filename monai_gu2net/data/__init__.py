@@ -8,14 +8,16 @@ from monai_gu2net.data.case_dataset import CaseDataset
 from monai_gu2net.data.case_names import case_names, image_name
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame, datalist_in_frame, outside_landmarks
 from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import RadiographReader, is_image
 from monai_gu2net.data.sampler import DomainBatchSampler
-from monai_gu2net.data.source import cases_to_predict, images_in, open_data, passed_over_lines
+from monai_gu2net.data.source import cases_to_predict, images_in, open_data
 from monai_gu2net.data.spacing import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
 from monai_gu2net.data.tolerant import TolerantDataset
 
 __all__ = [
+    "ALLOWED_OUTSIDE",
     "SPACING_SOURCES",
     "SPLITS",
     "CaseDataset",
@@ -27,13 +29,15 @@ __all__ = [
     "TolerantDataset",
     "case_names",
     "case_spacing",
+    "cases_in_frame",
     "cases_to_predict",
     "checked_sources",
+    "datalist_in_frame",
     "image_name",
     "images_in",
     "is_image",
     "make_phantom",
     "open_data",
-    "passed_over_lines",
+    "outside_landmarks",
     "reference_length_spacing",
 ]

@@ -8,17 +8,19 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import LeftOut, check_fields, read_json, write_text_whole
 
 __all__ = ["SPLITS", "Datalist"]
 
 SPLITS = ("training", "validation", "test")
-_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "annotators", "spacing"}
+_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "outside", "annotators", "spacing"}
+_FIELDS = {"name", "version", "domains", "origin", "left_out", *SPLITS}
 
 
 @dataclass
@@ -26,8 +28,10 @@ class Datalist:
     """Domains and their cases, split for training, validation and test.
 
     A case is a dictionary: ``image`` (file), ``domain``, ``case`` (unique within its domain; by default the
-    file's stem), ``patient`` (by default the case), ``landmarks`` (N points in pixels of the image file, the
-    first pixel's centre at 0, width first; None for an absent one; left out where there is no ground truth),
+    file's stem), ``patient`` (by default the case; words or a whole number, 1 being the same as "1"), ``landmarks`` (N
+    points in pixels of the image file, the first pixel's centre at 0, width first; None for an absent one; left out
+    where there is no ground truth), ``outside`` (names of landmarks that are None because they were annotated outside
+    of the image, see :func:`~monai_gu2net.data.outside.in_frame`),
     ``annotators`` (name -> N points as in ``landmarks``, where more than one annotated the image; ``landmarks`` is the
     ground truth chosen among them) and ``spacing`` (mm per pixel, where it differs from the domain's).
 
@@ -36,9 +40,11 @@ class Datalist:
         domains: by name, in the order of the network's domains.
         training, validation, test: cases.
         origin: how the cases came about, for whoever made them; any JSON object, None where nothing is said.
+        left_out: what the data had beside its cases and why it was not taken, for reports to say.
 
     Raises:
-        ValueError: a case breaks a rule, or a patient stands in two splits; the message names the case.
+        ValueError: a case breaks a rule, or a patient or an image of a domain stands in two splits; the message names
+            the case.
     """
 
     name: str
@@ -47,12 +53,14 @@ class Datalist:
     validation: list[dict[str, Any]] = field(default_factory=list)
     test: list[dict[str, Any]] = field(default_factory=list)
     origin: dict[str, Any] | None = None
+    left_out: Sequence[LeftOut] = ()
 
     def __post_init__(self) -> None:
         if not self.domains:
             raise ValueError("A datalist must declare at least one domain; got none. Add it under 'domains'.")
         seen: dict[tuple[str, str], str] = {}
         patients: dict[tuple[str, str], str] = {}
+        images: dict[tuple[str, str], str] = {}
         for split in SPLITS:
             cases = getattr(self, split)
             for position, case in enumerate(cases):
@@ -71,6 +79,12 @@ class Datalist:
                     raise ValueError(
                         f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one "
                         f"split; got {owner} and {split}. Split by patient."
+                    )
+                of_image = images.setdefault((case["domain"], os.path.abspath(case["image"])), split)
+                if of_image != split:
+                    raise ValueError(
+                        f"{where}: an image of domain {case['domain']!r} must stay within one split; got "
+                        f"{case['image']!r} in {of_image} and {split}. Take it out of one."
                     )
 
     def cases(self, split: str) -> list[dict[str, Any]]:
@@ -105,8 +119,10 @@ class Datalist:
             raise ValueError(
                 f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the datalist."
             )
-        splits = {split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS}
-        return Datalist(self.name, {name: self.domains[name] for name in names}, **splits, origin=self.origin)
+        splits: dict[str, Any] = {
+            split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS
+        }
+        return replace(self, domains={name: self.domains[name] for name in names}, **splits)
 
     def annotated_by(self, annotator: str) -> Datalist:
         """The datalist with another ground truth, of those that its cases hold under ``annotators``.
@@ -142,13 +158,13 @@ class Datalist:
             else domain
             for name, domain in self.domains.items()
         }
-        splits = {
+        splits: dict[str, Any] = {
             split: [
                 _annotated(case, annotator) if names[case["domain"]] else dict(case) for case in getattr(self, split)
             ]
             for split in SPLITS
         }
-        return Datalist(self.name, domains, **splits, origin=self.origin)
+        return replace(self, domains=domains, **splits)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Datalist:
@@ -165,10 +181,9 @@ class Datalist:
                 "Make one with 'python -m monai_gu2net prepare'."
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls._from_json(content, path.parent)
+            return cls._from_json(read_json(path), path.parent)
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the datalist, whole or not at all; images are written relative to its folder."""
@@ -181,6 +196,8 @@ class Datalist:
         }
         if self.origin is not None:
             content["origin"] = self.origin
+        if self.left_out:
+            content["left_out"] = [asdict(item) for item in self.left_out]
         for split in SPLITS:
             content[split] = [
                 case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)}
@@ -192,12 +209,20 @@ class Datalist:
     def _from_json(cls, content: Any, folder: Path) -> Datalist:
         if not isinstance(content, Mapping) or not isinstance(content.get("domains"), Mapping):
             raise ValueError("a datalist must be an object with 'domains'; see the how-to on datalists. Add it.")
+        check_fields(content, _FIELDS, where="a datalist")
         if content.get("version", 1) != 1:
             raise ValueError(f"version must be 1; got {content['version']!r}. Update monai_gu2net.")
         origin = content.get("origin")
         if origin is not None and not isinstance(origin, dict):
             raise ValueError(f"origin must be an object; got {origin!r}. Correct it or leave it out.")
-        splits: dict[str, list[dict[str, Any]]] = {}
+        left_out = content.get("left_out") or []
+        try:
+            left_out = tuple(LeftOut(**item) for item in left_out)
+        except TypeError as error:
+            raise ValueError(
+                f"left_out must be a list of objects with what, name and reason; got {left_out!r}. Leave it out."
+            ) from error
+        splits: dict[str, Any] = {}
         for split in SPLITS:
             splits[split] = []
             for position, case in enumerate(content.get(split, [])):
@@ -205,16 +230,13 @@ class Datalist:
                     raise ValueError(f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file.")
                 splits[split].append({**case, "image": str(folder / case["image"])})
         domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
-        return cls(str(content.get("name", folder.name)), domains, **splits, origin=origin)
+        return cls(str(content.get("name", folder.name)), domains, **splits, origin=origin, left_out=left_out)
 
     def _checked(self, case: Mapping[str, Any], where: str) -> dict[str, Any]:
         """The case with its defaults filled in."""
-        unknown = case.keys() - _CASE_FIELDS
-        if unknown:
-            raise ValueError(
-                f"{where} must have fields among {sorted(_CASE_FIELDS)}; got {sorted(unknown)}. Take them out."
-            )
+        check_fields(case, _CASE_FIELDS, where=where)
         case = {key: value for key, value in case.items() if value is not None}
+        case |= {key: _identity(case[key], f"{where}: {key}") for key in ("case", "patient") if key in case}
         if "image" not in case:
             raise ValueError(f"{where} must have 'image'; got {sorted(case)}. Add the file.")
         if case.get("domain") is None and len(self.domains) == 1:
@@ -227,10 +249,17 @@ class Datalist:
         domain = self.domains[case["domain"]]
         dims = len(domain.size)
         name = str(case.get("case") or Path(case["image"]).name.split(".")[0])
-        checked = {**case, "case": name, "patient": str(case.get("patient") or name)}
+        checked = {**case, "case": name, "patient": case.get("patient", name)}
         where = f"{where} (case {name!r})"
         if case.get("landmarks") is not None:
             checked["landmarks"] = _points(case["landmarks"], domain, where)
+        if "outside" in case:
+            strange = [name for name in case["outside"] if name not in domain.landmarks]
+            if not isinstance(case["outside"], list) or strange:
+                raise ValueError(
+                    f"{where}: outside must be a list of landmarks among {list(domain.landmarks)}; got "
+                    f"{case['outside']!r}. Leave it out."
+                )
         if "annotators" in case:
             annotators = case["annotators"]
             if not isinstance(annotators, Mapping) or not all(isinstance(who, str) and who for who in annotators):
@@ -255,8 +284,15 @@ def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
     """The case with the landmarks of an annotator; without any where it lacks the annotator."""
     sets = case.get("annotators", {})
     chosen = list(sets.values()) if annotator == "mean" else [sets[annotator]] if annotator in sets else []
-    kept = {key: value for key, value in case.items() if key != "landmarks"}
+    kept = {key: value for key, value in case.items() if key not in ("landmarks", "outside")}
     return kept | {"landmarks": [_mean(points) for points in zip(*chosen, strict=True)]} if chosen else kept
+
+
+def _identity(value: Any, what: str) -> str:
+    """What identifies a case or a patient, as words: 1 and "1" are the same."""
+    if isinstance(value, bool) or not isinstance(value, str | Integral) or not str(value).strip():
+        raise ValueError(f"{what} must be words or a whole number; got {value!r}. Leave it out if it is not known.")
+    return str(value).strip()
 
 
 def _mean(points: Iterable[Sequence[float] | None]) -> list[float] | None:

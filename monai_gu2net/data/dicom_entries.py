@@ -13,7 +13,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from monai_gu2net.dicom import DicomError, is_dicom, read_header
+from monai_gu2net.dicom.readable_report import is_readable_report
 from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.dicom.slicer_spacing import slicer_spacing
 from monai_gu2net.dicom.spacing import spacing_of
 
 __all__ = ["DicomEntry", "dicom_files", "read_entries"]
@@ -28,13 +30,15 @@ class DicomEntry:
 
     Args:
         path: the file.
-        kind: "image", "report" (structured report), "other", or "broken": it could not be read.
+        kind: "image", "report" (structured report, but not one that this package wrote to be read), "other", or
+            "broken": it could not be read.
         what: the kind in words, for a list of what is passed over.
         size: (width, height) of an image.
         spacing: (sx, sy) mm per pixel that the tags of an image state; None: unknown.
         sop_instance_uid: of an image or a report; "" where there is none.
         patient: a running label, such as "patient_0001", the same for the files of one patient and of no meaning
             outside of them; None where the file names no patient.
+        slicer_spacing: (sx, sy) mm per pixel at which 3D Slicer shows an image; None: 1 for want of any.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class DicomEntry:
     spacing: tuple[float, float] | None = None
     sop_instance_uid: str = ""
     patient: str | None = None
+    slicer_spacing: tuple[float, float] | None = None
 
 
 def dicom_files(folder: Path, *, recursive: bool = False) -> list[Path]:
@@ -73,13 +78,16 @@ def _entry(path: Path, labels: dict[tuple[str, str], str]) -> DicomEntry:
     sop_class = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
     instance, patient = str(header.get("SOPInstanceUID") or ""), _patient(header, labels)
     if sop_class.startswith(_REPORTS):
+        if is_readable_report(header):
+            return DicomEntry(path, "other", "a report to be read, without points")
         return DicomEntry(path, "report", "a structured report", sop_instance_uid=instance, patient=patient)
     width, height = header.get("Columns"), header.get("Rows")
     if not isinstance(width, int) or not isinstance(height, int):
         with silent_pydicom():
             name = UID(sop_class).name  # the UID itself where the standard does not know it
         return DicomEntry(path, "other", "no image" if not name or name == sop_class else f"no image ({name})")
-    return DicomEntry(path, "image", "an image", (width, height), spacing_of(header).mm, instance, patient)
+    own, shown = spacing_of(header).mm, slicer_spacing(header)
+    return DicomEntry(path, "image", "an image", (width, height), own, instance, patient, shown)
 
 
 def _patient(header: Dataset, labels: dict[tuple[str, str], str]) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
 __all__ = ["Domain", "ReferenceLength"]
@@ -141,12 +142,7 @@ class Domain:
         for field in ("landmarks", "size"):
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
-        if not fields.keys() <= known:
-            raise ValueError(
-                f"Domain {name!r} must have fields among {sorted(known)}; got "
-                f"{sorted(fields.keys() - known)}. "
-                "Correct the spelling or take them out."
-            )
+        check_fields(fields, known, where=f"Domain {name!r}")
         for field in ("landmarks", "size", "spacing", "mirror"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):
@@ -154,6 +150,7 @@ class Domain:
         reference = fields.get("reference")
         if reference is not None:
             try:
+                check_fields(reference, {"between", "mm"}, where="reference")
                 first, second = reference["between"]
                 reference = ReferenceLength(first, second, float(reference["mm"]))
             except (KeyError, TypeError, ValueError) as error:

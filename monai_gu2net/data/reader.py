@@ -15,11 +15,11 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from monai_gu2net.data.picture import PICTURES, picture_size, read_picture
-from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume
+from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume, volume_shape
 from monai_gu2net.dicom import Limits, is_dicom, read_header, read_radiograph
 from monai_gu2net.landmarks import image_plane_affine
 
-__all__ = ["RadiographReader", "is_image", "radiograph_size"]
+__all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
 
 _ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
 _LIMITS = Limits()
@@ -127,6 +127,22 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
     if not isinstance(width, int) or not isinstance(height, int):
         raise ValueError(f"{path.name} must be an image; got DICOM without rows and columns. Take it out.")
     return width, height
+
+
+def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | None:
+    """The lengths of an image's axes from the file's header, width first; those of its channels may follow.
+
+    Returns:
+        None where the file is of no kind that this package reads.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`radiograph_size`.
+    """
+    if path.name.lower().endswith((*NIFTI, *VOLUMES)):
+        _check_file(path, limits)
+        with _named_errors(path, "image"):
+            return volume_shape(path)
+    return radiograph_size(path, limits=limits)
 
 
 def _check_file(path: Path, limits: Limits) -> None:

@@ -16,10 +16,13 @@ from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts import read_layout, recognize_layout
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.phantom import make_phantom
+from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
+from monai_gu2net.files import LeftOut, left_out_lines
 
-__all__ = ["cases_to_predict", "images_in", "open_data", "passed_over_lines"]
+__all__ = ["cases_to_predict", "images_in", "open_data"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ def open_data(
     domains: Sequence[str] | None = None,
     phantom_dir: str | os.PathLike[str],
     phantom_domains: Sequence[str] = ("head", "hand", "chest"),
+    allow_outside: float = ALLOWED_OUTSIDE,
 ) -> Datalist:
     """The datalist a run is given, by file or by folder; without either, the phantom's.
 
@@ -46,11 +50,17 @@ def open_data(
         domains: keep these domains alone; by default all that the data has.
         phantom_dir: where the phantom is drawn when neither is given.
         phantom_domains: those of the phantom, where ``domains`` does not say.
+        allow_outside: share of a domain's landmarks that may lie outside of their images, beside those that the
+            datalist itself says do; they are absent.
+
+    Returns:
+        The datalist; ``outside`` of its cases says which landmarks lie outside of the image, and its ``left_out`` what
+        else was not taken. That an image is not there is for the run to say, which may go on without the case.
 
     Raises:
-        FileNotFoundError: a file or folder is not there, or images that the datalist names are not.
-        ValueError: the data breaks a rule or has none of the domains asked for, or ``domain`` is given for other data
-            than a folder with one dataset.
+        FileNotFoundError: the datalist or the folder is not there.
+        ValueError: the data breaks a rule or has none of the domains asked for, too many landmarks lie outside of their
+            images, or ``domain`` is given for other data than a folder with one dataset.
     """
     if domain is not None and (opened is not None or datalist is not None or dataset_dir is None):
         raise _unnameable(domain, "a datalist" if opened is not None or datalist is not None else "no folder")
@@ -67,18 +77,12 @@ def open_data(
         own = folder / "datalist.json"
         if domain is not None and own.is_file():
             raise _unnameable(domain, "a datalist.json, which names its own")
-        data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain)
+        data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain, allow_outside)
     else:
         data = _phantom(phantom_dir, tuple(domains or phantom_domains))
     if domains:
         data = data.only(domains)
-    missing = [c["image"] for split in SPLITS for c in getattr(data, split) if not Path(c["image"]).is_file()]
-    if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise FileNotFoundError(
-            f"Images of the datalist must be files; {len(missing)} are not there: {shown}. Correct their paths."
-        )
-    return data
+    return datalist_in_frame(data, allow_outside=allow_outside)
 
 
 def cases_to_predict(
@@ -98,8 +102,8 @@ def cases_to_predict(
         test = _phantom(phantom_dir, (domain.name,)).test
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
     images, passed_over = images_in(folder)
-    for line in passed_over_lines(passed_over):
-        _log.warning(line)
+    for line in left_out_lines(passed_over):
+        _log.warning("%s", line)
     if not images:
         raise FileNotFoundError(
             f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path."
@@ -108,7 +112,7 @@ def cases_to_predict(
     return [{"image": str(path), "domain": domain.name, "case": name} for path, name in zip(images, names, strict=True)]
 
 
-def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[tuple[Path, str]]]:
+def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]]:
     """The images of a folder to predict.
 
     Pictures and volumes lie in the folder itself. DICOM files are also looked for in the folders within, for archives
@@ -116,8 +120,8 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[tuple[Pa
     left out.
 
     Returns:
-        The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and the
-        DICOM files that are no images, each with what it is.
+        The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and what
+        was left out: DICOM files that are no images, each with what it is, and the other files of the folder itself.
     """
     folder = Path(folder)
     plain = [path for path in folder.glob("*") if not path.name.startswith(".") and is_image(path)]
@@ -125,28 +129,32 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[tuple[Pa
     dicom = {entry.path for entry in entries}
     images = [entry.path for entry in entries if entry.kind in ("image", "broken")]
     images += [path for path in plain if path not in dicom and path.name.upper() != "DICOMDIR"]
-    return sorted(images), [(entry.path, entry.what) for entry in entries if entry.kind not in ("image", "broken")]
-
-
-def passed_over_lines(passed_over: Sequence[tuple[Path, str]]) -> list[str]:
-    """A line for each reason why files of a folder are no images, with the first of their names.
-
-    Example:
-        >>> passed_over_lines([(Path("a/x"), "a structured report"), (Path("b/y"), "a structured report")])
-        ['passed over, a structured report: x, y']
-    """
-    names: dict[str, list[str]] = {}
-    for path, reason in passed_over:
-        names.setdefault(reason, []).append(path.name)
-    return [
-        f"passed over, {reason}: {', '.join(of[:10])}" + (f" and {len(of) - 10} more" if len(of) > 10 else "")
-        for reason, of in names.items()
+    left_out = [
+        LeftOut("file", entry.path.relative_to(folder).as_posix(), entry.what)
+        for entry in entries
+        if entry.kind not in ("image", "broken")
     ]
+    known = {*plain, *(entry.path for entry in entries)}
+    others = [path for path in folder.glob("*") if path.is_file() and path not in known]
+    left_out += [
+        LeftOut("file", path.name, "no image of a known kind")
+        for path in sorted(others)
+        if not path.name.startswith(".") and path.name.upper() != "DICOMDIR"
+    ]
+    left_out += [
+        LeftOut("picture", path.relative_to(folder).as_posix(), "it lies in a folder within")
+        for path in sorted(folder.glob("*/**/*"))
+        if path.name.lower().endswith(PICTURES)
+        and path.is_file()
+        and path not in known
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    return sorted(images), left_out
 
 
 def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datalist:
     """The phantom, drawn by the first process of a run and read by the others."""
-    _log.info("No data given: using the phantom in %s", folder)
+    _log.warning("No data is given: using the phantom in %s", folder)
     if distributed.get_rank() > 0:
         distributed.barrier()
     try:
@@ -164,7 +172,8 @@ def _unnameable(domain: str, given: str) -> ValueError:
     )
 
 
-def _from_layouts(folder: Path, name: str | None) -> Datalist:
+def _from_layouts(folder: Path, name: str | None, allow_outside: float) -> Datalist:
+    left_out: list[LeftOut] = []
     try:
         recognize_layout(folder)
         found = [folder]
@@ -175,18 +184,22 @@ def _from_layouts(folder: Path, name: str | None) -> Datalist:
                 recognize_layout(inner)
                 found.append(inner)
             except ValueError:
-                _log.info("%s has no known layout; passed over", inner.name)
+                left_out.append(LeftOut("folder", inner.name, "it has no known layout"))
         if not found:
             raise
     if name is not None and len(found) > 1:
         raise _unnameable(name, f"the datasets {[path.name for path in found]}")
-    parts = [read_layout(path, domain=name) for path in found]
-    names = [domain.name for domain, _ in parts]
+    parts = [read_layout(path, domain=name, allow_outside=allow_outside) for path in found]
+    for path, part in zip(found, parts, strict=True):
+        left_out += part.left_out if path == folder else (item.within(path.name) for item in part.left_out)
+    names = [part.domain.name for part in parts]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(
             f"{folder}: its datasets must be of different domains; got {repeated} more than once. "
             "Prepare a datalist of each with its own --domain, and merge them."
         )
-    cases = {split: [case for _, splits in parts for case in splits.get(split, [])] for split in SPLITS}
-    return Datalist(folder.resolve().name, {domain.name: domain for domain, _ in parts}, **cases, origin=None)
+    cases: dict[str, Any] = {split: [case for part in parts for case in part.splits.get(split, [])] for split in SPLITS}
+    return Datalist(
+        folder.resolve().name, {part.domain.name: part.domain for part in parts}, **cases, left_out=left_out
+    )

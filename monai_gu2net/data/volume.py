@@ -15,7 +15,7 @@ from monai.utils import MetaKeys
 from monai_gu2net.dicom import Limits
 from monai_gu2net.landmarks import image_plane_affine
 
-__all__ = ["NIFTI", "VOLUMES", "read_volume"]
+__all__ = ["NIFTI", "VOLUMES", "read_volume", "volume_shape"]
 
 NIFTI = (".nii", ".nii.gz")
 VOLUMES = (".nrrd", ".mha", ".mhd")
@@ -43,7 +43,7 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
         Exception: nibabel's or ITK's, for what is no whole image.
     """
     reader = NibabelReader() if path.name.lower().endswith(NIFTI) else ITKReader()
-    _check_memory(path, _nifti_shape(path) if isinstance(reader, NibabelReader) else _itk_shape(path), limits)
+    _check_memory(path, volume_shape(path), limits)
     array, meta = reader.get_data(reader.read(str(path)))
     array = np.asarray(array, dtype=np.float32)
     has_channels = not math.isnan(meta[MetaKeys.ORIGINAL_CHANNEL_DIM])
@@ -62,6 +62,11 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
     )
     plane = image_plane_affine(spacing) if known else np.eye(4)
     return np.ascontiguousarray(array), plane, has_channels, "file" if known else "none"
+
+
+def volume_shape(path: Path) -> tuple[int, ...]:
+    """The lengths of the axes, then of the channels, from the file's header; raises as :func:`read_volume`."""
+    return _nifti_shape(path) if path.name.lower().endswith(NIFTI) else _itk_shape(path)
 
 
 def _check_memory(path: Path, shape: tuple[int, ...], limits: Limits) -> None:

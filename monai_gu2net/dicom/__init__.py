@@ -8,7 +8,12 @@ from monai_gu2net.dicom.header import is_dicom, read_header
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.radiograph import Radiograph, read_radiograph
-from monai_gu2net.dicom.structured_report import StructuredReport, read_structured_report, write_structured_report
+from monai_gu2net.dicom.structured_report import (
+    StructuredReport,
+    read_structured_report,
+    read_structured_reports,
+    write_structured_report,
+)
 
 __all__ = [
     "DicomError",
@@ -19,6 +24,7 @@ __all__ = [
     "read_header",
     "read_radiograph",
     "read_structured_report",
+    "read_structured_reports",
     "write_presentation_state",
     "write_structured_report",
 ]

@@ -14,10 +14,14 @@ import unicodedata
 __all__ = [
     "ANATOMICAL_POINT",
     "CERTAINTY",
+    "COMMENT",
     "CONFIDENCE",
+    "FINDINGS",
     "LANDMARKS_FOUND",
+    "NOTHING_FOUND_TITLE",
     "PRIVATE_SCHEME",
     "RADIUS_90",
+    "READABLE_TITLE",
     "UNITS",
     "Code",
     "finding_site",
@@ -32,15 +36,21 @@ PRIVATE_SCHEME = "99MONAIGU2NET"
 
 ANATOMICAL_POINT: Code = ("711101009", "SCT", "Anatomical point")
 CERTAINTY: Code = ("111012", "DCM", "Certainty of Finding")
-CONFIDENCE: Code = ("confidence", PRIVATE_SCHEME, "Height of the heatmap's peak, 0 to 1")
-RADIUS_90: Code = ("radius_90", PRIVATE_SCHEME, "Radius that holds 90 percent of such landmarks")
-LANDMARKS_FOUND: Code = ("landmarks_found", PRIVATE_SCHEME, "Number of landmarks found")
+COMMENT: Code = ("121106", "DCM", "Comment")
+FINDINGS: Code = ("121070", "DCM", "Findings")
+# Viewers write the meanings over the image, so they are short.
+CONFIDENCE: Code = ("confidence", PRIVATE_SCHEME, "Confidence")
+RADIUS_90: Code = ("radius_90", PRIVATE_SCHEME, "Radius of 90 %")
+LANDMARKS_FOUND: Code = ("landmarks_found", PRIVATE_SCHEME, "Landmarks found")
+READABLE_TITLE: Code = ("readable", PRIVATE_SCHEME, "Landmarks and measurements, to be read")
+NOTHING_FOUND_TITLE: Code = ("nothing_found", PRIVATE_SCHEME, "Landmarks, none found")
 
 UNITS: dict[str, Code] = {
     "mm": ("mm", "UCUM", "mm"),
     "px": ("{pixels}", "UCUM", "pixels"),
     "deg": ("deg", "UCUM", "degree"),
     "1": ("1", "UCUM", "no units"),
+    "landmarks": ("{landmarks}", "UCUM", "landmarks"),
 }
 """Units of results by the names this package gives them."""
 

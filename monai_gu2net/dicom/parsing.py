@@ -25,7 +25,7 @@ from monai_gu2net.dicom.silence import silent_pydicom
 
 __all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "CountedBytes", "parse"]
 
-MAX_ELEMENTS = 50_000  # a radiograph's header has some hundreds
+MAX_ELEMENTS = 150_000  # a radiograph has some hundreds, a report 180 to 350 for each landmark
 MAX_DEPTH = 16  # levels of sequences in sequences
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010

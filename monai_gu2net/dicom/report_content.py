@@ -1,40 +1,47 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The content tree of a report about landmarks, after template TID 1500, as highdicom builds it."""
+"""The content tree of a report about landmarks, after template TID 1500, as highdicom builds it.
+
+It has the form that OHIF opens, draws and takes over (3.12.10 and 3.13.2): every group under "Imaging Measurements" is
+an arrow by its tracking identifier, its name a comment, and its one number carries the point. A group there without a
+point ends OHIF's viewport in an error, further numbers are written over the image, and a point beside the number loses
+its name. Whatever else was measured is therefore under "Derived Imaging Measurements", which OHIF passes over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import (
     ANATOMICAL_POINT,
+    COMMENT,
     CONFIDENCE,
     LANDMARKS_FOUND,
     RADIUS_90,
-    UNITS,
     Code,
     finding_site,
     landmark_code,
-    measurement_code,
 )
 from monai_gu2net.dicom.derived_uid import derived_uid
-from monai_gu2net.dicom.study_object import dicom_text
+from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
-if TYPE_CHECKING:
-    from highdicom.sr import AlgorithmIdentification, Measurement
-
-__all__ = ["Column", "report_content"]
+__all__ = ["ARROW", "Column", "report_content"]
 
 Column = Sequence[float | None]
 """A number per landmark; None: there is none."""
 
+ARROW = "Cornerstone3DTools@^0.1.0:ArrowAnnotate"
+"""How the tracking identifiers begin of what OHIF takes over as an arrow."""
+
 _PROCEDURE: Code = ("363679005", "SCT", "Imaging procedure")  # PS3.16, CID 100
+_DERIVED: Code = ("126011", "DCM", "Derived Imaging Measurements")
+_DIGITS = 6  # of a confidence, which a single-precision number has
 
 
 def report_content(
@@ -53,7 +60,7 @@ def report_content(
     """The root container of the report.
 
     Args:
-        landmarks: N points in the frame "index"; absent ones are left out.
+        landmarks: N points in the frame "index", one at least present; absent ones are left out.
         header: of the image that they are in.
         confidence: N numbers.
         radius_px: N radii.
@@ -64,112 +71,74 @@ def report_content(
         parameters: of the algorithm, in words.
         uid: of the report; the tracking UIDs are derived from it.
 
-    Source: DICOM PS3.16, TID 1500, 1410, 1501, 300, 310, 4019.
+    Source: DICOM PS3.16, TID 1500, 1501, 300, 310, 320, 4019.
     """
     from highdicom import sr
 
     algorithm = sr.AlgorithmIdentification(name=model, version=model_version, parameters=list(parameters))
     groups: list[Any] = []
+    derived: list[Any] = []
     for row in np.flatnonzero(landmarks.present).tolist():
-        numbers = [
-            _number(code, value, unit)
-            for code, value, unit in (
-                (CONFIDENCE, confidence[row], "1"),
-                (RADIUS_90, radius_px[row], "px"),
-                (RADIUS_90, radius_mm[row], "mm"),
-            )
-            if value is not None
+        name, value = landmarks.names[row], confidence[row]
+        tracking = derived_uid(uid, "landmark", name)
+        code, carried = (LANDMARKS_FOUND, 1.0) if value is None else (CONFIDENCE, round(value, _DIGITS))
+        point = sr.CoordinatesForMeasurement(
+            graphic_type=sr.GraphicTypeValues.POINT,
+            graphic_data=landmarks.points[row][None] + 0.5,
+            source_image=sr.SourceImageForRegion(header.SOPClassUID, header.SOPInstanceUID),
+        )
+        carrier = number(code, carried, "1", referenced_coordinates=[point])
+        groups.append(_landmark_group(name, carrier, tracking, algorithm))
+        radii = [
+            number(RADIUS_90, radius, unit)
+            for radius, unit in ((radius_px[row], "px"), (radius_mm[row], "mm"))
+            if radius is not None
         ]
-        groups.append(_landmark_group(landmarks.names[row], landmarks.points[row], numbers, header, uid, algorithm))
-    found = [_measurement(measured) for measured in measurements if np.isfinite(measured.value)]
-    if not groups:
-        found.append(_number(LANDMARKS_FOUND, 0, "1"))
+        if radii:
+            derived.append(_derived_group(name, radii, tracking, algorithm))
+    found = [measured_number(measured) for measured in measurements if np.isfinite(measured.value)]
     if found:
-        groups.append(_measurement_group(found, header, uid, algorithm))
-    observer = sr.ObserverContext(
-        observer_type=_concept(("121007", "DCM", "Device")),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=derived_uid("device", model, model_version), name=model
-        ),
-    )
-    return sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=_concept(_PROCEDURE),
+        derived.append(_derived_group("measurements", found, derived_uid(uid, "measurements"), algorithm))
+    root = sr.MeasurementReport(
+        observation_context=observed_by(model, model_version),
+        procedure_reported=concept(_PROCEDURE),
         imaging_measurements=groups,
     )[0]
+    if derived:
+        root.ContentSequence.append(container(_DERIVED, derived))
+    return root
 
 
-def _landmark_group(
-    name: str,
-    point: np.ndarray,
-    numbers: Sequence[Measurement],
-    header: Dataset,
-    uid: str,
-    algorithm: AlgorithmIdentification,
-) -> Any:
-    """TID 1410 of one landmark."""
+def _landmark_group(name: str, carrier: Any, tracking_uid: str, algorithm: Any) -> Any:
+    """TID 1501 of one landmark, whose point is that of its number."""
     from highdicom import sr
 
     site = finding_site(name)
-    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=derived_uid(uid, "landmark", name), identifier=name),
-        referenced_region=sr.ImageRegion(
-            graphic_type=sr.GraphicTypeValues.POINT,
-            graphic_data=point[None] + 0.5,
-            source_image=sr.SourceImageForRegion(header.SOPClassUID, header.SOPInstanceUID),
-        ),
-        finding_category=_concept(ANATOMICAL_POINT),
-        finding_type=_concept(landmark_code(name)),
-        finding_sites=None if site is None else [sr.FindingSite(_concept(site))],
+    identifier = f"{ARROW}:{name}".replace(
+        "\\", "/"
+    )  # a backslash parts values in an archive's JSON, and OHIF wants one
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(uid=tracking_uid, identifier=identifier),
+        finding_category=concept(ANATOMICAL_POINT),
+        finding_type=concept(landmark_code(name)),
+        finding_sites=None if site is None else [sr.FindingSite(concept(site))],
+        algorithm_id=algorithm,
+        measurements=[carrier],
+    )
+    group[0].ContentSequence.append(
+        sr.TextContentItem(name=concept(COMMENT), value=name, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+    )
+    return group
+
+
+def _derived_group(name: str, numbers: Sequence[Any], tracking_uid: str, algorithm: Any) -> Any:
+    """A group of numbers that have no place of their own in the image."""
+    from highdicom import sr
+
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(uid=tracking_uid, identifier=name),
         algorithm_id=algorithm,
         measurements=numbers,
-    )
-
-
-def _measurement_group(
-    measurements: Sequence[Measurement], header: Dataset, uid: str, algorithm: AlgorithmIdentification
-) -> Any:
-    """TID 1501 of what is measured in the whole image."""
-    from highdicom import sr
-
-    return sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=derived_uid(uid, "measurements"), identifier="measurements"),
-        algorithm_id=algorithm,
-        measurements=measurements,
-        source_images=[sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
-    )
-
-
-def _measurement(measured: Measured) -> Measurement:
-    """TID 300 of one measurement, with its standard error to both sides (TID 310)."""
-    from highdicom import sr
-
-    properties = sr.MeasurementProperties()
-    if np.isfinite(measured.error):
-        for code in (
-            ("371886008", "SCT", "+, range of upper measurement uncertainty"),
-            ("371885007", "SCT", "-, range of lower measurement uncertainty"),
-        ):
-            properties.append(
-                sr.NumContentItem(
-                    name=_concept(code),
-                    value=float(measured.error),
-                    unit=_concept(UNITS[measured.unit]),
-                    relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES,
-                )
-            )
-    code = measured.code or measurement_code(measured.name)
-    return _number(code, measured.value, measured.unit, properties if len(properties) else None)
-
-
-def _number(code: Code, value: float, unit: str, properties: Any = None) -> Measurement:
-    from highdicom import sr
-
-    return sr.Measurement(name=_concept(code), value=float(value), unit=_concept(UNITS[unit]), properties=properties)
-
-
-def _concept(code: Code) -> Any:
-    from highdicom import sr
-
-    value, scheme, meaning = code
-    return sr.CodedConcept(value, scheme, dicom_text(meaning))
+    )[0]
+    del group.ContentTemplateSequence  # that of such groups, TID 1420, wants what each number is inferred from
+    return group

@@ -6,22 +6,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom.codes import CERTAINTY, CONFIDENCE, LANDMARKS_FOUND
+from monai_gu2net.dicom.codes import CERTAINTY, COMMENT, CONFIDENCE, LANDMARKS_FOUND, PRIVATE_SCHEME
 from monai_gu2net.dicom.limits import DicomError
+from monai_gu2net.dicom.report_names import POINT_TOOLS, PointLabels, cornerstone_tool
 from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.files import LeftOut
 
-__all__ = ["ReportPoint", "report_points"]
+__all__ = ["ReportPoint", "ReportPoints", "report_points"]
 
 Concept = tuple[str, str]
 _TRACKING_IDENTIFIER: Concept = ("112039", "DCM")
 _FINDING: Concept = ("121071", "DCM")
-_CONFIDENCE, _CERTAINTY, _LANDMARKS_FOUND = CONFIDENCE[:2], CERTAINTY[:2], LANDMARKS_FOUND[:2]
+_SITES: tuple[Concept, ...] = (("363698007", "SCT"), ("G-C0E3", "SRT"))
+_LATERALITIES: tuple[Concept, ...] = (("272741003", "SCT"), ("G-C171", "SRT"))
+_GROUP: Concept = ("125007", "DCM")
+_DERIVED: Concept = ("126011", "DCM")
+_FREE_TEXT = ("CORNERSTONEFREETEXT", "CS3DTEXT")  # dcmjs 0.52.0, whatever the scheme
+_CORNERSTONE_SCHEME = "99CS3D"  # of where a label or a spline's handles stand
+_SAME_PX = 0.01
+_CONFIDENCE, _CERTAINTY, _COMMENT = CONFIDENCE[:2], CERTAINTY[:2], COMMENT[:2]
+_LANDMARKS_FOUND = LANDMARKS_FOUND[:2]
 
 
 @dataclass(frozen=True)
@@ -29,69 +39,103 @@ class ReportPoint:
     """A point of a report.
 
     Args:
-        label: what the report calls it.
+        place: where it stands, such as "a.dcm group 3", for lists of what is left out.
+        labels: what the report says of it that could be its name.
         point: (x, y) in pixel indices.
         confidence: from 0 to 1; NaN: not given.
+        image: SOP Instance UID of the image that it is selected from.
+        frame: of that image, from 1.
     """
 
-    label: str
+    place: str
+    labels: PointLabels
     point: tuple[float, float]
     confidence: float
+    image: str
+    frame: int
 
 
-def report_points(header: Dataset, *, name: str) -> tuple[list[ReportPoint], str]:
-    """The POINTs of a report, in its order, and the SOP Instance UID of the image they lie in.
+@dataclass(frozen=True)
+class ReportPoints:
+    """The points of a report.
+
+    Args:
+        points: in its order.
+        left_out: its groups of measurements that are no point, and points that are not understood.
+        nothing_in: SOP Instance UID of the image that it says no landmark was found in; "": it does not say so.
+    """
+
+    points: tuple[ReportPoint, ...]
+    left_out: tuple[LeftOut, ...]
+    nothing_in: str = ""
+
+
+@dataclass
+class _Group:
+    """A group of measurements, or what else has a label, with the coordinates in it."""
+
+    item: Dataset
+    derived: bool
+    graphics: list[tuple[Dataset, Dataset]] = field(default_factory=list)  # with their parents
+
+
+class _NoPointError(Exception):
+    """A group that no point can be taken from; its text is the reason."""
+
+
+def report_points(header: Dataset, *, name: str) -> ReportPoints:
+    """The points of a report and the groups of it that are none; one odd group never refuses the others.
 
     Args:
         header: the report.
-        name: of its file, for errors.
+        name: of its file, for errors and for what is left out.
 
     Raises:
-        DicomError: there is no POINT; a POINT has no label, no two numbers, or no image; two have one label; or they
-            lie in different images or frames.
+        DicomError: it has no content.
     """
-    try:
-        with silent_pydicom():
-            return _points(header, name)
-    except DicomError:
-        raise
-    except Exception as error:  # whatever a foreign tree lacks; the message could quote it
-        raise DicomError(
-            f"{name}: a structured report must be well-formed; reading it ended in {type(error).__name__}. "
-            "Export it again."
-        ) from None
+    with silent_pydicom():
+        if header.get("ValueType") != "CONTAINER" or not header.get("ContentSequence"):
+            raise DicomError(f"{name}: the file must be a structured report; it has no content. Give an SR.")
+        points: list[ReportPoint] = []
+        left_out: list[LeftOut] = []
+        text_is_utf8 = not header.get("SpecificCharacterSet")
+        for number, group in enumerate(_groups(header), start=1):
+            place = f"{name} group {number}"
+            try:
+                points += _points_of(group, place, text_is_utf8=text_is_utf8)
+            except _NoPointError as none:
+                left_out += [] if group.derived else [LeftOut("measurement group", place, str(none))]
+            except Exception as error:  # whatever a foreign tree lacks; the message could quote it
+                reason = f"it is not well-formed ({type(error).__name__})"
+                left_out.append(LeftOut("measurement group", place, reason))
+        nothing = "" if points else _nothing_found_in(header)
+    return ReportPoints(tuple(points), tuple(left_out), nothing)
 
 
-def _points(header: Dataset, name: str) -> tuple[list[ReportPoint], str]:
-    if header.get("ValueType") != "CONTAINER" or not header.get("ContentSequence"):
-        raise DicomError(f"{name}: the file must be a structured report; it has no content. Give an SR.")
-    points: list[ReportPoint] = []
-    images: set[tuple[str, int]] = set()
-    for number, (item, parents) in enumerate(_point_items(header), start=1):
-        data = np.asarray(item.get("GraphicData"), dtype=float).ravel()
-        if len(data) != 2 or not np.isfinite(data).all():
-            raise DicomError(f"{name}: a POINT must have two finite coordinates; point {number} has not. Correct it.")
-        label, confidence = _described(parents)
-        if not label:
-            raise DicomError(
-                f"{name}: a POINT must have a tracking identifier or a finding; point {number} has none. Name it."
+def _groups(root: Dataset) -> list[_Group]:
+    """The groups in their order, each with the coordinates that it is the nearest labelled parent of."""
+    groups: dict[int, _Group] = {}
+    for item, parents in _items(root):
+        children = list(item.get("ContentSequence") or ())
+        labelled = any(_concept(child) in (_TRACKING_IDENTIFIER, _FINDING) for child in children)
+        if labelled or _concept(item) == _GROUP:
+            derived = any(_concept(parent) == _DERIVED for parent in parents)
+            groups[id(item)] = _Group(item, derived or _is_own_summary(children))
+        if item.get("ValueType") in ("SCOORD", "SCOORD3D"):
+            owner = next((parent for parent in parents if id(parent) in groups), None)
+            if owner is None:
+                owner = parents[0] if parents else root
+            groups.setdefault(id(owner), _Group(owner, derived=False)).graphics.append(
+                (item, parents[0] if parents else root)
             )
-        if any(label == other.label for other in points):
-            raise DicomError(
-                f"{name}: points must have labels of their own; point {number} has that of an earlier one. Rename it."
-            )
-        images.add(_image(item, name, number))
-        points.append(ReportPoint(label, (float(data[0]) - 0.5, float(data[1]) - 0.5), confidence))
-    if len(images) > 1:
-        raise DicomError(f"{name}: all points must lie in one image; they lie in {len(images)}. Split the report.")
-    if points:
-        return points, next(iter(images))[0]
-    if not any(_concept(item) == _LANDMARKS_FOUND for item, _ in _items(header)):
-        raise DicomError(
-            f"{name}: the report must have points (SCOORD of type POINT); it has none. Give one with landmarks."
-        )
-    image = next(item for item, _ in _items(header) if item.get("ValueType") == "IMAGE")
-    return [], str(image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+    return list(groups.values())
+
+
+def _is_own_summary(children: Sequence[Dataset]) -> bool:
+    """Whether it is the group of measurements that earlier reports of this package have beside the landmarks."""
+    return _text(children, _TRACKING_IDENTIFIER) == "measurements" and not any(
+        child.get("ValueType") == "SCOORD" for child in children
+    )
 
 
 def _items(root: Dataset) -> Iterator[tuple[Dataset, tuple[Dataset, ...]]]:
@@ -103,50 +147,149 @@ def _items(root: Dataset) -> Iterator[tuple[Dataset, tuple[Dataset, ...]]]:
         pending += [(child, (item, *parents)) for child in reversed(item.get("ContentSequence") or ())]
 
 
-def _point_items(root: Dataset) -> Iterator[tuple[Dataset, tuple[Dataset, ...]]]:
-    for item, parents in _items(root):
-        if item.get("ValueType") == "SCOORD" and item.get("GraphicType") == "POINT":
-            yield item, parents
+def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportPoint]:
+    """The point of a group; of one whose points are inferred for codes of their own, each of them.
+
+    Raises:
+        _NoPointError: it has none, or several under one name.
+    """
+    children = list(group.item.get("ContentSequence") or ())
+    labels = _labels(children, text_is_utf8)
+    tool = cornerstone_tool(labels.identifier)
+    if tool is not None and tool[0] not in POINT_TOOLS:
+        raise _NoPointError("it is a measurement of another kind than a point")
+    if tool is not None and tool[1].startswith("KeyImage") and not tool[1].endswith("Point"):
+        raise _NoPointError("it marks a whole image")
+    found: list[ReportPoint] = []
+    reasons: list[str] = []
+    for graphic, parent in group.graphics:
+        if _scheme(graphic) == _CORNERSTONE_SCHEME:
+            continue
+        try:
+            x, y = _coordinates(graphic, None if tool is None else tool[0])
+            image, frame = _image(graphic)
+        except _NoPointError as reason:
+            reasons.append(str(reason))
+            continue
+        coded = parent is not group.item and parent.get("ValueType") == "CODE"
+        location = _text_of(_meaning(parent), text_is_utf8) if coded else ""
+        same = next((p for p in found if (p.image, p.frame) == (image, frame) and _near(p.point, (x, y))), None)
+        if same is None or (location and same.labels.location and location != same.labels.location):
+            located = PointLabels(**(labels.__dict__ | {"location": location}))
+            found.append(ReportPoint(place, located, (x, y), _confidence(children), image, frame))
+    if not found:
+        raise _NoPointError(reasons[0] if reasons else "it has no coordinates")
+    names = {(point.labels.location, point.image, point.frame) for point in found}
+    if len(names) < len(found):
+        raise _NoPointError("it has several points under one name")
+    return found
 
 
-def _described(parents: Sequence[Dataset]) -> tuple[str, float]:
-    """Label and confidence from the nearest parent that has a label."""
-    for parent in parents:
-        children = list(parent.get("ContentSequence") or ())
-        label = _first(children, _TRACKING_IDENTIFIER, "TEXT") or _first(children, _FINDING, "CODE")
-        if label:
-            return label, _confidence(children)
-    return "", math.nan
+def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return math.dist(one, other) <= _SAME_PX
 
 
-def _first(children: Sequence[Dataset], concept: Concept, value_type: str) -> str:
-    for child in children:
-        if _concept(child) == concept and child.get("ValueType") == value_type:
-            value: Any = child.TextValue if value_type == "TEXT" else child.ConceptCodeSequence[0].CodeMeaning
-            return str(value or "")
-    return ""
+def _coordinates(graphic: Dataset, tool: str | None) -> tuple[float, float]:
+    """(x, y) in pixel indices of a POINT, or of an arrow's tip."""
+    kind, data = graphic.get("GraphicType"), np.asarray(graphic.get("GraphicData"), dtype=float).ravel()
+    if graphic.get("ValueType") == "SCOORD3D":
+        raise _NoPointError("its coordinates are in space and not in an image")
+    tipped = tool in POINT_TOOLS and len(data) == 4 and kind in ("POINT", "POLYLINE")
+    if kind not in ("POINT", "MULTIPOINT") and not (tipped and tool == "ArrowAnnotate"):
+        raise _NoPointError("it is a measurement of another kind than a point")
+    if (len(data) != 2 and not tipped) or not np.isfinite(data).all():
+        raise _NoPointError("a point must have two finite coordinates")
+    return float(data[0]) - 0.5, float(data[1]) - 0.5
+
+
+def _image(graphic: Dataset) -> tuple[str, int]:
+    """SOP Instance UID and frame of the image that coordinates are selected from."""
+    for child in graphic.get("ContentSequence") or ():
+        if child.get("ValueType") == "IMAGE" and child.get("ReferencedSOPSequence"):
+            reference = child.ReferencedSOPSequence[0]
+            frame = reference.get("ReferencedFrameNumber") or 1
+            if reference.get("ReferencedSOPInstanceUID") and isinstance(frame, int):
+                return str(reference.ReferencedSOPInstanceUID), int(frame)
+    raise _NoPointError("a point must be selected from one frame of an image")
+
+
+def _labels(children: Sequence[Dataset], text_is_utf8: bool) -> PointLabels:
+    codes = [child for child in children if child.get("ValueType") == "CODE" and _meaning(child)]
+    findings = [code for code in codes if _concept(code) == _FINDING]
+    sites = [code for code in codes if _concept(code) in _SITES]
+    free = [code for code in (*sites, *findings) if _code_value(code) in _FREE_TEXT]
+    finding = next((code for code in findings if _code_value(code) not in _FREE_TEXT), None)
+    said = [
+        _meaning(item)
+        for site in sites
+        if _code_value(site) not in _FREE_TEXT
+        for item in (site, *(k for k in site.get("ContentSequence") or () if _concept(k) in _LATERALITIES))
+    ]
+    texts = {
+        "identifier": _text(children, _TRACKING_IDENTIFIER),
+        "comment": _text(children, _COMMENT),
+        "free_text": _meaning(free[0]) if free else "",
+        "finding": "" if finding is None else _meaning(finding),
+        "site": ", ".join(part for part in said if part),
+    }
+    own = finding is not None and _scheme(finding, "ConceptCodeSequence") == PRIVATE_SCHEME
+    return PointLabels(**{key: _text_of(text, text_is_utf8) for key, text in texts.items()}, own=own)
+
+
+def _text_of(text: str, is_utf8: bool) -> str:
+    """Text of a report without a character set, in which dcmjs 0.52.0 writes UTF-8 all the same."""
+    try:
+        return text.encode("latin-1").decode("utf-8") if is_utf8 else text
+    except UnicodeError:
+        return text
+
+
+def _text(children: Sequence[Dataset], concept: Concept) -> str:
+    texts = (child.get("TextValue") for child in children if _concept(child) == concept)
+    return next((str(text) for text in texts if text), "")
 
 
 def _confidence(children: Sequence[Dataset]) -> float:
     """That of this package, else DICOM's certainty of a finding, which is in percent (PS3.16, TID 4006)."""
     for concept, scale in ((_CONFIDENCE, 1.0), (_CERTAINTY, 0.01)):
         for child in children:
-            if _concept(child) == concept and child.get("ValueType") == "NUM" and child.get("MeasuredValueSequence"):
-                return float(child.MeasuredValueSequence[0].NumericValue) * scale
+            if _concept(child) == concept and (value := _number(child)) is not None:
+                return value * scale
     return math.nan
 
 
+def _number(item: Dataset) -> float | None:
+    if item.get("ValueType") != "NUM" or not item.get("MeasuredValueSequence"):
+        return None
+    value = item.MeasuredValueSequence[0].get("NumericValue")
+    return None if value is None else float(value)
+
+
+def _nothing_found_in(header: Dataset) -> str:
+    """The image of a report that says that 0 landmarks were found."""
+    items = [item for item, _ in _items(header)]
+    if not any(_concept(item) == _LANDMARKS_FOUND and _number(item) == 0 for item in items):
+        return ""
+    references = (item.get("ReferencedSOPSequence") for item in items if item.get("ValueType") == "IMAGE")
+    return next((str(of[0].get("ReferencedSOPInstanceUID") or "") for of in references if of), "")
+
+
 def _concept(item: Dataset) -> Concept:
-    code = (item.get("ConceptNameCodeSequence") or [Dataset()])[0]
-    return str(code.get("CodeValue", "")), str(code.get("CodingSchemeDesignator", ""))
+    code = _code(item, "ConceptNameCodeSequence")
+    return str(code.get("CodeValue") or ""), str(code.get("CodingSchemeDesignator") or "")
 
 
-def _image(item: Dataset, name: str, number: int) -> tuple[str, int]:
-    """SOP Instance UID and frame of the image that a POINT is selected from."""
-    for child in item.get("ContentSequence") or ():
-        if child.get("ValueType") == "IMAGE" and child.get("ReferencedSOPSequence"):
-            reference = child.ReferencedSOPSequence[0]
-            frame = reference.get("ReferencedFrameNumber") or 1
-            if reference.get("ReferencedSOPInstanceUID") and isinstance(frame, int):
-                return str(reference.ReferencedSOPInstanceUID), int(frame)
-    raise DicomError(f"{name}: a POINT must be selected from one frame of an image; point {number} is not. Correct it.")
+def _scheme(item: Dataset, keyword: str = "ConceptNameCodeSequence") -> str:
+    return str(_code(item, keyword).get("CodingSchemeDesignator") or "")
+
+
+def _code_value(item: Dataset) -> str:
+    return str(_code(item, "ConceptCodeSequence").get("CodeValue") or "")
+
+
+def _meaning(item: Dataset) -> str:
+    return str(_code(item, "ConceptCodeSequence").get("CodeMeaning") or "")
+
+
+def _code(item: Dataset, keyword: str) -> Any:
+    return (item.get(keyword) or [Dataset()])[0]

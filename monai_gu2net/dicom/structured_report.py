@@ -5,35 +5,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
-from pydicom.uid import ComprehensiveSRStorage
 
-from monai_gu2net.dicom.codes import PRIVATE_SCHEME
+from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.header import read_header
 from monai_gu2net.dicom.limits import DicomError, Limits
+from monai_gu2net.dicom.readable_report import readable_content
 from monai_gu2net.dicom.report_content import report_content
-from monai_gu2net.dicom.report_points import report_points
-from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.dicom.study_object import (
-    checked_landmarks,
-    image_reference,
-    object_in_study,
-    require_writers,
-    write_whole,
-)
+from monai_gu2net.dicom.report_document import write_report
+from monai_gu2net.dicom.report_names import landmark_names
+from monai_gu2net.dicom.report_points import ReportPoints, report_points
+from monai_gu2net.dicom.study_object import checked_landmarks, require_writers
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.parsing import checked_confidence
 from monai_gu2net.measurements import Measured
 
-__all__ = ["StructuredReport", "read_structured_report", "write_structured_report"]
+__all__ = ["StructuredReport", "read_structured_report", "read_structured_reports", "write_structured_report"]
 
 _SERIES_NUMBER = 9801
 
@@ -46,11 +44,19 @@ class StructuredReport:
         landmarks: N points in the frame "index", 2-D.
         confidence: (N,) from 0 to 1; NaN: the report says nothing of it.
         sop_instance_uid: of the image.
+        frame: of the image, from 1.
+        path: of the report; None: it is of no file.
+        written: date and time of its content, as text that sorts by time; "": it does not say.
+        left_out: what else the report holds, as far as the reader was asked for one report.
     """
 
     landmarks: LandmarkSet
     confidence: np.ndarray
     sop_instance_uid: str
+    frame: int = 1
+    path: Path | None = None
+    written: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def read_structured_report(
@@ -59,10 +65,7 @@ def read_structured_report(
     names: Sequence[str] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - immutable
 ) -> StructuredReport:
-    """Read the points of a report, one of this package or another that has POINTs after TID 1500.
-
-    A landmark is called by the tracking identifier of the group or measurement that its POINT belongs to, else by the
-    meaning of that one's finding. Other graphics are passed over.
+    """Read the points of a report about one image, see :func:`read_structured_reports`.
 
     Args:
         path: the file.
@@ -71,30 +74,144 @@ def read_structured_report(
         limits: what reading may cost.
 
     Returns:
-        The landmarks of the one image that all POINTs lie in.
+        The landmarks of the one image that all points lie in; ``left_out`` has what else is in the report.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DicomError: the file is no such report, or its points lack a label, share one, lie in several images, or are of
+        DicomError: the file is no report, it has no point with a name, its points lie in several images, or they are of
             other landmarks than those named.
-
-    Source: DICOM PS3.16, TID 1500; PS3.3, C.18.6.
     """
     path = Path(path)
-    header = read_header(path, limits=limits)
-    points, sop_instance_uid = report_points(header, name=path.name)
-    unknown = [number for number, point in enumerate(points, start=1) if names is not None and point.label not in names]
+    report = _parsed(path, limits)
+    found, left_out = _by_image([report])
+    if len(found) > 1:
+        raise DicomError(
+            f"{path.name}: all points must lie in one image; they lie in {len(found)}. Use read_structured_reports."
+        )
+    if not found:
+        why = f" ({left_out[0].reason})" if left_out else ""
+        raise DicomError(f"{path.name}: the report must have points with names; it has none{why}. Give another one.")
+    points = found[0].landmarks
+    unknown = [number for number, name in enumerate(points.names, start=1) if names is not None and name not in names]
     if unknown:
         raise DicomError(
             f"{path.name}: the report's landmarks must be among {list(names or ())}; its points {unknown[:10]} are "
             "others. Correct the names."
         )
-    found = {point.label: point for point in points}
-    order = tuple(found) if names is None else tuple(names)
-    absent = (np.nan, np.nan)
-    rows = np.array([found[name].point if name in found else absent for name in order]).reshape(-1, 2)
-    confidence = np.array([found[name].confidence if name in found else np.nan for name in order])
-    return StructuredReport(LandmarkSet(order, rows, "index"), confidence, sop_instance_uid)
+    return replace(found[0] if names is None else _selected(found[0], names), left_out=tuple(left_out))
+
+
+def read_structured_reports(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    names: Sequence[str] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> tuple[list[StructuredReport], tuple[LeftOut, ...]]:
+    """Read the points of reports: of this package, or of another program that writes points after TID 1500.
+
+    Points are SCOORDs of type POINT, and the tips of the arrows that OHIF saves as a POLYLINE; a point that stands in
+    its group twice counts once. What they are called is told over all the reports together, so that a landmark has the
+    same name in each, see :func:`~monai_gu2net.dicom.report_names.landmark_names`.
+
+    Args:
+        paths: the files.
+        names: of the landmarks to return, in this order; by default all of each report. One that a report lacks is
+            absent; others are left out.
+        limits: what reading one file may cost.
+
+    Returns:
+        (reports, left_out): for each file and each image that it has points in, the landmarks of that image. Left out
+        are files that are no report of points, lengths, angles and other groups that are no point, and points without a
+        name, with a name that another point of the image has, or with one that was not asked for. Whatever is odd
+        refuses only itself.
+
+    Raises:
+        FileNotFoundError: one of the files is not there.
+
+    Source: DICOM PS3.16, TID 1500; PS3.3, C.18.6.
+    """
+    parsed: list[_Parsed] = []
+    left_out: list[LeftOut] = []
+    for path in map(Path, paths):
+        try:
+            parsed.append(_parsed(path, limits))
+        except DicomError as error:
+            left_out.append(LeftOut("report", path.name, f"it cannot be read ({str(error).removeprefix(path.name)})"))
+    found, more = _by_image(parsed)
+    left_out += more
+    if names is None:
+        return found, tuple(left_out)
+    left_out += [
+        LeftOut("landmark", f"{report.path.name if report.path else ''} point {number}", "it was not asked for")
+        for report in found
+        for number, name in enumerate(report.landmarks.names, start=1)
+        if name not in names
+    ]
+    return [_selected(report, names) for report in found], tuple(left_out)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A report's file and what it holds."""
+
+    path: Path
+    written: str
+    content: ReportPoints
+
+
+def _parsed(path: Path, limits: Limits) -> _Parsed:
+    header = read_header(path, limits=limits)
+    try:
+        content = report_points(header, name=path.name)
+    except DicomError:
+        raise
+    except Exception as error:  # whatever a foreign tree lacks; the message could quote it
+        raise DicomError(
+            f"{path.name}: a structured report must be well-formed; reading it ended in {type(error).__name__}. "
+            "Export it again."
+        ) from None
+    day, time = (re.sub(r"[^0-9.]", "", str(header.get(key) or "")) for key in ("ContentDate", "ContentTime"))
+    return _Parsed(path, f"{day} {time}".strip(), content)
+
+
+def _by_image(parsed: Sequence[_Parsed]) -> tuple[list[StructuredReport], list[LeftOut]]:
+    """The landmarks of each report and image, in their order."""
+    found: list[StructuredReport] = []
+    left_out: list[LeftOut] = []
+    points = [point for report in parsed for point in report.content.points]
+    keys = [(number, p.image, p.frame) for number, report in enumerate(parsed) for p in report.content.points]
+    names = dict(zip(map(id, points), landmark_names([point.labels for point in points], keys), strict=True))
+    for report in parsed:
+        content = report.content
+        left_out += content.left_out
+        if content.nothing_in:
+            nothing = LandmarkSet((), np.empty((0, 2)), "index")
+            found.append(StructuredReport(nothing, np.empty(0), content.nothing_in, 1, report.path, report.written))
+        elif not content.points and not content.left_out:
+            left_out.append(LeftOut("report", report.path.name, "it has no points"))
+        for image in dict.fromkeys((point.image, point.frame) for point in content.points):
+            here = [point for point in content.points if (point.image, point.frame) == image]
+            count = Counter(names[id(point)] for point in here)
+            for point in here:
+                if not names[id(point)]:
+                    left_out.append(LeftOut("point", point.place, "it has no name"))
+                elif count[names[id(point)]] > 1:
+                    left_out.append(LeftOut("point", point.place, "another point of the image has its name"))
+            kept = [point for point in here if names[id(point)] and count[names[id(point)]] == 1]
+            if kept:
+                rows = np.array([point.point for point in kept])
+                landmarks = LandmarkSet(tuple(names[id(point)] for point in kept), rows, "index")
+                confidence = np.array([point.confidence for point in kept])
+                found.append(StructuredReport(landmarks, confidence, *image, report.path, report.written))
+    return found, left_out
+
+
+def _selected(report: StructuredReport, names: Sequence[str]) -> StructuredReport:
+    """The report with these landmarks, in this order; absent where it lacks them."""
+    known = dict(zip(report.landmarks.names, report.confidence.tolist(), strict=True))
+    confidence = np.array([known.get(name, np.nan) for name in names])
+    landmarks = report.landmarks.select(names, allow_missing=True)
+    return replace(report, landmarks=landmarks, confidence=confidence)
 
 
 def write_structured_report(
@@ -114,8 +231,9 @@ def write_structured_report(
 ) -> Path:
     """Write the landmarks of an image as a Comprehensive SR of its study, in a series of its own.
 
-    Each landmark that is present has a group of planar ROI measurements (TID 1410) with a POINT; its tracking
-    identifier is the landmark's name. Absent ones are not written; where all are, a group says that 0 were found.
+    Each landmark that is present has a measurement group (TID 1501) whose number carries a POINT, and whose comment is
+    the landmark's name. Absent ones are not written; where all are, the report has another title, no measurement
+    group, and says that 0 were found.
 
     Args:
         path: the file; written whole or not at all.
@@ -148,51 +266,40 @@ def write_structured_report(
     checked_landmarks(landmarks)
     count = len(landmarks.names)
     columns = [checked_confidence(column, count) for column in (confidence, radius_px, radius_mm)]
-    content = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
-    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR", content)
-    document = object_in_study(
-        header,
-        name=path.name,
-        sop_class_uid=ComprehensiveSRStorage,
-        modality="SR",
-        series_number=_SERIES_NUMBER,
-        series_description="Landmarks",
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=uid,
-        now=now or datetime.now(),
-    )
-    try:
-        with silent_pydicom():
-            root = report_content(
+    written = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
+    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR 2", written)
+
+    def content() -> Dataset:
+        if not landmarks.present.any():
+            return readable_content(
                 landmarks,
                 header=header,
-                confidence=columns[0],
-                radius_px=columns[1],
-                radius_mm=columns[2],
-                measurements=measurements,
+                title=NOTHING_FOUND_TITLE,
                 model=model,
                 model_version=model_version,
                 parameters=parameters,
-                uid=uid,
             )
-    except (KeyError, AttributeError):  # highdicom looks the image's SOP class up in its tables
-        raise DicomError(
-            f"{path.name}: the image must be of a SOP class that DICOM defines; its header has none such. Convert it."
-        ) from None
-    scheme = Dataset()
-    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = PRIVATE_SCHEME, "Concepts of monai_gu2net"
-    scheme.CodingSchemeResponsibleOrganization = "the monai_gu2net authors"
-    document.CodingSchemeIdentificationSequence = [scheme]
-    document.ContentDate, document.ContentTime = document.InstanceCreationDate, document.InstanceCreationTime
-    document.CompletionFlag, document.VerificationFlag = "COMPLETE", "UNVERIFIED"
-    document.PreliminaryFlag = "PRELIMINARY"
-    document.PerformedProcedureCodeSequence = []
-    document.ReferencedPerformedProcedureStepSequence = []
-    series, study = Dataset(), Dataset()
-    series.SeriesInstanceUID, series.ReferencedSOPSequence = header.SeriesInstanceUID, [image_reference(header)]
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = header.StudyInstanceUID, [series]
-    document.CurrentRequestedProcedureEvidenceSequence = [study]
-    for element in root:
-        document.add(element)
-    return write_whole(path, document)
+        return report_content(
+            landmarks,
+            header=header,
+            confidence=columns[0],
+            radius_px=columns[1],
+            radius_mm=columns[2],
+            measurements=measurements,
+            model=model,
+            model_version=model_version,
+            parameters=parameters,
+            uid=uid,
+        )
+
+    return write_report(
+        path,
+        content,
+        header=header,
+        series_number=_SERIES_NUMBER,
+        description="Landmarks",
+        model=model,
+        model_version=model_version,
+        uid=uid,
+        now=now,
+    )

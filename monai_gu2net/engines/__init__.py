@@ -13,14 +13,17 @@ from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.prediction import Predictor, predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.engines.training_data import begin_training, check_training_data
 
 __all__ = [
     "CalibratedRadiusd",
     "Predictor",
     "PrepareDomainBatch",
     "add_domain",
+    "begin_training",
     "calibrate_model",
     "calibrations_of",
+    "check_training_data",
     "evaluate_model",
     "keep_freed_memory",
     "model_identity",

@@ -12,6 +12,8 @@ from typing import Any
 import monai.bundle
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
+from monai_gu2net.engines.training_data import check_training_data
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.start import domains_from
 
@@ -27,6 +29,7 @@ def add_domain(
     shared_rate: float = 0.0,
     like: str | None = None,
     resume: bool = False,
+    allow_outside: float = ALLOWED_OUTSIDE,
     options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train the new domains of a datalist into a trained model, by the bundle's training workflow.
@@ -42,6 +45,7 @@ def add_domain(
         shared_rate: learning rate of the shared weights as a share of the new domain's: 0 freezes them.
         like: the known domain that the new one starts as a copy of; by default the checkpoint's first.
         resume: go on with an interrupted run.
+        allow_outside: share of a domain's landmarks that may lie outside of their images.
         options: further overrides of the configuration, such as ``{"max_epochs": 30}``.
 
     Returns:
@@ -49,7 +53,8 @@ def add_domain(
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: the datalist has no domain that is new to the model, or no training or validation cases.
+        ValueError: the datalist has no domain that is new to the model, no training or validation cases, or cases that
+            cannot be trained on, see :func:`~monai_gu2net.engines.check_training_data`.
     """
     card, data = ModelCard.load(checkpoint), Datalist.load(datalist)
     config = Path(config_file)
@@ -66,6 +71,7 @@ def add_domain(
             f"The datalist must have training and validation cases; got {len(data.training)} and "
             f"{len(data.validation)}. Make it with 'prepare --validation 0.1'."
         )
+    check_training_data(datalist_in_frame(data, allow_outside=allow_outside), start_from=checkpoint)
     network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
     overrides: dict[str, Any] = {
         "datalist": str(Path(datalist).resolve()),
@@ -75,6 +81,7 @@ def add_domain(
         "shared_rate": shared_rate,
         "sigma": card.sigma,
         "resume": resume,
+        "allow_outside": allow_outside,
         **network,
         **(options or {}),
     }

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE
+from monai_gu2net.engines.left_out import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
 from monai_gu2net.metrics.conformal import LEVELS, calibrate
@@ -33,6 +35,7 @@ def calibrate_model(
     levels: Sequence[float] = LEVELS,
     required: bool = True,
     device: str | torch.device = "cpu",
+    allow_outside: float = ALLOWED_OUTSIDE,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[Path, list[dict[str, str]]]:
     """Measure a model's errors against the spread of its heatmaps, and write what follows into its card.
@@ -49,6 +52,8 @@ def calibrate_model(
         required: whether a split without an annotated case that can be read is an error; else there is a warning, and
             the checkpoint stays as it is.
         device: where the network runs.
+        allow_outside: share of a domain's landmarks that may lie outside of their images, see
+            :func:`~monai_gu2net.data.cases_in_frame`.
         on_case: called with the number of cases done, after each.
 
     Returns:
@@ -65,7 +70,8 @@ def calibrate_model(
             f"output must be given for several models, {len(paths)} here; got None. "
             "Name a file, for their calibration does not hold for the first alone."
         )
-    network, card, cases = model_and_cases(paths, data, split=split, device=device)
+    network, card, cases = model_and_cases(paths, data, split=split, allow_outside=allow_outside, device=device)
+    warn_of_left_out(data, cases)
     rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     calibration = {}
     for name, domain in card.domains.items():

@@ -14,8 +14,10 @@ import torch
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.data.spacing import checked_sources
 from monai_gu2net.engines.calibrated_radius import calibrations_of
+from monai_gu2net.engines.left_out import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
@@ -36,6 +38,7 @@ def evaluate_model(
     annotator: str | None = None,
     spacing: Sequence[float] | None = None,
     accept_spacing_source: Sequence[str] | None = None,
+    allow_outside: float = ALLOWED_OUTSIDE,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> Path:
     """Find the landmarks of annotated cases, compare, and write a report.
@@ -55,6 +58,8 @@ def evaluate_model(
         spacing: mm per pixel of every image, whatever else says so.
         accept_spacing_source: what the source of a spacing must begin with, such as "detector"; cases with another one
             are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
+        allow_outside: share of a domain's landmarks that may lie outside of their images, see
+            :func:`~monai_gu2net.data.cases_in_frame`.
         on_case: called with the number of cases done, after each.
 
     Returns:
@@ -62,16 +67,18 @@ def evaluate_model(
 
     Raises:
         ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, no case
-            has the annotator, or what the protocol leaves out is not there.
+            has the annotator, too many landmarks lie outside of their images, or what the protocol leaves out is not
+            there.
     """
     paths = checkpoint_paths(checkpoint)
     data = data if annotator is None else data.annotated_by(annotator)
-    network, card, cases = model_and_cases(paths, data, split=split, device=device)
+    network, card, cases = model_and_cases(paths, data, split=split, allow_outside=allow_outside, device=device)
     domains = {name: card.domains[name] for name in data.domains}
     protocol.check({name: domain.landmarks for name, domain in domains.items()})
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
+    left_out = warn_of_left_out(data, cases)
     calibrations = calibrations_of(card, views=views, members=len(paths))
     rows, failures = run_cases(
         network,
@@ -105,6 +112,7 @@ def evaluate_model(
         calibrations=calibrations,
         measurements={name: domain.all_measurements for name, domain in domains.items()},
         failures=[*lacking, *failures],
+        left_out=left_out,
         worst=worst,
     )
 

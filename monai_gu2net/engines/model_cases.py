@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.ensemble import load_ensemble
 
@@ -32,6 +33,7 @@ def model_and_cases(
     data: Datalist,
     *,
     split: str,
+    allow_outside: float = ALLOWED_OUTSIDE,
     device: str | torch.device = "cpu",
 ) -> tuple[torch.nn.Module, ModelCard, list[dict[str, Any]]]:
     """Load a model, or several as one, and take the cases of a split.
@@ -41,15 +43,19 @@ def model_and_cases(
         data: a domain of it must be one of the model's; domains that it lacks are left out. Its landmarks must be among
             the model's, in any order.
         split: "training", "validation", "test" or "all".
+        allow_outside: share of a domain's landmarks that may lie outside of their images, see
+            :func:`~monai_gu2net.data.cases_in_frame`.
         device: where the network goes.
 
     Returns:
         The network, its card, and the cases. Landmarks, annotators' points among them, are those of the model in its
-        order; one that the data lacks is absent. The card's domains are the data's with the model's landmarks, and with
-        its input sizes, for it learned landmarks at that size; physical scale and measurements are the data's.
+        order; one that the data lacks is absent, and so is one outside of its image. The card's domains are the data's
+        with the model's landmarks, and with its input sizes, for it learned landmarks at that size; physical scale and
+        measurements are the data's.
 
     Raises:
-        ValueError: the split is not known or empty, or the data has a domain or a landmark that the model lacks.
+        ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, or too
+            many landmarks lie outside of their images.
     """
     cases = data.cases(split)
     network, card = load_ensemble(checkpoints, map_location=device)
@@ -68,6 +74,7 @@ def model_and_cases(
             )
     if not cases:
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
+    cases = cases_in_frame(cases, data.domains, allow_outside=allow_outside)
     learned = {name: card.domains[name] for name in data.domains}
     card.domains |= {
         name: replace(domain, landmarks=learned[name].landmarks, size=learned[name].size)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["LeftOut", "left_out_lines"]
 
@@ -25,6 +25,10 @@ class LeftOut:
     what: str
     name: str
     reason: str
+
+    def within(self, folder: str) -> LeftOut:
+        """The same, found by the name of its folder as well."""
+        return replace(self, name=f"{folder}/{self.name}")
 
 
 def left_out_lines(items: Iterable[LeftOut]) -> list[str]:

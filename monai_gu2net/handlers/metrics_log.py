@@ -24,9 +24,9 @@ __all__ = ["MetricsLog"]
 class MetricsLog:
     """Writes ``metrics.csv`` and ``learning_curve.png`` after every epoch.
 
-    A row has the epoch, the seconds it took, the mean training loss, the learning rate, and in epochs with a
-    validation its metrics. A resumed run goes on with the rows of the epochs before it. Attach it to the trainer
-    after the validation handler.
+    A row has the epoch, the seconds it took, the mean training loss of the batches that had a landmark, the learning
+    rate, and in epochs with a validation its metrics; nothing measured is an empty field. A resumed run goes on with
+    the rows of the epochs before it. Attach it to the trainer after the validation handler.
 
     Args:
         folder: where the files go.
@@ -39,6 +39,7 @@ class MetricsLog:
         self.optimizer, self.validator = optimizer, validator
         self._rows: list[dict[str, Any]] = []
         self._losses: list[torch.Tensor] = []
+        self._measured: list[bool | torch.Tensor] = []
         self._began = 0.0
         self._validated = 0
 
@@ -48,7 +49,7 @@ class MetricsLog:
             return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: self._losses.append(e.state.output["loss"]))
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
@@ -59,13 +60,21 @@ class MetricsLog:
                 self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= engine.state.epoch]
 
     def _start_epoch(self) -> None:
-        self._losses, self._began = [], time.monotonic()
+        self._losses, self._measured, self._began = [], [], time.monotonic()
+
+    def _note_loss(self, engine: Engine) -> None:
+        """A batch without any landmark has the loss 0, which measures nothing."""
+        output: dict[str, Any] = engine.state.output  # type: ignore[assignment]
+        points = output.get("label")
+        self._losses.append(output["loss"])
+        self._measured.append(True if points is None else ~torch.isnan(points).all())
 
     def _write(self, engine: Engine) -> None:
+        losses = [loss for loss, measured in zip(self._losses, self._measured, strict=True) if measured]
         row: dict[str, Any] = {
             "epoch": engine.state.epoch,
             "seconds": f"{time.monotonic() - self._began:.2f}",
-            "train_loss": f"{torch.stack(self._losses).mean().item():.6g}" if self._losses else "",
+            "train_loss": f"{torch.stack(losses).mean().item():.6g}" if losses else "",
             "learning_rate": f"{self.optimizer.param_groups[0]['lr']:.6g}",
         }
         if self.validator.state.epoch > self._validated:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
 from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION
-from monai_gu2net.dicom import is_dicom
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import read_markups, write_markups
@@ -44,18 +45,25 @@ class LabelRefusedError(ValueError):
 class LabelFrame:
     """Where the points of an image's labels lie: in the image's own plane, whatever else is known of its scale.
 
-    That is where a viewer shows them that knows nothing but the file: LPS mm (x*sx, y*sy, 0) where the file states its
-    spacing, else pixels, which a viewer takes for mm.
+    That is where 3D Slicer shows them: LPS mm (x*sx, y*sy, 0) by the spacing that it reads from the file, else pixels,
+    which it takes for mm. Its spacing of a DICOM image is not always the image's own, see
+    :func:`~monai_gu2net.dicom.slicer_spacing.slicer_spacing`.
 
     Args:
         affine: (4, 4), pixels of the file to the frame.
         unit: "mm" or "px".
         size: (width, height) in pixels.
+        image_affine: (4, 4), pixels of the file to its own mm, in which errors are told.
+        image_unit: "mm", or "px" where the file states no spacing.
+        description: what a label says of its frame; empty where that is the image's own.
     """
 
     affine: np.ndarray
     unit: str
     size: tuple[int, int]
+    image_affine: np.ndarray
+    image_unit: str
+    description: str = ""
 
 
 def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
@@ -68,8 +76,14 @@ def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
     pixels, meta = reader.get_data(reader.read(path))
     if pixels.ndim != 2:
         raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
-    unit = "px" if meta["spacing_source"] == "none" else "mm"
-    return LabelFrame(np.asarray(meta["affine"], dtype=float), unit, (pixels.shape[0], pixels.shape[1]))
+    source, own = str(meta["spacing_source"]), np.asarray(meta["affine"], dtype=float)
+    unit, size = "px" if source == "none" else "mm", (pixels.shape[0], pixels.shape[1])
+    if not is_dicom(path):
+        return LabelFrame(own, unit, size, own, unit)
+    header = read_header(path)
+    note = slicer_note(header, None if unit == "px" else own.diagonal()[:2].tolist(), source)
+    shown = "px" if slicer_spacing(header) is None else "mm"
+    return LabelFrame(slicer_affine(header), shown, size, own, unit, note)
 
 
 def write_label(
@@ -83,9 +97,9 @@ def write_label(
         frame: of the image.
         confidence: (N,) for the points' descriptions.
     """
-    if frame.unit == "mm":
-        return write_markups(path, points.to_mm(frame.affine), confidence=confidence)
-    return write_markups(path, points, confidence=confidence, unit="px")
+    placed = points.to_mm(frame.affine)
+    unit: Literal["mm", "px"] = "mm" if frame.unit == "mm" else "px"
+    return write_markups(path, placed, confidence=confidence, unit=unit, description=frame.description)
 
 
 def check_label(
@@ -120,6 +134,12 @@ def check_label(
     except (OSError, ValueError) as error:
         reason = str(error).replace(str(path), "the file")
         raise LabelRefusedError(f"The label of {called} must be a point list of Slicer ({reason})") from None
+    if found.left_out:
+        reasons = "; ".join(dict.fromkeys(item.reason for item in found.left_out))
+        raise LabelRefusedError(
+            f"The label of {called} must have points that are all whole; got {len(found.left_out)} that are not "
+            f"({reasons}). Correct them."
+        )
     name = _domain_of(found.names, domains, domain, called)
     if not found.present.any():
         raise LabelRefusedError(
@@ -134,11 +154,11 @@ def check_label(
     with np.errstate(invalid="ignore"):
         outside = (points.points < -0.5) | (points.points > np.array(frame.size) - 0.5)
     if outside.any() and not allow_outside:
+        place = "LPS mm of its plane" if frame.unit == "mm" else "pixels, for Slicer reads no spacing of it"
         names = [points.names[row] for row in np.flatnonzero(outside.any(axis=1))]
         raise LabelRefusedError(
             f"The points of {called} must lie in the image of {frame.size[0]} x {frame.size[1]} pixels, in "
-            f"{'LPS mm of its plane' if frame.unit == 'mm' else 'pixels, for its spacing is unknown'}; got outside: "
-            f"{names}. Correct them or their frame."
+            f"{place}; got outside: {names}. Correct them or their frame."
         )
     return name, points.select(domains[name].landmarks, allow_missing=True)
 

@@ -18,6 +18,8 @@ from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 
 from monai_gu2net.data import RadiographReader
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.slicer_spacing import slicer_spacing
 from monai_gu2net.label_app.window import default_window, grey_png, shown_range
 
 __all__ = ["image_path", "router"]
@@ -65,6 +67,7 @@ def describe_image(path: Annotated[Path, Depends(image_path)]) -> dict[str, Any]
 
     Returns:
         ``width`` and ``height`` in pixels; ``spacing`` [sx, sy] in mm per pixel or None, with ``spacing_source``;
+        ``label_spacing`` [sx, sy], by which labels are placed, or None for pixels;
         ``window`` [black, white] in which it is shown first and ``range``, the values of grey 0 and 255 in the PNG.
     """
     pixels, about = _read(path)
@@ -105,9 +108,11 @@ def _read_once(path: Path, changed: int) -> tuple[Any, dict[str, Any]]:
         raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
     window = default_window(path, pixels)
     source = meta["spacing_source"]
+    own = None if source == "none" else [float(meta["affine"][axis, axis]) for axis in (0, 1)]
     return pixels, {
-        "spacing": None if source == "none" else [float(meta["affine"][axis, axis]) for axis in (0, 1)],
+        "spacing": own,
         "spacing_source": source,
+        "label_spacing": slicer_spacing(read_header(path)) if is_dicom(path) else own,
         "window": window,
         "range": shown_range(window, pixels),
     }

@@ -121,14 +121,14 @@ class CorrectionScore(ScoringMethod):
             )
             points[tag] = found
         frame = label_frame(path)
-        mm = {tag: each.to_mm(frame.affine).points for tag, each in points.items()}
+        mm = {tag: each.to_mm(frame.image_affine).points for tag, each in points.items()}
         distances = np.linalg.norm(mm["final"] - mm["original"], axis=1)
         known = distances[~np.isnan(distances)]
         set_now, found_then = points["final"].present, points["original"].present
         return {
             "mre": float(known.mean()) if len(known) else None,
             "worst": float(known.max()) if len(known) else None,
-            "unit": frame.unit,
+            "unit": frame.image_unit,
             "landmarks": len(known),
             "added": int((set_now & ~found_then).sum()),
             "removed": int((found_then & ~set_now).sum()),

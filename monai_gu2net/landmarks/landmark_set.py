@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
 
 __all__ = ["Frame", "LandmarkSet"]
@@ -27,6 +28,7 @@ class LandmarkSet:
         points: (N, D) coordinates, D 2 or 3; a row of NaN: absent. Kept as a read-only float64 copy.
         frame: "index": pixels, whole numbers at pixel centres, first centre 0; "mm": the world of the
             image's affine.
+        left_out: entries of the file that the set was read from that were not taken.
 
     Raises:
         ValueError: names repeat or are empty, the shape does not fit, a coordinate is infinite, or only some
@@ -41,6 +43,7 @@ class LandmarkSet:
     names: tuple[str, ...]
     points: np.ndarray
     frame: Frame
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -78,7 +81,7 @@ class LandmarkSet:
         for row, name in enumerate(names):
             if name in self.names:
                 points[row] = self.points[self.names.index(name)]
-        return LandmarkSet(tuple(names), points, self.frame)
+        return replace(self, names=tuple(names), points=points)
 
     def to_mm(self, affine: ArrayLike) -> LandmarkSet:
         """The same landmarks in mm; a set that is in mm already is returned as it is.
@@ -86,7 +89,7 @@ class LandmarkSet:
         Args:
             affine: (D+1, D+1) or (4, 4), index to mm.
         """
-        return self if self.frame == "mm" else LandmarkSet(self.names, index_to_mm(self.points, affine), "mm")
+        return self if self.frame == "mm" else replace(self, points=index_to_mm(self.points, affine), frame="mm")
 
     def to_index(self, affine: ArrayLike) -> LandmarkSet:
         """The same landmarks in pixel indices; a set that is in indices already is returned as it is.
@@ -94,7 +97,7 @@ class LandmarkSet:
         Args:
             affine: (D+1, D+1) or (4, 4), index to mm.
         """
-        return self if self.frame == "index" else LandmarkSet(self.names, mm_to_index(self.points, affine), "index")
+        return self if self.frame == "index" else replace(self, points=mm_to_index(self.points, affine), frame="index")
 
 
 def _checked_points(names: tuple[str, ...], points: ArrayLike) -> np.ndarray:

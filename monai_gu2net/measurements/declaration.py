@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monai_gu2net.files import check_fields
 from monai_gu2net.measurements.cephalometry import CEPHALOMETRY
 from monai_gu2net.measurements.chest import CHEST
 from monai_gu2net.measurements.measurement import Measurement
@@ -111,9 +112,7 @@ def check_measurement(measurement: Measurement, *, landmarks: Sequence[str], dim
 
 
 def _read(fields: Mapping[str, Any], known: Mapping[str, Measurement]) -> Measurement:
-    unknown = sorted(fields.keys() - _FIELDS)
-    if unknown:
-        raise ValueError(f"fields must be among {sorted(_FIELDS)}; got {unknown}. Correct the spelling.")
+    check_fields(fields, _FIELDS, where="it")
     for field, kinds in (("kind", str), ("landmarks", list | tuple), ("terms", list | tuple), ("code", list | tuple)):
         if fields.get(field) is not None and not isinstance(fields[field], kinds):
             raise ValueError(

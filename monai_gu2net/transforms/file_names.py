@@ -19,7 +19,7 @@ def file_name(case: str) -> str:
     the file of another case would have the same name.
     """
     name = re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII)[:_LONGEST] or "_"
-    return re.sub(r"\.(mrk|sr|pr)$", r"_\1", name, flags=re.IGNORECASE)
+    return re.sub(r"\.(mrk|sr|text|pr|sc)$", r"_\1", name, flags=re.IGNORECASE)
 
 
 class FileNames:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,17 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION
 from monai_gu2net.data.spacing import case_spacing
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.slicer_spacing import slicer_affine
+from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.transforms.spacing import file_spacing
 
 __all__ = ["LoadLandmarksd"]
+
+_log = logging.getLogger(__name__)
 
 
 class LoadLandmarksd(MapTransform):
@@ -30,9 +38,12 @@ class LoadLandmarksd(MapTransform):
             further options. Afterwards a list of N points in pixels of the image file, None for absent ones.
         domains: by name; the sample's ``domain`` says which landmarks, in which order, and the spacing that turns
             millimetres into pixels, where neither the case nor, loaded before, the image's file tells it. Where no
-            spacing is known, a file in mm is taken as one mm per pixel, as Slicer loads such images.
+            spacing is known, a file in mm is taken as one mm per pixel, as Slicer loads such images. A point list of
+            Slicer (``.mrk.json``) about a DICOM image is read as Slicer shows that image, whatever its spacing is.
         image_key: the image, which may have been loaded before.
         allow_missing_keys: pass samples without the key.
+
+    Entries of the file that are not taken are logged as warnings.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken, or has a landmark that the domain lacks.
@@ -56,8 +67,21 @@ class LoadLandmarksd(MapTransform):
         file = file_spacing(sample.get(self.image_key), sample.get("file_spacing_source"))
         spacing, _ = case_spacing({"spacing": sample.get("spacing")}, domain, file=file)
         affine = np.diag([*(spacing or (1.0,) * dims), 1.0]) if dims == 3 else image_plane_affine(spacing or (1.0, 1.0))
+        image = _image_file(sample, self.image_key)
         for key in self.key_iterator(sample):
+            of_slicer = dims == 2 and str(sample[key]).lower().endswith(MARKUPS_EXTENSION)
+            plane = affine
+            if of_slicer and image is not None and is_dicom(image):
+                plane = slicer_affine(read_header(image))
             found = read_landmarks(Path(sample[key]), names=domain.landmarks, dims=2 if dims == 2 else 3)
-            points = found.to_index(affine).points if found.frame == "mm" else found.points
+            for line in left_out_lines(found.left_out):
+                _log.warning("%s: %s", Path(sample[key]).name, line)
+            points = found.to_index(plane).points if found.frame == "mm" else found.points
             sample[key] = [None if np.isnan(point).any() else point.tolist() for point in points]
         return sample
+
+
+def _image_file(sample: Mapping[Hashable, Any], key: str) -> Path | None:
+    """The image's file: what the key still holds, or what was noted when it was loaded."""
+    name = sample.get("image_file", sample.get(key))
+    return Path(name) if isinstance(name, str | os.PathLike) else None

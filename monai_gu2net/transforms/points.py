@@ -16,6 +16,10 @@ from monai_gu2net.transforms.spacing import inside_frame
 
 __all__ = ["LandmarksToPointsd"]
 
+# a landmark on the edge of its image must not get lost when the image is resized; the rounding of the affines stays
+# below 1e-9 px, that of float32 landmarks below 1e-3 px
+_ROUNDING_PX = 1e-3
+
 
 class LandmarksToPointsd(MapTransform):
     """Maps landmarks from the world to pixels of the image: ``inv(affine_now) @ landmarks``.
@@ -27,6 +31,9 @@ class LandmarksToPointsd(MapTransform):
         image_key: the image, a MetaTensor (C, *spatial).
         points_key: where the points go: (N, D) float32, NaN for absent landmarks and those outside the frame.
         allow_missing_keys: pass samples without landmarks.
+
+    Raises (when called):
+        ValueError: the sample has no landmarks; the message names its case.
     """
 
     def __init__(
@@ -43,9 +50,16 @@ class LandmarksToPointsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         image = sample[self.image_key]
-        for key in self.key_iterator(sample):
+        for key in self.keys:
+            if sample.get(key) is None:
+                if self.allow_missing_keys:
+                    continue
+                raise ValueError(
+                    f"Case {sample.get('case')!r} of domain {sample.get('domain')!r} must have {key!r}; got none. "
+                    "Annotate it, or take it out."
+                )
             landmarks = torch.as_tensor(sample[key])
             inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
             points = apply_affine(landmarks, inverse)
-            sample[self.points_key] = inside_frame(points, image.shape[1:]).float()
+            sample[self.points_key] = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX).float()
         return sample

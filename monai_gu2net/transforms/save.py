@@ -15,20 +15,23 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.landmarks import LandmarkSet, write_landmarks
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
 from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 from monai_gu2net.transforms.file_names import FileNames
-from monai_gu2net.transforms.save_dicom import ENDINGS, DicomResults
+from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
 
 __all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
 
 _TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 FORMATS = ("json", "csv", "mrk.json")
 """Those written by default."""
-ALL_FORMATS = (*FORMATS, *ENDINGS)
+ALL_FORMATS = (*FORMATS, *DICOM_FORMATS)
 
 
 class SaveLandmarksd(MapTransform):
@@ -37,18 +40,19 @@ class SaveLandmarksd(MapTransform):
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
     domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in
-    LPS mm, or in pixels without a unit. Absent landmarks have no numbers. Every file is written whole or not at all.
+    LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
+    landmarks have no numbers. Every file is written whole or not at all.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
             and, where they are there, ``{key}_radius`` and ``{key}_presence``.
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
-        formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm``) and "gsps" (``CASE.pr.dcm``), which are
-            written where the sample's ``image_file`` is DICOM.
+        formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm`` with the points, ``CASE.text.dcm`` to be
+            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM.
         model: ``name`` and ``version`` of what found the landmarks, or its name, for the DICOM files.
-        sop_instance_uids: of the DICOM files by format, where only one case is saved; by default they are derived from
-            image and result.
+        sop_instance_uids: of the DICOM files ("sr", "text", "gsps"), where only one case is saved; by default they are
+            derived from image and result.
 
     Attributes:
         names: what the files of each case are called; no two cases share a name.
@@ -73,8 +77,8 @@ class SaveLandmarksd(MapTransform):
         if unknown:
             raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
-        self.plain = [name for name in self.formats if name not in ENDINGS]
-        dicom = [name for name in self.formats if name in ENDINGS]
+        self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
+        dicom = [name for name in self.formats if name in DICOM_FORMATS]
         self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
         self.names = FileNames(reserved=_TABLES)
 
@@ -114,11 +118,8 @@ class SaveLandmarksd(MapTransform):
                     )
                 elif name == "csv":
                     write_table(path, pixels, confidence=confidence, columns=columns)
-                elif known:
-                    markups = LandmarkSet(domain.landmarks, world_to_lps(world).numpy(), "mm")
-                    write_landmarks(path, markups, confidence=confidence)
                 else:
-                    write_landmarks(path, pixels, confidence=confidence, unit="px")
+                    _write_markups(path, sample, pixels, world, confidence)
             self.dicom.save(
                 stem,
                 sample,
@@ -129,6 +130,28 @@ class SaveLandmarksd(MapTransform):
                 measurements=measured,
             )
         return sample
+
+
+def _write_markups(
+    path: Path, sample: Mapping[Hashable, Any], pixels: LandmarkSet, world: torch.Tensor, confidence: np.ndarray
+) -> None:
+    """A point list that lies where Slicer shows the image's file."""
+    image, known = sample.get("image_file"), sample["unit"] == "mm"
+    if image is not None and pixels.dims == 2 and is_dicom(image):
+        header = read_header(image)
+        matrix = torch.as_tensor(sample["file_affine"]).cpu().double()[:-1, :2]
+        own = torch.linalg.vector_norm(matrix, dim=0).tolist() if known else None
+        write_markups(
+            path,
+            pixels.to_mm(slicer_affine(header)),
+            confidence=confidence,
+            unit="px" if slicer_spacing(header) is None else "mm",
+            description=slicer_note(header, own, str(sample["spacing_source"])),
+        )
+    elif known:
+        write_markups(path, LandmarkSet(pixels.names, world_to_lps(world).numpy(), "mm"), confidence=confidence)
+    else:
+        write_markups(path, pixels, confidence=confidence, unit="px")
 
 
 def _calibrated(sample: Mapping[Hashable, Any], key: str, scale: float) -> dict[str, Any]:

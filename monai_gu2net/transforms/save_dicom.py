@@ -13,15 +13,18 @@ import torch
 
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
+from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
-__all__ = ["ENDINGS", "DicomResults"]
+__all__ = ["DICOM_FORMATS", "OBJECTS", "DicomResults"]
 
-ENDINGS = {"sr": "sr.dcm", "gsps": "pr.dcm"}
-"""How the files of the formats end."""
+OBJECTS = {"sr": ("sr", "text"), "gsps": ("gsps",)}
+"""The objects that a format consists of: a report of points is accompanied by one to be read."""
+DICOM_FORMATS = tuple(OBJECTS)
+_ENDINGS = {"sr": "sr.dcm", "text": "text.dcm", "gsps": "pr.dcm"}
 
 
 class DicomResults:
@@ -30,8 +33,8 @@ class DicomResults:
     Args:
         formats: among "sr" and "gsps".
         model: ``name`` and ``version`` of what found the landmarks, or its name alone.
-        sop_instance_uids: of the objects by format, where only one case is saved; by default they are derived from the
-            image and the result.
+        sop_instance_uids: of the objects by their names in OBJECTS, where only one case is saved; by default they are
+            derived from the image and the result.
 
     Raises:
         ImportError: a format is asked for and the packages that write DICOM are not installed.
@@ -77,9 +80,10 @@ class DicomResults:
             return
         header = read_header(image)
         world = None if radius is None else np.asarray(torch.as_tensor(radius).cpu(), dtype=float)
-        for kind in self.formats:
-            path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
+        for kind in (each for name in self.formats for each in OBJECTS[name]):
+            path = stem.with_name(f"{stem.name}.{_ENDINGS[kind]}")
             uid = self.uids.get(kind)
+            parameters = [f"spacing source: {sample['spacing_source']}"]
             if kind == "sr":
                 write_structured_report(
                     path,
@@ -90,7 +94,18 @@ class DicomResults:
                     radius_mm=world if sample["unit"] == "mm" else None,
                     model=self.model,
                     model_version=self.version,
-                    parameters=[f"spacing source: {sample['spacing_source']}"],
+                    parameters=parameters,
+                    measurements=measurements,
+                    sop_instance_uid=uid,
+                )
+            elif kind == "text":
+                write_readable_report(
+                    path,
+                    landmarks,
+                    header=header,
+                    model=self.model,
+                    model_version=self.version,
+                    parameters=parameters,
                     measurements=measurements,
                     sop_instance_uid=uid,
                 )

@@ -28,7 +28,7 @@ class PhysicalSpaced(MapTransform):
 
     Where spacing comes from is decided by :func:`~monai_gu2net.data.case_spacing`: what is given, the case, its
     domain, the file's own affine, or a reference length between two landmarks; else it stays unknown: the world is then
-    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators`` and
+    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside`` and
     ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
     file to the world) and ``file_size`` (D, pixels) are added.
 
@@ -72,7 +72,7 @@ class PhysicalSpaced(MapTransform):
         domain = self.domains[name]
         case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}
         told = sample.pop("file_spacing_source", None)
-        for used_up in ("patient", "annotators"):
+        for used_up in ("patient", "annotators", "outside"):
             sample.pop(used_up, None)
         for key in self.key_iterator(sample):
             image = sample[key]
@@ -163,8 +163,11 @@ def file_spacing(image: Any, source: str | None = None) -> tuple[tuple[float, ..
     return None if source == "none" else (tuple(lengths.tolist()), source)
 
 
-def inside_frame(points: torch.Tensor, spatial_size: torch.Size | tuple[int, ...]) -> torch.Tensor:
-    """The points with those outside the frame made NaN; the frame ends at the outer edges of its pixels."""
+def inside_frame(
+    points: torch.Tensor, spatial_size: torch.Size | tuple[int, ...], *, tolerance: float = 0.0
+) -> torch.Tensor:
+    """The points with those outside the frame made NaN; it ends at its pixels' outer edges, but for a tolerance."""
     size = torch.as_tensor(spatial_size, dtype=points.dtype, device=points.device)
-    outside = ~((points >= -0.5) & (points <= size - 0.5)).all(dim=-1, keepdim=True)
+    inside = (points >= -0.5 - tolerance) & (points <= size - 0.5 + tolerance)
+    outside = ~inside.all(dim=-1, keepdim=True)
     return points.masked_fill(outside, torch.nan)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import LeftOut, left_out_lines, write_text_whole
 from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.visualize.coverage import coverage_section
@@ -45,6 +45,7 @@ def write_report(
     calibrations: Mapping[str, Calibration] | None = None,
     measurements: Measurements | None = None,
     failures: Sequence[Mapping[str, str]] = (),
+    left_out: Sequence[LeftOut] = (),
     worst: int = 6,
 ) -> Path:
     """Write tables, plots, and pictures of the worst and the median case of each domain.
@@ -70,6 +71,7 @@ def write_report(
         calibrations: by domain, those that the rows' radii come from.
         measurements: by domain, see :func:`~monai_gu2net.visualize.measure_rows`; by default the built-in ones.
         failures: cases without result: ``case``, ``domain``, ``reason``.
+        left_out: what was not taken, and why.
         worst: number of worst cases to draw in each domain, by their mean error; 0: no pictures of cases.
 
     Returns:
@@ -102,6 +104,7 @@ def write_report(
         scoring=scoring.to_dict(),
         annotators=apart,
         failures=failures,
+        left_out=left_out,
     )
 
     sections = [Section("What was measured", [Facts(told)]), _by_domain(folder, checked, summaries)]
@@ -120,6 +123,7 @@ def write_report(
     sections += _by_landmark(folder, groups, summaries)
     cases = write_case_pictures(folder, groups, images, worst)
     sections += [Section("Cases", [cases])] if cases else []
+    sections.append(Section("Left out", [Lines(left_out_lines(left_out)) if left_out else "Nothing."]))
     failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
     sections.append(Section("Failures", [Lines(failed) if failed else "None."]))
     document = Document("Landmark detection: results", sections)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import read_text, write_text_whole
 
 __all__ = ["checked_rows", "read_rows", "write_rows"]
 
@@ -123,14 +123,14 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
         rows = list(reader)
         missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(f"The header must have the columns {list(_NEEDED)}; got none for {missing}. Add them.")
         return checked_rows(rows)
     except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def _number(value: Any, column: str, where: str) -> float:

@@ -10,10 +10,11 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import LeftOut, write_text_whole
 from monai_gu2net.visualize.document import Table
 
 __all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]
@@ -53,6 +54,7 @@ def write_summary_json(
     scoring: Mapping[str, Any] | None = None,
     annotators: Summaries = (),
     failures: Iterable[Mapping[str, str]] = (),
+    left_out: Iterable[LeftOut] = (),
 ) -> Path:
     """Write summaries as JSON, whole or not at all.
 
@@ -64,6 +66,7 @@ def write_summary_json(
         scoring: the same for programs, see :class:`~monai_gu2net.visualize.Protocol`.
         annotators: summaries of the annotators' disagreement, each with its ``comparison``.
         failures: cases without result: ``case``, ``domain``, ``reason``.
+        left_out: what was not taken, and why.
 
     Returns:
         The path.
@@ -74,6 +77,7 @@ def write_summary_json(
         "summaries": [jsonable(summary) for summary in summaries],
         "annotators": [jsonable(summary) for summary in annotators],
         "failures": [dict(failure) for failure in failures],
+        "left_out": [asdict(item) for item in left_out],
     }
     return write_text_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 

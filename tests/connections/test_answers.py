@@ -57,10 +57,11 @@ def test_an_answer_is_an_sr_and_a_gsps_of_the_images_study_with_uids_known_befor
     answers = RadiographAnswers(model, domain="hand")
     image = make()
     answer = answered(answers, image, tmp_path / "a")
-    assert set(answer) == {"sr.dcm", "pr.dcm"}
+    assert set(answer) == {"sr.dcm", "text.dcm", "pr.dcm"}
     header = pydicom.dcmread(image)
     assert {each.StudyInstanceUID for each in answer.values()} == {header.StudyInstanceUID}
     assert answer["sr.dcm"].SOPInstanceUID == answers.uids("1.2.3", "hand")["sr"]
+    assert answer["text.dcm"].SOPInstanceUID == answers.uids("1.2.3", "hand")["text"]
     assert answer["pr.dcm"].SOPInstanceUID == answers.uids("1.2.3", "hand")["gsps"]
     again = answered(RadiographAnswers(model, domain="hand"), image, tmp_path / "b")
     assert {each.SOPInstanceUID for each in again.values()} == {each.SOPInstanceUID for each in answer.values()}
@@ -177,7 +178,9 @@ class TestListen:
         assert signal.getsignal(signal.SIGTERM) == before
         assert statuses == [0x0000, 0x0000]
         name = spool_name("1.2.3")
-        assert {path.name for path in (tmp_path / "out").iterdir()} == {f"{name}.sr.dcm", f"{name}.pr.dcm"}
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {
+            f"{name}.{kind}.dcm" for kind in ("sr", "text", "pr")
+        }
         reason = json.loads((failed / f"{spool_name('1.2.4')}.json").read_text())["reason"]
         assert "must be of a body part among ['HAND']" in reason
         assert "Stopped; 0 wait in the spool" in capsys.readouterr().out

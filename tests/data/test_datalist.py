@@ -320,3 +320,64 @@ def test_an_annotator_that_nobody_is_is_refused() -> None:
         annotated().annotated_by("expert")
     with pytest.raises(ValueError, match=r"of the datalist \[\]; got 'mean'"):
         Datalist("d", {"head": HEAD}, test=[case(1)]).annotated_by("mean")
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 0), (1, "1"), ("7 ", "7"), (np.int64(3), 3), ("0", 0)])
+def test_a_patient_is_the_same_whether_number_or_words(one: Any, other: Any) -> None:
+    with pytest.raises(ValueError, match=r"Patient '\d' of domain 'head' must stay within one split"):
+        Datalist("x", BOTH, training=[case(1, patient=one)], test=[case(2, patient=other)])
+
+
+@pytest.mark.parametrize("field", ["case", "patient"])
+@pytest.mark.parametrize("value", ["", "  ", True, 1.0, ["p"]])
+def test_what_identifies_nobody_is_refused(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"training\[0\]: {field} must be words or a whole number; got"):
+        Datalist("x", BOTH, training=[case(1, **{field: value})])
+
+
+def test_a_case_may_be_called_0() -> None:
+    data = Datalist("x", BOTH, training=[case(1, case=0)])
+    assert (data.training[0]["case"], data.training[0]["patient"]) == ("0", "0")
+
+
+def test_an_image_stays_within_one_split_of_its_domain() -> None:
+    twice = [case(1, case="a"), case(1, case="b")]
+    with pytest.raises(ValueError, match=r"test\[0\]: an image .* within one split; got '001.png' in training"):
+        Datalist("x", BOTH, training=twice[:1], test=twice[1:])
+    Datalist("x", BOTH, training=twice)
+    Datalist("x", BOTH, training=twice[:1], test=[case(1, domain="hand")])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"domains": HEAD_JSON, "val": []}, r"got \['val'\]\. Did you mean 'validation'\?"),
+        ({"domains": HEAD_JSON, "trainning": []}, r"got \['trainning'\]\. Did you mean 'training'\?"),
+        ({"domains": HEAD_JSON, "zzz": 1}, r"got \['zzz'\]\. Correct the spelling or take them out"),
+        ({"domains": HEAD_JSON, "test": [{"image": "a.png", "pateint": 1}]}, r"test\[0\] .*Did you mean 'patient'\?"),
+        ({"domains": {"head": {**HEAD.to_dict(), "spacings": 1}}}, r"Domain 'head' .*Did you mean 'spacing'\?"),
+        ({"domains": HEAD_JSON, "left_out": [{"what": "image"}]}, "left_out must be a list of objects with what, name"),
+        (
+            {"domains": HEAD_JSON, "test": [{"image": "a.png", "outside": ["c"]}]},
+            r"outside must be a list of landmarks among \['a', 'b'\]; got \['c'\]",
+        ),
+    ],
+)
+def test_an_unknown_field_is_refused_with_the_nearest_known_one(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Datalist.load(written(tmp_path, content))
+
+
+def test_a_part_that_stands_in_the_file_twice_is_refused(tmp_path: Path) -> None:
+    """JSON's own readers keep the second without a word."""
+    text = json.dumps({"domains": HEAD_JSON, "test": []})[:-1] + ', "test": [{"image": "a.png"}]}'
+    with pytest.raises(ValueError, match="a name must stand in an object once; got 'test' twice"):
+        Datalist.load(written(tmp_path, text))
+
+
+def test_another_ground_truth_has_its_own_landmarks_outside() -> None:
+    """The other annotator's point is in the image; that the first one's lay outside says nothing of it."""
+    one = case(1, landmarks=[None, [1, 1]], outside=["a"], annotators={"junior": [[2, 2], [3, 3]]})
+    (found,) = Datalist("x", BOTH, test=[one]).annotated_by("junior").test
+    assert found["landmarks"] == [[2.0, 2.0], [3.0, 3.0]]
+    assert "outside" not in found

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from monai_gu2net.data.layouts import (
     read_table_folder,
     split_by_patient,
 )
+from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 
 
@@ -70,7 +70,7 @@ def make_chest(folder: Path, names: Sequence[str], *, size: tuple[int, int] = (2
 class TestHead:
     def test_the_official_split_is_by_number(self, tmp_path):
         make_head(tmp_path, [1, 150, 151, 300, 301, 400])
-        domain, splits = read_head(tmp_path)
+        domain, splits, _ = read_head(tmp_path)
         assert names_of(splits) == {
             "training": ["001", "150"],
             "validation": [],
@@ -81,12 +81,12 @@ class TestHead:
 
     @pytest.mark.parametrize(("annotator", "x"), [("senior", 3.0), ("junior", 5.0), ("mean", 4.0)])
     def test_the_annotator_decides_the_ground_truth(self, annotator, x, tmp_path):
-        _, splits = read_head(make_head(tmp_path, [1]), annotator=annotator)
+        _, splits, _ = read_head(make_head(tmp_path, [1]), annotator=annotator)
         assert splits["training"][0]["landmarks"][3] == [x, 6.0]
 
     @pytest.mark.parametrize("annotator", ["senior", "junior", "mean"])
     def test_both_annotators_travel_with_the_case_and_the_domain_says_who_was_chosen(self, annotator, tmp_path):
-        domain, splits = read_head(make_head(tmp_path, [1]), annotator=annotator)
+        domain, splits, _ = read_head(make_head(tmp_path, [1]), annotator=annotator)
         annotators = splits["training"][0]["annotators"]
         assert {who: points[3] for who, points in annotators.items()} == {"senior": [3.0, 6.0], "junior": [5.0, 6.0]}
         assert domain.ground_truth == ("mean of senior and junior" if annotator == "mean" else annotator)
@@ -96,14 +96,14 @@ class TestHead:
         [((1935, 2400), (0.1, 0.1)), ((620, 768), (0.1 * 1935 / 620, 0.3125))],
     )
     def test_the_spacing_is_scaled_with_the_image(self, size, spacing, tmp_path):
-        domain, splits = read_head(make_head(tmp_path, [1, 2], size=size))
+        domain, splits, _ = read_head(make_head(tmp_path, [1, 2], size=size))
         assert domain.spacing == pytest.approx(spacing)
         assert "spacing" not in splits["training"][0]
 
     def test_images_of_different_sizes_keep_a_spacing_each(self, tmp_path):
         make_head(tmp_path, [1])
         make_head(tmp_path, [2], size=(1935, 2400))
-        domain, splits = read_head(tmp_path)
+        domain, splits, _ = read_head(tmp_path)
         assert domain.spacing is None
         assert splits["training"][0]["spacing"] == pytest.approx([0.312097, 0.3125], abs=1e-6)
         assert splits["training"][1]["spacing"] == pytest.approx([0.1, 0.1])
@@ -119,7 +119,7 @@ class TestHead:
 
     def test_validation_is_held_out_of_the_training_images_only(self, tmp_path):
         make_head(tmp_path, [*range(1, 11), 151])
-        _, splits = read_head(tmp_path, validation=3, seed=1)
+        _, splits, _ = read_head(tmp_path, validation=3, seed=1)
         assert {part: len(cases) for part, cases in splits.items()} == {
             "training": 7,
             "validation": 3,
@@ -128,12 +128,16 @@ class TestHead:
         assert names_of(read_head(tmp_path, validation=3, seed=1)[1]) == names_of(splits)
         assert names_of(read_head(tmp_path, validation=3, seed=2)[1]) != names_of(splits)
 
-    def test_images_without_annotation_are_left_out_with_a_warning(self, tmp_path, caplog):
-        make_head(tmp_path, [1])
+    def test_images_without_annotation_and_annotations_without_image_are_left_out(self, tmp_path):
+        make_head(tmp_path, [1, 3])
         blank(tmp_path / "raw" / "002.png")
-        _, splits = read_head(tmp_path)
+        (tmp_path / "raw" / "003.png").unlink()
+        _, splits, left_out = read_head(tmp_path)
         assert names_of(splits)["training"] == ["001"]
-        assert "1 images have no annotation and are left out: 002.png" in caplog.text
+        assert left_out_lines(left_out) == [
+            "1 image(s) left out, it has no annotation: raw/002.png",
+            "2 annotation(s) left out, it has no image: 400_senior/003.txt, 400_junior/003.txt",
+        ]
 
     def test_the_mean_asks_for_both_annotators(self, tmp_path):
         make_head(tmp_path, [1])
@@ -147,7 +151,7 @@ class TestHead:
         make_head(tmp_path, [1])
         (tmp_path / "400_junior" / "001.txt").write_text("nan,nan\n" * 2 + "8,8\n" * 17)
         (tmp_path / "400_senior" / "001.txt").write_text("nan,nan\n4,4\n" + "6,6\n" * 17)
-        _, splits = read_head(tmp_path)
+        _, splits, _ = read_head(tmp_path)
         assert splits["training"][0]["landmarks"][:3] == [None, [4.0, 4.0], [7.0, 7.0]]
 
     @pytest.mark.parametrize("name", ["401.png", "photo.png"])
@@ -162,12 +166,12 @@ class TestHand:
     @pytest.mark.parametrize(("count", "training"), [(909, 609), (910, 610), (10, 7), (2, 1), (1, 1)])
     def test_the_first_ids_train_in_the_papers_proportion(self, count, training, tmp_path):
         ids = list(range(9990, 9990 + count)) if count < 100 else list(range(3142, 3142 + count))
-        _, splits = read_hand(make_hand(tmp_path, ids))
+        _, splits, _ = read_hand(make_hand(tmp_path, ids))
         assert names_of(splits)["training"] == [str(i) for i in ids[:training]]
         assert names_of(splits)["test"] == [str(i) for i in ids[training:]]
 
     def test_the_wrist_gives_the_scale(self, tmp_path):
-        domain, splits = read_hand(make_hand(tmp_path, [1, 2]))
+        domain, splits, _ = read_hand(make_hand(tmp_path, [1, 2]))
         assert len(set(HAND_LANDMARKS)) == 37
         assert domain.reference == ReferenceLength(HAND_LANDMARKS[0], HAND_LANDMARKS[4], 50.0)
         assert (domain.spacing, domain.unit) == (None, "mm")
@@ -184,14 +188,17 @@ class TestHand:
         points = [(-0.6, 5), (-0.5, 39.5), (39.6, 5), (5, 40)] + [(5, 5)] * 33
         line = ",".join(f"{x},{y}" for x, y in points)
         (tmp_path / "all.csv").write_text(f"1,{line}\n2,{line}\n")
-        _, splits = read_hand(tmp_path)
+        _, splits, _ = read_hand(tmp_path)
         assert splits["training"][0]["landmarks"][:5] == [None, [-0.5, 39.5], None, None, [5.0, 5.0]]
 
-    def test_ids_without_image_are_passed_over_and_images_without_line_named(self, tmp_path, caplog):
+    def test_ids_without_image_and_images_without_line_are_named(self, tmp_path):
         make_hand(tmp_path, [1, 2, 3], listed=[2, 3, 4])
-        _, splits = read_hand(tmp_path)
+        _, splits, left_out = read_hand(tmp_path)
         assert names_of(splits) == {"training": ["2"], "validation": [], "test": ["3"]}
-        assert "images have no line in all.csv and are left out: 1.jpg" in caplog.text
+        assert left_out_lines(left_out) == [
+            "1 image(s) left out, it has no line in all.csv: jpg/1.jpg",
+            "1 line(s) left out, it has no image: all.csv id 4",
+        ]
 
     def test_the_test_part_can_be_chosen(self, tmp_path):
         make_hand(tmp_path, range(1, 11))
@@ -223,39 +230,44 @@ class TestChest:
     @pytest.mark.parametrize(("count", "training"), [(279, 229), (196, 161), (5, 4)])
     def test_the_first_names_train_in_the_papers_proportion(self, count, training, tmp_path):
         names = [f"JPCLN{n:03d}" for n in range(count)]
-        _, splits = read_chest(make_chest(tmp_path, names))
+        _, splits, _ = read_chest(make_chest(tmp_path, names))
         assert names_of(splits) == {"training": names[:training], "validation": [], "test": names[training:]}
 
     def test_the_authors_exclusion_leaves_41_images_to_test(self, tmp_path):
         names = [f"CHNCXR_{n:04d}_0" for n in range(55, 334)]
-        _, splits = read_chest(make_chest(tmp_path, names))
+        _, splits, _ = read_chest(make_chest(tmp_path, names))
         assert [len(splits[part]) for part in ("training", "test")] == [229, 41]
         assert "CHNCXR_0059_0" not in names_of(splits)["training"]
 
     def test_fractions_become_pixels_of_the_image(self, tmp_path):
-        _, splits = read_chest(make_chest(tmp_path, ["JPCLN001"]))
+        _, splits, _ = read_chest(make_chest(tmp_path, ["JPCLN001"]))
         points = splits["training"][0]["landmarks"]
         assert points[0] == [0.25 * 224 - 0.5, 0.5 * 112 - 0.5]
         assert points[5] == [223.5, -0.5]
 
     def test_the_spacing_is_that_of_jsrt_for_its_images_only(self, tmp_path):
-        domain, _ = read_chest(make_chest(tmp_path / "jsrt", ["JPCLN001", "JPCNN002"], size=(224, 224)))
+        domain, *_ = read_chest(make_chest(tmp_path / "jsrt", ["JPCLN001", "JPCNN002"], size=(224, 224)))
         assert domain.spacing == pytest.approx((1.6, 1.6))
         assert read_chest(tmp_path / "jsrt", spacing="unknown")[0].spacing is None
         assert read_chest(tmp_path / "jsrt", spacing=(2, 2))[0].spacing == (2, 2)
-        other, _ = read_chest(make_chest(tmp_path / "other", ["CHNCXR_0001_0", "CHNCXR_0002_0"]))
+        other, *_ = read_chest(make_chest(tmp_path / "other", ["CHNCXR_0001_0", "CHNCXR_0002_0"]))
         assert (other.spacing, other.unit) == (None, "px")
 
     def test_left_and_right_are_the_patients(self):
         assert CHEST_LANDMARKS[0] == "right_lung_apex"
         assert CHEST_LANDMARKS[4] == "left_costophrenic_angle"
 
-    def test_images_without_label_are_left_out_with_a_warning(self, tmp_path, caplog):
-        make_chest(tmp_path, ["JPCLN001", "JPCLN002"])
+    def test_images_without_label_labels_without_image_and_the_excluded_are_left_out(self, tmp_path):
+        make_chest(tmp_path, ["JPCLN001", "JPCLN002", "JPCLN003", "CHNCXR_0059_0"])
         (tmp_path / "labels" / "JPCLN001.txt").unlink()
-        _, splits = read_chest(tmp_path)
+        (tmp_path / "pngs" / "JPCLN003.png").unlink()
+        _, splits, left_out = read_chest(tmp_path)
         assert names_of(splits)["training"] == ["JPCLN002"]
-        assert "images have no label and are left out: JPCLN001.png" in caplog.text
+        assert left_out_lines(left_out) == [
+            "1 image(s) left out, it has no label: pngs/JPCLN001.png",
+            "1 label(s) left out, it has no image: labels/JPCLN003.txt",
+            "1 image(s) left out, it is to be excluded: CHNCXR_0059_0",
+        ]
 
     def test_a_damaged_image_is_named(self, tmp_path):
         make_chest(tmp_path, ["JPCLN001"])
@@ -275,7 +287,7 @@ def make_table(folder: Path, lines: Sequence[str], *, header: str = "image,patie
 class TestTable:
     def test_patients_are_kept_together(self, tmp_path):
         lines = [f"{n:02d}.png,p{n // 3},1,2,3,4" for n in range(30)]
-        domain, splits = read_table_folder(make_table(tmp_path / "my spine", lines))
+        domain, splits, _ = read_table_folder(make_table(tmp_path / "my spine", lines))
         assert {part: len(cases) for part, cases in splits.items()} == {
             "training": 21,
             "validation": 3,
@@ -286,18 +298,20 @@ class TestTable:
         assert (domain.name, domain.landmarks, domain.unit) == ("my_spine", ("a", "b"), "px")
 
     def test_the_input_size_has_the_images_proportions(self, tmp_path):
-        domain, _ = read_table_folder(make_table(tmp_path, ["1.png,,1,2,3,4"]))
+        domain, *_ = read_table_folder(make_table(tmp_path, ["1.png,,1,2,3,4"]))
         assert domain.size == (256, 512)
         assert read_table_folder(tmp_path, size=(64, 96))[0].size == (64, 96)
 
     def test_empty_and_outside_points_are_absent(self, tmp_path):
-        _, splits = read_table_folder(make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0)
+        _, splits, _ = read_table_folder(
+            make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0
+        )
         assert splits["training"][0]["landmarks"] == [None, None]
 
     def test_a_split_column_decides(self, tmp_path):
         header = "image,split,a_x,a_y"
         lines = ["1.png,test,1,2", "2.png,training,1,2", "3.png,validation,1,2"]
-        _, splits = read_table_folder(make_table(tmp_path, lines, header=header))
+        _, splits, _ = read_table_folder(make_table(tmp_path, lines, header=header))
         assert names_of(splits) == {"training": ["2"], "validation": ["3"], "test": ["1"]}
         with pytest.raises(ValueError, match="the column 'split' must be filled in for all cases and decide alone"):
             read_table_folder(tmp_path, test=0.5)
@@ -316,27 +330,49 @@ class TestTable:
     def test_spacing_columns_are_taken_over(self, tmp_path):
         header = "image,spacing_x,spacing_y,a_x,a_y"
         make_table(tmp_path, ["1.png,0.1,0.2,1,2", "2.png,,,1,2"], header=header)
-        domain, splits = read_table_folder(tmp_path, test=0, validation=0)
+        domain, splits, _ = read_table_folder(tmp_path, test=0, validation=0)
         assert domain.spacing is None
         assert [case.get("spacing") for case in splits["training"]] == [[0.1, 0.2], None]
 
     def test_a_long_table_reads_as_well(self, tmp_path):
         blank(tmp_path / "1.png")
         (tmp_path / "landmarks.csv").write_text("image,landmark,x,y\n1.png,a,1,2\n1.png,b,3,4\n")
-        _, splits = read_table_folder(tmp_path)
+        _, splits, _ = read_table_folder(tmp_path)
         assert splits["training"][0]["landmarks"] == [[1.0, 2.0], [3.0, 4.0]]
 
-    def test_strays_on_either_side_are_named(self, tmp_path, caplog):
+    def test_strays_on_either_side_are_named(self, tmp_path):
         make_table(tmp_path, ["1.png,,1,2,3,4", "2.png,,1,2,3,4"])
         (tmp_path / "images" / "1.png").rename(tmp_path / "images" / "3.png")
-        _, splits = read_table_folder(tmp_path)
+        _, splits, left_out = read_table_folder(tmp_path)
         assert names_of(splits)["training"] == ["2"]
-        assert "lines of landmarks.csv have no image and are left out: 1.png" in caplog.text
-        assert "images have no line in landmarks.csv and are left out: 3.png" in caplog.text
+        assert left_out_lines(left_out) == [
+            "1 line(s) left out, its image is not there: landmarks.csv line 2 (1.png)",
+            "1 image(s) left out, it has no line in landmarks.csv: images/3.png",
+        ]
+
+    def test_an_image_under_two_names_is_refused(self, tmp_path):
+        make_table(tmp_path, ["1.png,p,1,2,3,4", "images/1.png,q,5,6,7,8"])
+        with pytest.raises(ValueError, match=r"line 3: an image must stand in one line only; got '1.png' as in line 2"):
+            read_table_folder(tmp_path)
+
+    def test_a_line_with_another_number_of_cells_is_refused(self, tmp_path):
+        for line, count in (("1.png,,1,2,3", 5), ("1.png,,1,2,3,4,5", 7)):
+            folder = make_table(tmp_path / str(count), [line])
+            with pytest.raises(ValueError, match=rf"line 2: the line must have 6 fields, as the header; got {count}"):
+                read_table_folder(folder)
+
+    def test_columns_without_use_are_named(self, tmp_path):
+        header = "image,pateint,a_x,a_y,spacing_x_mm,remark"
+        make_table(tmp_path, ["1.png,p,1,2,0.1,good"], header=header)
+        assert left_out_lines(read_table_folder(tmp_path).left_out) == [
+            "1 column(s) left out, unknown; did you mean 'patient'?: pateint",
+            "1 column(s) left out, unknown; did you mean 'spacing_x'?: spacing_x_mm",
+            "1 column(s) left out, unknown: remark",
+        ]
 
     def test_test_cases_must_be_whole_patients(self, tmp_path):
         make_table(tmp_path, ["1.png,p,1,2,3,4", "2.png,p,1,2,3,4", "3.png,q,1,2,3,4"])
-        _, splits = read_table_folder(tmp_path, test_cases=["3"], validation=0)
+        _, splits, _ = read_table_folder(tmp_path, test_cases=["3"], validation=0)
         assert names_of(splits) == {"training": ["1", "2"], "validation": [], "test": ["3"]}
         with pytest.raises(ValueError, match=r"all cases of a patient or none; got some of \['p'\]"):
             read_table_folder(tmp_path, test_cases=["1"])
@@ -344,7 +380,7 @@ class TestTable:
     def test_images_that_pillow_does_not_read_keep_all_their_points(self, tmp_path):
         (tmp_path / "1.dcm").write_bytes(b"")
         (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\n1.dcm,5000,2\n")
-        domain, splits = read_table_folder(tmp_path)
+        domain, splits, _ = read_table_folder(tmp_path)
         assert splits["training"][0]["landmarks"] == [[5000.0, 2.0]]
         assert domain.size == (512, 512)
 
@@ -364,28 +400,30 @@ class TestMarkups:
         return tmp_path
 
     def test_points_without_spacing_are_pixels(self, folder):
-        domain, splits = read_markups_folder(folder, test=0, validation=0)
+        domain, splits, _ = read_markups_folder(folder, test=0, validation=0)
         assert [case["landmarks"] for case in splits["training"]] == [[[1, 2], [3, 4]], [[5, 6], None]]
         assert (domain.landmarks, domain.unit) == (("one", "two"), "px")
 
     def test_points_in_mm_become_pixels_by_the_spacing(self, folder):
-        domain, splits = read_markups_folder(folder, spacing=(0.5, 0.25), test=0, validation=0)
+        domain, splits, _ = read_markups_folder(folder, spacing=(0.5, 0.25), test=0, validation=0)
         assert splits["training"][0]["landmarks"] == [[2.0, 8.0], [6.0, 16.0]]
         assert domain.spacing == (0.5, 0.25)
 
     def test_names_can_be_fixed(self, folder):
-        domain, splits = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
+        domain, splits, _ = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
         assert domain.landmarks == ("two", "three", "one")
         assert splits["training"][0]["landmarks"] == [[3.0, 4.0], None, [1.0, 2.0]]
         with pytest.raises(ValueError, match=r"a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"):
             read_markups_folder(folder, landmarks=["one"])
 
-    def test_strays_on_either_side_are_named(self, folder, caplog):
+    def test_strays_on_either_side_are_named(self, folder):
         (folder / "a.png").rename(folder / "c.png")
-        _, splits = read_markups_folder(folder)
+        _, splits, left_out = read_markups_folder(folder)
         assert names_of(splits)["training"] == ["b"]
-        assert "images have no markups and are left out: c.png" in caplog.text
-        assert "markups have no image and are left out: a.mrk.json" in caplog.text
+        assert left_out_lines(left_out) == [
+            "1 image(s) left out, it has no markups: c.png",
+            "1 markups file(s) left out, it has no image: a.mrk.json",
+        ]
 
 
 class TestReadLayout:
@@ -408,11 +446,10 @@ class TestReadLayout:
                 write_landmarks(markups, LandmarkSet(("a",), np.ones((1, 2)), "mm"))
         return request.param, folder
 
-    def test_each_layout_is_recognized_and_makes_a_datalist(self, dataset, caplog):
+    def test_each_layout_is_recognized_and_makes_a_datalist(self, dataset):
         layout, folder = dataset
-        with caplog.at_level(logging.WARNING):
-            domain, splits = read_layout(folder, domain="mine", size=(32, 48))
-        assert caplog.text == ""
+        domain, splits, left_out = read_layout(folder, domain="mine", size=(32, 48))
+        assert left_out == ()
         assert (domain.name, domain.size) == ("mine", (32, 48))
         datalist = Datalist(layout, {"mine": domain}, **splits)
         assert sum(len(getattr(datalist, part)) for part in ("training", "validation", "test")) == 3

@@ -12,6 +12,7 @@ from PIL import Image
 from pydicom import uid
 
 from monai_gu2net.data import Datalist, Domain, case_names, cases_to_predict, images_in, make_phantom, open_data, source
+from monai_gu2net.files import left_out_lines
 
 HEAD = Domain("head", ("a", "b"), (8, 8))
 KNEE = Domain("knee", ("c",), (8, 8))
@@ -155,23 +156,23 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         open_data(dataset_dir=tmp_path / "nowhere", phantom_dir=tmp_path / "phantom")
 
 
-def test_missing_images_are_listed(tmp_path: Path) -> None:
-    names = [f"gone{n}.png" for n in range(7)]
-    cases = [{"image": str(tmp_path / name), "landmarks": [[1, 1]]} for name in names]
-    cases.append({"image": str(blank(tmp_path / "here.png")), "landmarks": [[1, 1]]})
-    path = Datalist("d", {"knee": KNEE}, cases[:3], test=cases[3:]).save(tmp_path / "datalist.json")
-    with pytest.raises(
-        FileNotFoundError, match=r"7 are not there: .*gone0\.png.*gone4\.png, \.\.\.\. Correct"
-    ) as raised:
-        open_data(path, phantom_dir=tmp_path)
-    assert "here.png" not in str(raised.value)
-    assert "gone5.png" not in str(raised.value)
-
-
-def test_missing_images_of_other_domains_do_not_matter(tmp_path: Path) -> None:
+def test_a_missing_image_is_for_the_run_to_say(tmp_path: Path) -> None:
     path = make_datalist(tmp_path)
     (tmp_path / "head.png").unlink()
-    assert len(open_data(path, domains=["knee"], phantom_dir=tmp_path).test) == 1
+    assert len(open_data(path, phantom_dir=tmp_path).cases("all")) == 2
+
+
+def test_folders_of_no_known_layout_and_what_the_others_left_out_are_kept(tmp_path: Path) -> None:
+    make_chest(tmp_path / "all" / "lungs")
+    make_hand(tmp_path / "all" / "hands")
+    (tmp_path / "all" / "lungs" / "labels" / "0.txt").unlink()
+    blank(tmp_path / "all" / "notes" / "x.png")
+    data = open_data(dataset_dir=tmp_path / "all", phantom_dir=tmp_path / "phantom")
+    assert left_out_lines(data.left_out) == [
+        "1 folder(s) left out, it has no known layout: notes",
+        "1 image(s) left out, it has no label: lungs/pngs/0.png",
+    ]
+    assert Datalist.load(data.save(tmp_path / "datalist.json")).left_out == tuple(data.left_out)
 
 
 def test_without_data_the_phantom_is_drawn(tmp_path: Path, phantom_calls: list[tuple[str, ...]]) -> None:
@@ -225,11 +226,14 @@ def test_dicom_is_found_without_endings_and_in_folders_within(tmp_path: Path, ma
     (tmp_path / "README").write_text("no image")
     blank(tmp_path / "a.png")
     blank(tmp_path / "out" / "overlay.png")
-    images, passed_over = images_in(tmp_path)
+    images, left_out = images_in(tmp_path)
     assert images == [top, deep, tmp_path / "a.png", tmp_path / "torn.dcm"]
-    assert [path for path, _ in passed_over] == [report, state]
-    assert passed_over[0][1] == "a structured report"
-    assert passed_over[1][1] == "no image (Grayscale Softcopy Presentation State Storage)"
+    assert {(item.what, item.name, item.reason) for item in left_out} == {
+        ("file", report.relative_to(tmp_path).as_posix(), "a structured report"),
+        ("file", state.name, "no image (Grayscale Softcopy Presentation State Storage)"),
+        ("file", "README", "no image of a known kind"),
+        ("picture", "out/overlay.png", "it lies in a folder within"),
+    }
     cases = cases_to_predict(tmp_path, KNEE, phantom_dir=tmp_path / "phantom")
     assert [case["case"] for case in cases] == ["1.2.840.5", "PAT0/ST0/IM1", "a.png", "torn.dcm"]
 

@@ -97,12 +97,12 @@ def eighteen_closed_sequences(path: Path) -> None:
     before_pixels(path, nested)
 
 
-def fifty_thousand_items(path: Path) -> None:
-    before_pixels(path, SEQUENCE + struct.pack("<I", 8 * 50_001) + (ITEM + bytes(4)) * 50_001)
+def too_many_items(path: Path) -> None:
+    before_pixels(path, SEQUENCE + struct.pack("<I", 8 * 150_001) + (ITEM + bytes(4)) * 150_001)
 
 
-def fifty_thousand_values(path: Path) -> None:
-    value = b"1\\" * 50_001
+def too_many_values(path: Path) -> None:
+    value = b"1\\" * 150_001
     before_pixels(path, b"\x18\x00\x64\x11UC\0\0" + struct.pack("<I", len(value)) + value)
 
 
@@ -139,8 +139,8 @@ def folder(path: Path) -> None:
     [
         (twenty_thousand_open_sequences, "at most 16 levels of sequences"),
         (eighteen_closed_sequences, "at most 16 levels of sequences"),
-        (fifty_thousand_items, "at most 50000 elements and items"),
-        (fifty_thousand_values, "at most 50000 elements and items"),
+        (too_many_items, "at most 150000 elements and items"),
+        (too_many_values, "at most 150000 elements and items"),
         (a_long_header, "a header must be at most 16777216 bytes"),
         (deflated, "must not be deflated"),
         (words, "must have 'DICM' at byte 128"),

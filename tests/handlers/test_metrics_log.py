@@ -95,3 +95,19 @@ def test_other_processes_of_a_distributed_run_write_nothing(tmp_path: Path, monk
     monkeypatch.setattr("ignite.distributed.get_rank", lambda: 1)
     run(tmp_path, [[1.0]], metrics={})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_without_landmarks_measures_nothing(tmp_path: Path) -> None:
+    """Its loss is 0, which would make the mean look better; an epoch of such batches has none."""
+    absent, present = torch.full((1, 2, 2), math.nan), torch.tensor([[[1.0, 2.0], [math.nan, math.nan]]])
+    batches = iter([(3.0, present), (0.0, absent), (0.0, absent), (0.0, absent)])
+
+    def step(*_: object) -> dict[str, torch.Tensor]:
+        loss, points = next(batches)
+        return {"loss": torch.tensor(loss), "label": points}
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    trainer = Engine(step)
+    MetricsLog(tmp_path, optimizer=optimizer, validator=Engine(lambda *_: None)).attach(trainer)
+    trainer.run([0, 0], max_epochs=2)
+    assert [row["train_loss"] for row in rows_of(tmp_path)] == ["3", ""]

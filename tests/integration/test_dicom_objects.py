@@ -22,6 +22,7 @@ from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
 from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
+from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
@@ -56,7 +57,7 @@ def some(names: tuple[str, ...], rng: np.random.Generator) -> LandmarkSet:
     return LandmarkSet(names, points, "index")
 
 
-def write_both(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path]:
+def write_all(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path, Path]:
     header, count = read_header(image), len(landmarks.names)
     measured = [Measured("SNA", 81.5, "deg", 1.25, "angle", None, ""), Measured("w", 3.0, "px", np.nan, "d", None, "")]
     report = write_structured_report(
@@ -71,7 +72,9 @@ def write_both(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path,
     )
     axes = np.column_stack([np.full(count, 2.0), np.linspace(1.5, 3, count)])
     state = write_presentation_state(folder / "case.pr.dcm", landmarks, header=header, radius_px=axes, **MODEL)
-    return report, state
+    measured = measured if landmarks is not NOTHING else []
+    text = write_readable_report(folder / "case.text.dcm", landmarks, header=header, measurements=measured, **MODEL)
+    return report, text, state
 
 
 def errors_of(path: Path) -> list[str]:
@@ -90,28 +93,27 @@ def test_dciodvfy_finds_no_error(case: str, tmp_path: Path, rng: np.random.Gener
         "nothing found": NOTHING,
     }[case]
     image = make_dicom(tmp_path / "image.dcm", picture(), photometric="MONOCHROME1", ImagerPixelSpacing=[0.1, 0.2])
-    report, state = write_both(tmp_path, image, landmarks)
-    assert errors_of(report) == []
-    assert errors_of(state) == []
+    objects = write_all(tmp_path, image, landmarks)
+    assert [errors_of(path) for path in objects] == [[]] * len(objects)
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_dciodvfy_finds_no_error_where_the_image_is_a_scanners(
     name: str, tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    report, state = write_both(tmp_path, real(name), some(HEAD_LANDMARKS, rng))
-    assert errors_of(report) == []
-    assert errors_of(state) == []
+    objects = write_all(tmp_path, real(name), some(HEAD_LANDMARKS, rng))
+    assert [errors_of(path) for path in objects] == [[]] * len(objects)
 
 
 def test_dcmtk_reads_every_landmark(tmp_path: Path, rng: np.random.Generator) -> None:
     image = make_dicom(tmp_path / "image.dcm", picture())
-    report, _ = write_both(tmp_path, image, some(HEAD_LANDMARKS, rng))
+    report, *_ = write_all(tmp_path, image, some(HEAD_LANDMARKS, rng))
     done = run("dsrdump", report)
     text = done.stdout.decode()
     assert done.returncode == 0, done.stderr
-    found = re.findall(r'"Tracking Identifier"\)="(\w+)"', text)
-    assert found == [*(name for name in HEAD_LANDMARKS if name != "nasion"), "measurements"]
+    found = [name for name in HEAD_LANDMARKS if name != "nasion"]
+    assert re.findall(r'"Comment"\)="(\w+)"', text) == found
+    assert re.findall(r'"Tracking Identifier"\)="(\w+)"', text) == [*found, "measurements"]  # of what is derived
     assert text.count("(POINT,") == len(HEAD_LANDMARKS) - 1
 
 
@@ -157,7 +159,7 @@ def test_dcmtk_shows_a_scanners_image_with_the_state_as_without(name: str, tmp_p
 
 
 def assert_shown_as_without(image: Path, options: list[str], folder: Path) -> None:
-    _, state = write_both(folder, image, LandmarkSet(("a",), [[3.0, 4.0]], "index"))
+    *_, state = write_all(folder, image, LandmarkSet(("a",), [[3.0, 4.0]], "index"))
     shown = run("dcmp2pgm", "--pstate", state, image, folder / "with.pgm")
     assert shown.returncode == 0, shown.stderr
     alone = run("dcm2pnm", *options, image, folder / "without.pgm")

@@ -87,6 +87,15 @@ def test_a_label_is_of_the_domain_stated_or_of_the_smallest_that_has_its_names(f
         store.save_label("a", heel, "final", {"domain": "knee"})
 
 
+def test_a_label_with_a_point_that_is_not_whole_is_refused(folder: Path) -> None:
+    label = label_file(folder / "one.mrk.json.part", [[3.0, 4.0]])
+    content = json.loads(Path(label).read_text())
+    content["markups"][0]["controlPoints"].append({"label": "tibia", "position": [1.0]})
+    Path(label).write_text(json.dumps(content))
+    with pytest.raises(LabelRefusedError, match=r"got 1 that are not \(position of 'tibia' must be three numbers\)"):
+        opened(folder).save_label("a", label, "final", {})
+
+
 def test_a_label_of_an_image_that_cannot_be_read_is_refused(folder: Path) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
     label = label_file(folder / "one.mrk.json.part", [[3.0, 4.0]])

@@ -98,45 +98,144 @@ def test_another_origin_is_refused(tmp_path: Path) -> None:
         write_coco(tmp_path / "coco.json", [], origin="middle")  # type: ignore[arg-type]
 
 
-def annotations_twice(content: dict[str, Any]) -> None:
-    content["annotations"].append(content["annotations"][0])
+def coco(folder: Path, annotations: Any, **changes: Any) -> Path:
+    """A file of five images, such as labelling tools write: with fields that are of no concern here."""
+    content = {
+        "info": {"year": 2024},
+        "licenses": [],
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 9, "height": 9} for n in range(1, 6)],
+        "categories": [
+            {"id": 1, "name": "head", "supercategory": "", "keypoints": ["sella", "nasion"], "skeleton": []},
+            {"id": 2, "name": "plate", "supercategory": ""},
+        ],
+        "annotations": annotations,
+    }
+    path = folder / "coco.json"
+    path.write_text(json.dumps(content | changes))
+    return path
 
 
-def keypoint_short(content: dict[str, Any]) -> None:
-    content["annotations"][0]["keypoints"].pop()
-
-
-def no_such_image(content: dict[str, Any]) -> None:
-    content["annotations"][0]["image_id"] = 7
-
-
-def names_twice(content: dict[str, Any]) -> None:
-    content["categories"][0]["keypoints"] = ["a", "a", "b"]
-
-
-def text_for_a_number(content: dict[str, Any]) -> None:
-    content["annotations"][0]["keypoints"][0] = "abc"
-
-
-def no_list(content: dict[str, Any]) -> None:
-    content["annotations"] = None
+def person(image: Any, keypoints: Any = (1, 2, 2, 3, 4, 1), **fields: Any) -> dict[str, Any]:
+    given = {} if keypoints is None else {"keypoints": list(keypoints), "num_keypoints": 2}
+    return {
+        "id": 7,
+        "image_id": image,
+        "category_id": 1,
+        "bbox": [0, 0, 9, 9],
+        "area": 81,
+        "iscrowd": 0,
+        **given,
+        **fields,
+    }
 
 
 @pytest.mark.parametrize(
-    ("edit", "message"),
+    ("odd", "reason"),
     [
-        (annotations_twice, r"annotations\[2\] must be the only one of its image; got 'a.png'"),
-        (keypoint_short, r"keypoints of annotations\[0\] must be 9 numbers, x, y and v of each; got 8"),
-        (no_such_image, r"annotations\[0\] must have an image with a file_name and a category with keypoints"),
-        (names_twice, r"keypoints of a category of annotations\[0\] must be different names; got 'a'"),
-        (text_for_a_number, r"a coordinate of 'sella' must be a finite number; got 'abc'"),
-        (no_list, r"'annotations' must be a list of objects; got 'NoneType'"),
+        (person(2, None, iscrowd=1, segmentation={"counts": [1], "size": [9, 9]}), r"it must not be of a crowd"),
+        (person(2, iscrowd=1), r"it must not be of a crowd"),
+        (person(2, None), "it must have keypoints"),
+        (person(2, []), "it must have keypoints"),
+        (person(2, keypoints=[1, 2, 2, 3, 4]), "its keypoints must be 6 numbers, x, y and v of each"),
+        (person(2, keypoints=[1, 2, 2]), "its keypoints must be 6 numbers, x, y and v of each"),
+        (person(2, ["abc", 2, 2, 3, 4, 1]), "a coordinate of 'sella' must be a finite number"),
+        (person(7), "its image must be in 'images', with a file_name"),
+        (person([2]), "its image must be in 'images', with a file_name"),
+        (person(None), "its image must be in 'images', with a file_name"),
+        (person(2, category_id=2), "its category must be in 'categories', with keypoints"),
+        (person(2, category_id=3), "its category must be in 'categories', with keypoints"),
+        (None, "an annotation must be an object"),
     ],
 )
-def test_a_broken_file_is_refused_with_what_is_wrong(tmp_path: Path, edit: Any, message: str) -> None:
-    path = write_coco(tmp_path / "coco.json", two_images())
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=message):
-        read_coco(path)
+def test_an_odd_annotation_is_left_out_and_refuses_no_other(tmp_path: Path, odd: Any, reason: str) -> None:
+    table = read_coco(coco(tmp_path, [person(1), odd, person(3)]))
+    assert {image: found.points.tolist() for image, found in table.items()} == {
+        "1.png": [[1, 2], [3, 4]],
+        "3.png": [[1, 2], [3, 4]],
+    }
+    [left_out] = table.left_out
+    assert left_out.name.startswith("coco.json annotations[1]")
+    assert left_out.reason.startswith(reason)
+
+
+def test_an_image_of_several_people_is_left_out_with_all_of_them(tmp_path: Path) -> None:
+    table = read_coco(coco(tmp_path, [person(1), person(2), person(3), person(2), person(2, None)]))
+    assert list(table) == ["1.png", "3.png"]
+    assert sorted(entry.name for entry in table.left_out) == [f"coco.json annotations[{n}] (2.png)" for n in (1, 3, 4)]
+
+
+def test_a_box_whose_keypoints_are_all_zero_is_not_a_second_one(tmp_path: Path) -> None:
+    table = read_coco(coco(tmp_path, [person(1, [0] * 6), person(1), person(2, [0] * 6)]))
+    assert table["1.png"].points.tolist() == [[1, 2], [3, 4]]
+    assert not table["2.png"].present.any()
+    assert [entry.name for entry in table.left_out] == ["coco.json annotations[0] (1.png)"]
+
+
+def test_two_images_of_one_id_leave_out_its_annotations_alone(tmp_path: Path) -> None:
+    images = [{"id": n // 2, "file_name": f"{n}.png"} for n in range(2, 5)]
+    table = read_coco(coco(tmp_path, [person(1), person(2)], images=images))
+    assert list(table) == ["4.png"]
+    assert [entry.name for entry in table.left_out] == ["coco.json annotations[0]"]
+
+
+def test_a_category_whose_keypoints_share_a_name_leaves_out_its_annotations_alone(tmp_path: Path) -> None:
+    categories = [{"id": 1, "keypoints": ["a", "a"]}, {"id": 2, "keypoints": ["a", "b"]}]
+    table = read_coco(coco(tmp_path, [person(1), person(2, category_id=2)], categories=categories))
+    assert list(table) == ["2.png"]
+    assert [entry.reason for entry in table.left_out] == ["the keypoints of its category must be different names"]
+
+
+def test_landmarks_that_were_not_asked_for_are_listed_or_where_there_are_no_others_refused(tmp_path: Path) -> None:
+    categories = [{"id": 1, "keypoints": ["sella", "nasion"]}, {"id": 2, "keypoints": ["tip", "base"]}]
+    path = coco(tmp_path, [person(1), person(2, category_id=2)], categories=categories)
+    table = read_coco(path, names=("tip", "base", "other"))
+    assert list(table) == ["2.png"]
+    assert [entry.name for entry in table.left_out] == ["coco.json annotations[0] (1.png)"]
+    with pytest.raises(ValueError, match=r"landmarks must be among \['tipp'\]; got \['tip', 'base'\]"):
+        read_coco(path, names=("tipp",))
+
+
+def test_one_image_of_a_file_says_what_was_left_out(tmp_path: Path) -> None:
+    path = coco(tmp_path, [person(1), person(2, None), person(3)])
+    assert [entry.name for entry in read_landmarks(path, image="3.png").left_out] == [
+        "coco.json annotations[1] (2.png)"
+    ]
+    with pytest.raises(
+        ValueError, match=r"got '2\.png'\. Name one\. \(1 annotation\(s\) left out, it must have keypoints"
+    ):
+        read_landmarks(path, image="2.png")
+
+
+def test_a_file_without_a_list_of_annotations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'annotations' must be a list of objects; got 'NoneType'"):
+        read_coco(coco(tmp_path, None))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 12) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    odd=st.lists(
+        JSON
+        | st.fixed_dictionaries(
+            {"image_id": JSON.filter(lambda value: value != 1), "category_id": JSON, "keypoints": JSON},
+            optional={"iscrowd": JSON},
+        ),
+        max_size=4,
+    ),
+    images=st.lists(JSON, max_size=2),
+    categories=st.lists(JSON, max_size=2),
+)
+def test_whatever_is_in_a_file_a_good_annotation_is_read_and_every_other_is_listed(
+    odd: list[Any], images: list[Any], categories: list[Any]
+) -> None:
+    good = {"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 1, "keypoints": ["sella", "nasion"]}]}
+    with TemporaryDirectory() as folder:
+        content = {"images": good["images"] + images, "categories": good["categories"] + categories}
+        table = read_coco(coco(Path(folder), [*odd, person(1)], **content))
+    assert table["1.png"].points.tolist() == [[1, 2], [3, 4]]
+    assert len(table) + len(table.left_out) == len(odd) + 1

@@ -103,14 +103,19 @@ class TestPayerTable:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("1,1,2\n2,3,4,5\n", "line 2: the line must have 3 fields"),
-            ("1,1,2\n2,3,four\n", "line 2: a coordinate must be a finite number; got 'four'"),
+            ("2,3,four\n", "line 1: a coordinate must be a finite number; got 'four'"),
             ("1,1,2\n\n1,3,4\n", "line 3: the id must be there and stand in one line only; got '1'"),
         ],
     )
     def test_a_broken_table_is_refused(self, text, message, write):
         with pytest.raises(ValueError, match=message):
             read_payer_csv(write("all.csv", text))
+
+    def test_an_odd_line_is_left_out_and_refuses_no_other(self, write):
+        text = "0,1\n1,1,2\n2,3,4,5\n3,3,four\n4,5,6\n5,7,8\n,9,9\n4,5,7\n6,nan,inf\n"
+        table = read_payer_csv(write("all.csv", text))
+        assert {key: found.points.tolist() for key, found in table.items()} == {"1": [[1, 2]], "5": [[7, 8]]}
+        assert [entry.name for entry in table.left_out] == [f"all.csv line {n}" for n in (1, 3, 4, 5, 7, 8, 9)]
 
 
 class TestTable:
@@ -193,6 +198,36 @@ class TestTable:
     def test_a_broken_table_is_refused(self, text, message, write):
         with pytest.raises(ValueError, match=message):
             read_table(write("landmarks.csv", text))
+
+    def test_an_odd_line_of_a_wide_table_is_left_out_with_its_image(self, write):
+        lines = ["image,a_x,a_y,spacing_x,spacing_y", "1.png,1,2,,", "2.png,1", "3.png,1,two,,", "4.png,1,2,0.1,0"]
+        lines += ["5.png,3,4,0.1,0.1", "6.png,1,2,,", ",1,2,,", "6.png,1,2,,", "7.png,,,,"]
+        rows = read_table(write("t.csv", "\n".join(lines)))
+        assert [row.image for row in rows] == ["1.png", "5.png", "7.png"]
+        assert [(row.landmarks.points.tolist(), row.line) for row in rows[:2]] == [([[1, 2]], 2), ([[3, 4]], 6)]
+        assert [(entry.what, entry.name) for entry in rows.left_out] == [
+            ("line", f"t.csv line {n}") for n in (3, 4, 5, 7, 8, 9)
+        ]
+        assert rows.left_out[1].reason == "a coordinate of 'a' must be a finite number"
+
+    def test_an_odd_line_of_a_long_table_costs_its_landmark_alone(self, write):
+        lines = ["image,landmark,x,y", "1,a,1,2", "1,b,1,two", "1,c,5,6", "2,a,1,1", "2,a,2,2", "2,b,3", "2,c,7,8"]
+        rows = read_table(write("t.csv", "\n".join(lines)))
+        assert [row.landmarks.names for row in rows] == [("a", "b", "c")] * 2
+        np.testing.assert_array_equal(rows[0].landmarks.points, [[1, 2], [NAN, NAN], [5, 6]])
+        np.testing.assert_array_equal(rows[1].landmarks.points, [[NAN, NAN], [NAN, NAN], [7, 8]])
+        assert [entry.name for entry in rows.left_out] == [f"t.csv line {n}" for n in (3, 5, 6, 7)]
+
+    def test_an_image_whose_lines_disagree_is_left_out_with_all_of_them(self, write):
+        lines = ["image,landmark,x,y,patient", "1,a,1,2,p", "1,b,1,2,q", "1,c,1,2,p", "2,a,3,4,p"]
+        rows = read_table(write("t.csv", "\n".join(lines)))
+        assert [row.image for row in rows] == ["2"]
+        assert [entry.name for entry in rows.left_out] == [f"t.csv line {n}" for n in (2, 3, 4)]
+
+    def test_the_one_image_of_a_file_says_what_was_left_out(self, write):
+        found = read_landmarks(write("t.csv", "landmark,x,y\na,1,2\nb,3,four\n"), names=["b", "a"])
+        assert found.present.tolist() == [False, True]
+        assert [entry.name for entry in found.left_out] == ["t.csv line 3"]
 
     def test_a_landmark_that_was_not_asked_for_is_refused(self, write):
         with pytest.raises(ValueError, match=r"landmarks must be among \['sella'\]; got \['sela'\]"):
@@ -284,6 +319,19 @@ class TestSlicerMarkups:
         with pytest.raises(ValueError, match=message):
             read_markups(write("a.mrk.json", text))
 
+    def test_an_odd_control_point_is_left_out_and_refuses_no_other(self, write):
+        odd = [{"label": ""}, 7, {"label": "b"}, {"label": "b"}, {"label": "c", "position": [1, 2]}]
+        odd += [
+            {"label": "d", "position": [1, 2, "x"]},
+            {"label": "e", "positionStatus": "lost"},
+            {"position": [1, 2, 3]},
+        ]
+        points = [{"label": "a", "position": [1, 2, 3]}, *odd, {"label": "f", "position": [4, 5, 6]}]
+        found = read_markups(write("a.mrk.json", _markups(controlPoints=points)), dims=2).to_index(np.eye(3))
+        assert found.names == ("a", "f")
+        assert found.points.tolist() == [[1, 2], [4, 5]]
+        assert [entry.name for entry in found.left_out] == [f"a.mrk.json control point {n}" for n in range(1, 9)]
+
 
 class TestLandmarkJson:
     def test_frame_unit_and_confidence_are_written(self, tmp_path):
@@ -323,6 +371,13 @@ class TestLandmarkJson:
         with pytest.raises(ValueError, match=message):
             read_landmark_json(write("a.json", json.dumps(content)))
 
+    def test_an_odd_entry_is_left_out_and_refuses_no_other(self, write):
+        entries = [{"name": "a", "x": 1, "y": 2}, {"x": 1}, {"name": "b"}, {"name": "c", "x": "1;2", "y": 2}]
+        entries += [{"name": "d", "x": 1, "y": 2}, {"name": "d", "x": 1, "y": 2}]
+        found = read_landmark_json(write("a.json", json.dumps({"landmarks": entries})), names=("b", "a", "c"))
+        np.testing.assert_array_equal(found.points, [[NAN, NAN], [1, 2], [NAN, NAN]])
+        assert [entry.name for entry in found.left_out] == [f"a.json landmarks[{n}]" for n in (1, 3, 4, 5)]
+
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must exist; got .*nowhere\.csv"):
@@ -330,7 +385,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "a.csv").write_bytes(b"\xffimage,a_x,a_y\x81")
     with pytest.raises(ValueError, match=r"a\.csv: the file must be UTF-8 text"):
         read_landmarks(tmp_path / "a.csv")
 
@@ -349,3 +404,14 @@ def test_a_format_can_be_named(write):
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
     (tmp_path / "a.csv").write_text("image,a_x,a_y\n1.png,2,3\n", encoding="utf-8-sig")
     assert read_landmarks(tmp_path / "a.csv").names == ("a",)
+
+
+def test_a_line_more_than_there_are_landmarks_is_refused(tmp_path):
+    """It would get lost; what follows an ISBI annotation without a comma is the diagnosis."""
+    (tmp_path / "a.txt").write_text("1\n0.5 0.5\n\n0.25 0.25\n")
+    with pytest.raises(ValueError, match=r"a\.txt, line 4: 1 lines must follow the count; got '0\.25 0\.25'"):
+        read_fraction_txt(tmp_path / "a.txt", image_size=(4, 4))
+    (tmp_path / "b.txt").write_text("1,2\n3,4\n5,6\n1\n2\n")
+    with pytest.raises(ValueError, match=r"b\.txt, line 3: there must be 2 lines 'x,y'; got '5,6'"):
+        read_isbi_txt(tmp_path / "b.txt", names=["one", "two"])
+    assert read_isbi_txt(tmp_path / "b.txt").points.tolist() == [[1, 2], [3, 4], [5, 6]]

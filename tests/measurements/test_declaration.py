@@ -69,7 +69,10 @@ def test_built_in_measurements_are_those_whose_landmarks_are_all_there() -> None
         (["width"], r"^Domain 'knee': measurements\[0\] must be an object with a name; got 'width'"),
         ([{"kind": "distance"}], r"measurements\[0\] must be an object with a name"),
         ([WIDTH, WIDTH], r"^Domain 'knee': measurement 'width' must stand in the list once; got it twice"),
-        ([{**WIDTH, "landmark": "a"}], r"measurement 'width': fields must be among .*; got \['landmark'\]"),
+        (
+            [{**WIDTH, "landmark": "a"}],
+            r"measurement 'width': it must have fields among .*; got \['landmark'\]\. Did",
+        ),
         ([{**WIDTH, "landmarks": ["a", "x"]}], r"measurement 'width': landmarks must be among .*; got \['x'\]"),
         ([{**WIDTH, "landmarks": "ab"}], r"measurement 'width': landmarks must be a list; got 'ab'"),
         ([{**WIDTH, "kind": 3}], r"measurement 'width': kind must be text; got 3"),

@@ -31,6 +31,6 @@ def test_a_name_that_no_file_system_takes_is_shortened() -> None:
 @given(cases=st.lists(st.text("ab.mrkspMRK", max_size=6), unique=True))
 def test_no_file_of_a_case_has_the_name_of_another_cases(cases: list[str]) -> None:
     names = FileNames()
-    endings = ("json", "csv", "mrk.json", "png", "sr.dcm", "pr.dcm")
+    endings = ("json", "csv", "mrk.json", "png", "sr.dcm", "text.dcm", "pr.dcm", "sc.dcm")
     files = [f"{names(('d', case))}.{ending}".casefold() for case in cases for ending in endings]
     assert len(set(files)) == len(files)

@@ -29,6 +29,14 @@ def test_markups_in_mm_become_pixels_and_a_lacking_one_is_absent(tmp_path: Path)
     assert sample["landmarks"] == [None, [10.0, 20.0]]
 
 
+def test_an_entry_that_is_not_taken_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "1.csv"
+    path.write_text("landmark,x,y\na,1,2\nb,3,four\n")
+    sample = LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
+    assert sample["landmarks"] == [[1.0, 2.0], None]
+    assert "1 line(s) left out, a coordinate of 'b' must be a finite number: 1.csv line 3" in caplog.text
+
+
 def test_a_landmark_that_the_domain_lacks_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "1.mrk.json"
     write_landmarks(path, LandmarkSet(("c",), np.array([[5.0, 5.0]]), "mm"))
@@ -36,12 +44,14 @@ def test_a_landmark_that_the_domain_lacks_is_refused(tmp_path: Path) -> None:
         LoadLandmarksd(domains=DOMAINS)({"landmarks": str(path), "domain": "knee"})
 
 
-def test_millimetres_become_pixels_by_the_spacing_of_the_file_that_was_loaded(
-    tmp_path: Path, make_dicom: Callable[..., Path]
+@pytest.mark.parametrize(("ending", "expected"), [("json", [10, 10]), ("mrk.json", [4, 4])])
+def test_millimetres_become_pixels_by_the_spacing_of_the_file_and_those_of_slicer_by_slicers(
+    tmp_path: Path, make_dicom: Callable[..., Path], ending: str, expected: list[float]
 ) -> None:
-    image = make_dicom(tmp_path / "x.dcm", np.zeros((20, 30), np.uint16), PixelSpacing=[0.1, 0.2])
-    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.array([[2.0, 1.0]]), "mm"))
-    sample = {"image": image, "landmarks": tmp_path / "x.mrk.json", "domain": "d"}
+    tags = {"PixelSpacing": [0.1, 0.2], "ImagerPixelSpacing": [0.25, 0.5]}  # Slicer reads the second alone
+    image = make_dicom(tmp_path / "x.dcm", np.zeros((20, 30), np.uint16), **tags)
+    write_landmarks(tmp_path / f"x.{ending}", LandmarkSet(("a",), np.array([[2.0, 1.0]]), "mm"))
+    sample = {"image": image, "landmarks": tmp_path / f"x.{ending}", "domain": "d"}
     domains = {"d": Domain("d", ("a",), (32, 32))}
     loaded = LoadLandmarksd(domains=domains)(LoadRadiographd()(sample))
-    np.testing.assert_allclose(loaded["landmarks"], [[10, 10]])
+    np.testing.assert_allclose(loaded["landmarks"], [expected])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,9 +48,10 @@ def found(image: Path, *, spacing: tuple[float, float] | None = (0.5, 2.0)) -> d
 
 
 def numbers(report: Path) -> list[tuple[float, str]]:
-    """Value and unit of the numbers of the first group."""
-    group = pydicom.dcmread(report).ContentSequence[-1].ContentSequence[0]
-    measured = [item.MeasuredValueSequence[0] for item in group.ContentSequence if item.ValueType == "NUM"]
+    """Value and unit of the numbers of the first landmark: its confidence, and what is derived."""
+    containers = [item for item in pydicom.dcmread(report).ContentSequence if item.ValueType == "CONTAINER"]
+    items = [item for container in containers for item in container.ContentSequence[0].ContentSequence]
+    measured = [item.MeasuredValueSequence[0] for item in items if item.ValueType == "NUM"]
     return [(float(item.NumericValue), item.MeasurementUnitsCodeSequence[0].CodeValue) for item in measured]
 
 
@@ -62,7 +64,12 @@ def test_a_dicom_image_gets_a_report_and_a_state_beside_the_other_files(tmp_path
         model={"name": "GU2Net", "version": "7"},
     )
     save(found(image) | {"pred_radius": torch.tensor([2.0, NAN, NAN])})
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.json", "001.pr.dcm", "001.sr.dcm"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "001.json",
+        "001.pr.dcm",
+        "001.sr.dcm",
+        "001.text.dcm",
+    ]
     report = read_structured_report(tmp_path / "out" / "001.sr.dcm", names=("a", "b", "c"))
     np.testing.assert_allclose(report.landmarks.points, PIXELS, atol=0.01)
     np.testing.assert_allclose(report.confidence, [0.5, 0.25, NAN])
@@ -109,11 +116,12 @@ def test_for_a_picture_the_dicom_formats_are_left_out(tmp_path: Path) -> None:
 
 def test_the_objects_take_the_uids_given(tmp_path: Path) -> None:
     image = make_dicom(tmp_path / "image.dcm", picture())
-    uids = {"sr": "1.2.3.1", "gsps": "1.2.3.2"}
+    uids = {"sr": "1.2.3.1", "gsps": "1.2.3.2", "text": "1.2.3.3"}
     save = SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["sr", "gsps"], sop_instance_uids=uids)
     save(found(image))
     assert pydicom.dcmread(tmp_path / "001.sr.dcm").SOPInstanceUID == "1.2.3.1"
     assert pydicom.dcmread(tmp_path / "001.pr.dcm").SOPInstanceUID == "1.2.3.2"
+    assert pydicom.dcmread(tmp_path / "001.text.dcm").SOPInstanceUID == "1.2.3.3"
 
 
 def test_without_highdicom_asking_for_a_report_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -131,6 +139,28 @@ def test_collected_cases_are_one_coco_file_in_pixels(tmp_path: Path) -> None:
     assert list(table) == ["x.png", "y.dcm"]
     np.testing.assert_allclose(table["y.dcm"].points, PIXELS, atol=1e-6)
     assert collect.images[0].size == (44, 36)
+
+
+def test_a_point_list_of_a_dicom_image_lies_where_slicer_shows_it_and_says_the_results_spacing(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture(), ImagerPixelSpacing=[0.25, 0.125], PixelSpacing=[0.1, 0.1])
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["mrk.json", "json"])(found(image))
+    [markup] = json.loads((tmp_path / "001.mrk.json").read_text())["markups"]
+    assert [point.get("position") for point in markup["controlPoints"]] == [[1.0, 0.75, 0.0], [0.5, 0.0, 0.0], None]
+    assert markup["coordinateUnits"] == "mm"
+    assert markup["description"] == (
+        "Placed as 3D Slicer shows this image, at 0.125 x 0.25 mm per pixel. "
+        "Spacing of the image: 0.5 x 2 mm (detector)."
+    )
+    assert json.loads((tmp_path / "001.json").read_text())["landmarks"][0]["x_mm"] == 4.0
+
+
+def test_where_slicer_reads_no_spacing_the_point_list_is_in_pixels_and_states_no_unit(tmp_path: Path) -> None:
+    image = make_dicom(tmp_path / "image.dcm", picture(), PixelSpacing=[0.25, 0.125])
+    SaveLandmarksd(output_dir=tmp_path, domains=DOMAINS, formats=["mrk.json"])(found(image, spacing=(0.125, 0.25)))
+    [markup] = json.loads((tmp_path / "001.mrk.json").read_text())["markups"]
+    assert markup["controlPoints"][0]["position"] == [8.0, 3.0, 0.0]
+    assert "coordinateUnits" not in markup
+    assert "0.125 x 0.25 mm (detector)" in markup["description"]
 
 
 @settings(max_examples=10)
@@ -152,10 +182,8 @@ def test_every_format_gives_the_same_points_back(data: st.DataObject) -> None:
         again = {
             "sr": read_structured_report(folder / "001.sr.dcm", names=("a", "b", "c")).landmarks,
             "coco": read_coco(write_coco(folder / "coco.json", collect.images))["image.dcm"],
-            **{
-                end: read_landmarks(folder / f"001.{end}", dims=2).to_index(affine)
-                for end in ("json", "csv", "mrk.json")
-            },
+            **{end: read_landmarks(folder / f"001.{end}").to_index(affine) for end in ("json", "csv")},
+            "mrk.json": read_landmarks(folder / "001.mrk.json", dims=2).to_index(np.eye(4)),
         }
         state = pydicom.dcmread(folder / "001.pr.dcm")
     for kind, landmarks in again.items():

@@ -368,3 +368,25 @@ def test_stripes_finer_than_the_new_pixels_become_their_mean_and_no_moire() -> N
     inner = (slice(3, -3), slice(3, -3))
     assert plain[inner].std() > 0.1
     np.testing.assert_allclose(fitted[inner], 0.5, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (224, 224), (37, 91), (200, 101)])
+@pytest.mark.parametrize("target", [(512, 512), (416, 512), (17, 19)])
+def test_landmarks_on_the_edges_of_their_image_are_not_lost(size: tuple[int, int], target: tuple[int, int]) -> None:
+    """They were, to the rounding of the affines, for one in three of such corners."""
+    corners = [[-0.5, -0.5], [size[0] - 0.5, size[1] - 0.5], [-0.5, size[1] - 0.5], [size[0] - 0.5, -0.5]]
+    domains = {"d": Domain("d", ("a", "b", "c", "e"), target)}
+    for spacing in (None, (0.3120967741935484, 0.3125), (0.143, 0.7)):
+        sample: dict[str, Any] = {"image": MetaTensor(torch.zeros(1, *size)), "domain": "d", "landmarks": corners}
+        sample = PhysicalSpaced("image", domains=domains)({**sample, "spacing": spacing})
+        sample = LandmarksToPointsd()(FitToDomaind("image", domains=domains)(sample))
+        assert not torch.isnan(sample["points"]).any()
+        across = (sample["points"][1] - sample["points"][0]) / torch.tensor(target)
+        assert across.max().item() == pytest.approx(1.0, abs=1e-5)  # one side fills the input
+
+
+def test_a_sample_without_landmarks_is_refused_by_its_name() -> None:
+    sample = {"image": MetaTensor(torch.zeros(1, 4, 4)), "domain": "d", "case": "seven"}
+    with pytest.raises(ValueError, match=r"Case 'seven' of domain 'd' must have 'landmarks'; got none\. Annotate it"):
+        LandmarksToPointsd()(sample)
+    assert "points" not in LandmarksToPointsd(allow_missing_keys=True)(sample)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_gu2net.data.layouts.case import Dataset
 from monai_gu2net.data.layouts.chest import CHEST_LANDMARKS, read_chest
 from monai_gu2net.data.layouts.hand import HAND_LANDMARKS, read_hand
 from monai_gu2net.data.layouts.head import HEAD_LANDMARKS, read_head
@@ -18,6 +19,7 @@ __all__ = [
     "HAND_LANDMARKS",
     "HEAD_LANDMARKS",
     "LAYOUTS",
+    "Dataset",
     "read_chest",
     "read_hand",
     "read_head",

@@ -4,37 +4,39 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any, Literal, NamedTuple
 
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.outside import in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import is_dicom
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = [
     "Case",
+    "Dataset",
     "SpacingOption",
     "Splits",
     "chosen_spacing",
     "dicom_images",
     "domain_name",
     "existing_folder",
+    "files_by_stem",
     "fitting_size",
     "image_size",
     "images_by_stem",
-    "log_left_out",
     "make_case",
     "plain_images",
     "share_spacing",
+    "unmatched",
 ]
 
 Case = dict[str, Any]
@@ -42,7 +44,19 @@ Splits = dict[str, list[Case]]
 # "default": what the layout knows; "unknown": none, results are in pixels; else mm per pixel (sx, sy)
 SpacingOption = Sequence[float] | Literal["default", "unknown"]
 
-_log = logging.getLogger(__name__)
+
+class Dataset(NamedTuple):
+    """What a reader made of a dataset folder.
+
+    Args:
+        domain: its domain.
+        splits: lists of datalist cases by "training", "validation" and "test".
+        left_out: what was found and not taken, and why; names are relative to the folder.
+    """
+
+    domain: Domain
+    splits: Splits
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def existing_folder(folder: str | Path) -> Path:
@@ -75,6 +89,35 @@ def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, Dicom
     files = dict.fromkeys(path for folder in folders if folder.is_dir() for path in dicom_files(folder))
     files |= dict.fromkeys(path for path in named if is_dicom(path))
     return {entry.path: entry for entry in read_entries(files) if entry.kind in ("image", "broken")}
+
+
+def files_by_stem(folder: Path, ending: str) -> dict[str, Path]:
+    """The files of a folder with an ending by their names without it, sorted; none where there is no folder."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return {
+        path.name[: -len(ending)]: path
+        for path in sorted(found)
+        if path.name.endswith(ending) and not path.name.startswith(".")
+    }
+
+
+def unmatched(
+    items: Mapping[str, Path], others: Container[str], *, what: str, lacks: str, folder: Path
+) -> list[LeftOut]:
+    """The files whose key is not among the others.
+
+    Args:
+        items: by key.
+        others: the keys that have what the items need.
+        what: an item is.
+        lacks: it lacks, as in "it has no image".
+        folder: the dataset, which the names are relative to.
+    """
+    return [
+        LeftOut(what, path.relative_to(folder).as_posix(), f"it has no {lacks}")
+        for key, path in items.items()
+        if key not in others
+    ]
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
@@ -136,7 +179,7 @@ def make_case(
     spacing: Sequence[float] | None = None,
     annotators: Mapping[str, LandmarkSet] | None = None,
 ) -> Case:
-    """One case of a datalist; a landmark outside of the image's frame counts as absent.
+    """One case of a datalist; a landmark outside of the image is absent and named under ``outside``.
 
     Args:
         image: the file.
@@ -146,33 +189,30 @@ def make_case(
         patient: by default the case.
         size: (width, height) of the image; None: unknown, then no landmark is taken to lie outside.
         spacing: (sx, sy) mm per pixel; None: unknown.
-        annotators: by name, the points of each, where more than one annotated.
+        annotators: by name, the points of each, where more than one annotated; as they are, inside or outside.
     """
     made: Case = {
         "image": str(image),
         "domain": domain,
         "case": case,
         "patient": patient or case,
-        "landmarks": _points_inside(landmarks, image, size),
+        "landmarks": _points(landmarks, image),
     }
+    if size is not None:
+        made = in_frame(made, landmarks.names, size)
     if annotators:
-        made["annotators"] = {who: _points_inside(points, image, size) for who, points in annotators.items()}
+        made["annotators"] = {who: _points(points, image) for who, points in annotators.items()}
     return made if spacing is None else made | {"spacing": [float(s) for s in spacing]}
 
 
-def _points_inside(landmarks: LandmarkSet, image: Path, size: tuple[int, int] | None) -> list[list[float] | None]:
-    """The points as a datalist has them, None for those absent or outside of the image's frame."""
+def _points(landmarks: LandmarkSet, image: Path) -> list[list[float] | None]:
+    """The points as a datalist has them, None for those absent."""
     if landmarks.frame != "index" or landmarks.dims != 2:
         raise ValueError(
             f"{image}: landmarks must be 2-D pixel indices; got {landmarks.dims}-D in "
             f"{landmarks.frame!r}. Convert them."
         )
-    inside = landmarks.present
-    if size is not None:
-        # the first pixel reaches from -0.5 to 0.5, the last one to size - 0.5
-        in_frame = (landmarks.points >= -0.5) & (landmarks.points <= np.asarray(size) - 0.5)
-        inside = inside & in_frame.all(axis=1)
-    return [point if keep else None for point, keep in zip(landmarks.points.tolist(), inside, strict=True)]
+    return [point if there else None for point, there in zip(landmarks.points.tolist(), landmarks.present, strict=True)]
 
 
 def share_spacing(cases: Sequence[Case]) -> tuple[float, ...] | None:
@@ -210,10 +250,3 @@ def fitting_size(sizes: Sequence[tuple[int, int]], *, longest: int = 512, multip
 def domain_name(folder: Path) -> str:
     """A domain's name from a folder's: letters, digits, "_" and "-"."""
     return "".join(c if c.isalnum() or c in "_-" else "_" for c in folder.name) or "domain"
-
-
-def log_left_out(folder: Path, what: str, names: Sequence[str]) -> None:
-    """Say which files of a dataset were left out, and why."""
-    if names:
-        listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-        _log.warning("%s: %d %s and are left out: %s", folder.name, len(names), what, listed)

@@ -10,17 +10,19 @@ from pathlib import Path
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     existing_folder,
+    files_by_stem,
     image_size,
     images_by_stem,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import split_in_order
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.formats import read_fraction_txt
 
 __all__ = ["CHEST_EXCLUDED", "CHEST_LANDMARKS", "read_chest"]
@@ -49,7 +51,7 @@ def read_chest(
     validation: int | float = 0,
     seed: int = 0,
     drawn: bool = False,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``pngs/NAME.png`` (or jpg, bmp) with ``labels/NAME.txt``, a count and fractions.
 
     The split of the paper: of 279 images in the order of their names, the first 229 train and the last 50
@@ -71,8 +73,8 @@ def read_chest(
         drawn: draw the test part by patient instead of taking it from the end.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Left and
-        right are the patient's. Images without label are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: images
+        without label, labels without image, and those to exclude. Left and right are the patient's.
 
     Raises:
         ValueError: a label is broken, or no image has one.
@@ -82,12 +84,14 @@ def read_chest(
     """
     folder = existing_folder(Path(folder))
     images = images_by_stem(folder / "pngs")
-    labels = {stem: folder / "labels" / f"{stem}.txt" for stem in images}
-    without_label = [images[stem].name for stem in images if not labels[stem].is_file()]
-    log_left_out(folder, "images have no label", without_label)
+    labels = files_by_stem(folder / "labels", ".txt")
+    left_out = [
+        *unmatched(images, labels, what="image", lacks="label", folder=folder),
+        *unmatched(labels, images, what="label", lacks="image", folder=folder),
+    ]
     cases = []
     for stem, image in images.items():
-        if not labels[stem].is_file():
+        if stem not in labels:
             continue
         pixels = image_size(image)
         cases.append(
@@ -101,10 +105,11 @@ def read_chest(
             )
         )
     kept = [case for case in cases if case["case"] not in exclude]
+    left_out += [LeftOut("image", case["case"], "it is to be excluded") for case in cases if case["case"] in exclude]
     if not kept:
         raise ValueError(f"{folder}: pngs/ must hold images with a label; got none. Unpack the dataset there.")
     chest = Domain(name=domain, landmarks=CHEST_LANDMARKS, size=tuple(size), spacing=share_spacing(kept))
-    return chest, split_in_order(
+    splits = split_in_order(
         kept,
         training_share=min(1.0, _TRAINING_SHARE * len(cases) / len(kept)),
         test=test,
@@ -113,6 +118,7 @@ def read_chest(
         seed=seed,
         drawn=drawn,
     )
+    return Dataset(chest, splits, tuple(left_out))
 
 
 def _spacing(name: str, pixels: tuple[int, int]) -> list[float] | None:

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.layouts.case import (
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     existing_folder,
     image_size,
     images_by_stem,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import split_in_order
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.formats import read_payer_csv
 
 __all__ = ["HAND_LANDMARKS", "read_hand"]
@@ -58,7 +59,7 @@ def read_hand(
     validation: int | float = 0,
     seed: int = 0,
     drawn: bool = False,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``jpg/ID.jpg`` (or png, bmp) with ``all.csv``, lines ``id,x1,y1,...,x37,y37``.
 
     The split of the paper: of all 909 images in the order of their ids, the first 609 train and the last 300
@@ -78,19 +79,22 @@ def read_hand(
         drawn: draw the test part by patient instead of taking it from the end.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Ids
-        without image are passed over, images without a line are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: broken
+        lines, lines without image and images without line.
 
     Raises:
-        ValueError: the table is broken, or no image has a line in it.
+        ValueError: no line of the table is as it must be, or no image has a line in it.
 
     Source: Payer et al., Medical Image Analysis 54 (2019); the paper, section 3 (609 and 300 images).
     """
     folder = existing_folder(Path(folder))
     table = read_payer_csv(folder / "all.csv", names=HAND_LANDMARKS)
     images = images_by_stem(folder / "jpg")
-    without_line = [path.name for stem, path in images.items() if stem not in table]
-    log_left_out(folder, "images have no line in all.csv", without_line)
+    left_out = [
+        *unmatched(images, table, what="image", lacks="line in all.csv", folder=folder),
+        *table.left_out,
+        *(LeftOut("line", f"all.csv id {key}", "it has no image") for key in table if key not in images),
+    ]
     cases = [
         make_case(
             image,
@@ -112,7 +116,7 @@ def read_hand(
         spacing=share_spacing(cases),
         reference=ReferenceLength(*_WRIST, _WRIST_MM) if isinstance(spacing, str) and spacing == "default" else None,
     )
-    return hand, split_in_order(
+    splits = split_in_order(
         cases,
         training_share=_TRAINING_SHARE,
         test=test,
@@ -121,3 +125,4 @@ def read_hand(
         seed=seed,
         drawn=drawn,
     )
+    return Dataset(hand, splits, tuple(left_out))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,15 +14,16 @@ import numpy as np
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
     Case,
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     existing_folder,
+    files_by_stem,
     image_size,
     images_by_stem,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import hold_out_validation
 from monai_gu2net.landmarks import LandmarkSet
@@ -69,7 +70,7 @@ def read_head(
     spacing: SpacingOption = "default",
     validation: int | float = 0,
     seed: int = 0,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``raw/NNN.bmp`` (or png, jpg) with ``400_senior/NNN.txt`` and ``400_junior/NNN.txt``.
 
     The official split: 001-150 train, 151-300 (Test 1) and 301-400 (Test 2) test, as far as they are there.
@@ -86,8 +87,8 @@ def read_head(
         seed: of that draw.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
-        without annotation are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: images
+        without annotation and annotations without image.
 
     Raises:
         ValueError: an image is not numbered 001 to 400, or an annotation is broken or lacks the annotator.
@@ -98,16 +99,20 @@ def read_head(
     if annotator not in ("mean", *_FOLDERS):
         raise ValueError(f"annotator must be 'mean', 'senior' or 'junior'; got {annotator!r}. Choose one.")
     parts: dict[str, list[Case]] = {"training": [], "test": []}
-    left_out = []
-    for stem, image in images_by_stem(folder / "raw").items():
+    images = images_by_stem(folder / "raw")
+    annotated = {name: files_by_stem(folder / inner, ".txt") for name, inner in _FOLDERS.items()}
+    both = {stem for files in annotated.values() for stem in files}
+    left_out = unmatched(images, both, what="image", lacks="annotation", folder=folder)
+    for files in annotated.values():
+        left_out += unmatched(files, images, what="annotation", lacks="image", folder=folder)
+    for stem, image in images.items():
         number = int(stem) if stem.isdigit() else 0
         if not 1 <= number <= _LAST_TEST:
             raise ValueError(f"{image}: images must be numbered 001 to 400; got {stem!r}. Move other files elsewhere.")
-        if not any((folder / name / f"{stem}.txt").is_file() for name in _FOLDERS.values()):
-            left_out.append(image.name)
+        if stem not in both:
             continue
         pixels = image_size(image)
-        sets = _annotations(folder, stem, annotator)
+        sets = _annotations(folder, annotated, stem, annotator)
         case = make_case(
             image,
             _mean(sets.values()) if annotator == "mean" else sets[annotator],
@@ -118,7 +123,6 @@ def read_head(
             annotators=sets,
         )
         parts["training" if number <= _LAST_TRAINING else "test"].append(case)
-    log_left_out(folder, "images have no annotation", left_out)
     cases = parts["training"] + parts["test"]
     if not cases:
         raise ValueError(f"{folder}: raw/ must hold annotated images; got none. Unpack the dataset there.")
@@ -129,20 +133,22 @@ def read_head(
         spacing=share_spacing(cases),
         ground_truth="mean of senior and junior" if annotator == "mean" else annotator,
     )
-    return head, hold_out_validation(parts["training"], parts["test"], validation=validation, seed=seed)
+    splits = hold_out_validation(parts["training"], parts["test"], validation=validation, seed=seed)
+    return Dataset(head, splits, tuple(left_out))
 
 
-def _annotations(folder: Path, stem: str, annotator: Annotator) -> dict[str, LandmarkSet]:
+def _annotations(
+    folder: Path, annotated: Mapping[str, Mapping[str, Path]], stem: str, annotator: Annotator
+) -> dict[str, LandmarkSet]:
     """The points of each annotator of an image; the one asked for must be among them, or both for the mean."""
     sets = {}
     for name, inner in _FOLDERS.items():
-        path = folder / inner / f"{stem}.txt"
-        if path.is_file():
-            sets[name] = read_isbi_txt(path, names=HEAD_LANDMARKS)
+        if stem in annotated[name]:
+            sets[name] = read_isbi_txt(annotated[name][stem], names=HEAD_LANDMARKS)
         elif annotator in ("mean", name):
             raise ValueError(
-                f"{path}: the annotation must be there for annotator={annotator!r}; got none. Add the "
-                "file, or choose the other annotator for the whole dataset."
+                f"{folder / inner / f'{stem}.txt'}: the annotation must be there for annotator={annotator!r}; got "
+                "none. Add the file, or choose the other annotator for the whole dataset."
             )
     return sets
 

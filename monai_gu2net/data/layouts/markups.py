@@ -13,21 +13,21 @@ import numpy as np
 from monai_gu2net.data.dicom_entries import DicomEntry
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     dicom_images,
     domain_name,
     existing_folder,
+    files_by_stem,
     fitting_size,
     image_size,
     images_by_stem,
-    log_left_out,
     make_case,
     share_spacing,
+    unmatched,
 )
 from monai_gu2net.data.layouts.split import split_drawn
-from monai_gu2net.landmarks import image_plane_affine
 from monai_gu2net.landmarks.formats import read_markups
 
 __all__ = ["MARKUPS_EXTENSION", "read_markups_folder"]
@@ -46,7 +46,7 @@ def read_markups_folder(
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``NAME.png`` (or jpg, bmp, tif, dcm) with ``NAME.mrk.json``, in the folder or its ``images/``.
 
     DICOM images of one patient stay together, under a label without meaning. Every other image is taken for a patient
@@ -59,9 +59,10 @@ def read_markups_folder(
             sorted by name, bring them up. A label that is not among them is an error.
         size: the network's input size (width, height); by default 512 on the longer side, in the images'
             usual proportions.
-        spacing: (sx, sy) mm per pixel that the points were placed with. "default": for a DICOM image that of its
-            tags, else none; "unknown": none. With none the points are pixel indices, since Slicer gives such images
-            1 mm per pixel. A case keeps only a spacing that is given here: what the file states is read again with it.
+        spacing: (sx, sy) mm per pixel that the points were placed with. "default": for a DICOM image that at which
+            3D Slicer shows it, else none; "unknown": none. With none the points are pixel indices, since Slicer gives
+            such images 1 mm per pixel. A case keeps only a spacing that is given here: what the file states is read
+            again with it.
         test: a count (int) or a fraction (float) of the images; by default 0.2.
         test_cases: names of the cases (image names without extension) of the test part, instead.
         validation: a count (int) or a fraction (float) of the images (with test_cases: of the others); by
@@ -69,18 +70,20 @@ def read_markups_folder(
         seed: of the draw.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Images
-        without markups and markups without image are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: images
+        without markups, markups without image and control points that are broken.
 
     Raises:
         ValueError: a file is broken, or no image has markups.
     """
     folder = existing_folder(Path(folder))
     place = folder / "images" if not any(folder.glob(f"*{MARKUPS_EXTENSION}")) else folder
-    files = {path.name.removesuffix(MARKUPS_EXTENSION): path for path in sorted(place.glob(f"*{MARKUPS_EXTENSION}"))}
+    files = files_by_stem(place, MARKUPS_EXTENSION)
     images = images_by_stem(place)
-    log_left_out(folder, "images have no markups", [path.name for stem, path in images.items() if stem not in files])
-    log_left_out(folder, "markups have no image", [path.name for stem, path in files.items() if stem not in images])
+    left_out = [
+        *unmatched(images, files, what="image", lacks="markups", folder=folder),
+        *unmatched(files, images, what="markups file", lacks="image", folder=folder),
+    ]
     known_mm = chosen_spacing(spacing, None)
     entries = dicom_images(place)
     sets = {
@@ -90,6 +93,8 @@ def read_markups_folder(
     }
     if not sets:
         raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
+    odd = [item for landmark_set in sets.values() for item in landmark_set.left_out]
+    left_out += odd if place == folder else [item.within(place.name) for item in odd]
     names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
     sizes = {stem: entries[images[stem]].size if images[stem] in entries else image_size(images[stem]) for stem in sets}
     name = domain or domain_name(folder)
@@ -111,10 +116,11 @@ def read_markups_folder(
         size=fitting_size([pixels for pixels in sizes.values() if pixels]) if size is None else tuple(size),
         spacing=share_spacing(cases),
     )
-    return markups_domain, split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    splits = split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
+    return Dataset(markups_domain, splits, tuple(left_out))
 
 
 def _affine(spacing: SpacingOption, entry: DicomEntry | None) -> np.ndarray:
     """Of the image plane that the points of an image were placed in; the identity where its spacing is unknown."""
-    known_mm = chosen_spacing(spacing, None if entry is None else entry.spacing)
-    return np.eye(4) if known_mm is None else image_plane_affine(known_mm)
+    known_mm = chosen_spacing(spacing, None if entry is None else entry.slicer_spacing)
+    return np.eye(4) if known_mm is None else np.diag([*known_mm, 1.0, 1.0])

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.layouts.case import SpacingOption, Splits, existing_folder
+from monai_gu2net.data.layouts.case import Dataset, SpacingOption, existing_folder
 from monai_gu2net.data.layouts.chest import read_chest
 from monai_gu2net.data.layouts.hand import read_hand
 from monai_gu2net.data.layouts.head import Annotator, read_head
 from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION, read_markups_folder
 from monai_gu2net.data.layouts.reports import has_reports, read_reports_folder
 from monai_gu2net.data.layouts.table import TABLE_NAME, read_table_folder
+from monai_gu2net.data.outside import ALLOWED_OUTSIDE, check_outside
 
 __all__ = ["LAYOUTS", "Layout", "read_layout", "recognize_layout"]
 
@@ -32,7 +32,7 @@ LAYOUTS: dict[Layout, str] = {
     "markups": f"images, in the folder or its images/, each with a {MARKUPS_EXTENSION} file of its name",
     "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
 }
-_READERS: dict[Layout, Callable[..., tuple[Domain, Splits]]] = {
+_READERS: dict[Layout, Callable[..., Dataset]] = {
     "head": read_head,
     "hand": read_hand,
     "chest": read_chest,
@@ -83,7 +83,8 @@ def read_layout(
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool | None = None,
-) -> tuple[Domain, Splits]:
+    allow_outside: float = ALLOWED_OUTSIDE,
+) -> Dataset:
     """Read a dataset folder of any of the layouts.
 
     Args:
@@ -99,14 +100,15 @@ def read_layout(
         validation: a count (int) or a fraction (float) of the patients to hold out.
         seed: of the draw.
         drawn: draw the test part instead of taking it from the end of the order (hand, chest).
+        allow_outside: share of the landmarks that may lie outside of their images, where they are absent.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". None
-        stands for an absent landmark.
+        Its domain, its cases by split and what was left out. None stands for an absent landmark.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the layout is not recognized, does not take an option, or its reader refuses a file.
+        ValueError: the layout is not recognized, does not take an option, its reader refuses a file, or too many
+            landmarks lie outside of their images.
     """
     layout = recognize_layout(folder) if layout is None else layout
     if layout not in _READERS:
@@ -126,4 +128,6 @@ def read_layout(
     refused = [name for name in options if name not in inspect.signature(reader).parameters]
     if refused:
         raise ValueError(f"Options must be of use to the layout {layout!r}; got {refused}. Leave them out.")
-    return reader(folder, spacing=spacing, seed=seed, **options)
+    read = reader(folder, spacing=spacing, seed=seed, **options)
+    check_outside([case for cases in read.splits.values() for case in cases], allow_outside=allow_outside)
+    return read

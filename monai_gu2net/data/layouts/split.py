@@ -160,7 +160,7 @@ def _apart(cases: Sequence[Case], test_cases: Sequence[str]) -> tuple[list[Case]
 
 def _patient(case: Case) -> tuple[str, str]:
     """Domain and patient; without a patient the case is one."""
-    return str(case.get("domain", "")), str(case.get("patient") or case["case"])
+    return str(case.get("domain", "")), str(case.get("patient", case["case"]))
 
 
 def _counts(total: int, *, test: int | float, validation: int | float) -> tuple[int, int]:

@@ -5,29 +5,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
     Case,
+    Dataset,
     SpacingOption,
-    Splits,
     chosen_spacing,
     dicom_images,
     domain_name,
     existing_folder,
     fitting_size,
     image_size,
-    log_left_out,
     make_case,
     plain_images,
     share_spacing,
 )
 from monai_gu2net.data.layouts.split import split_drawn
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.landmarks.formats import TableRow, read_table
+from monai_gu2net.files import LeftOut
+from monai_gu2net.landmarks.formats import TableRow, TableRows, read_table
 
 __all__ = ["TABLE_NAME", "read_table_folder"]
 
@@ -46,7 +47,7 @@ def read_table_folder(
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
-) -> tuple[Domain, Splits]:
+) -> Dataset:
     """Read ``landmarks.csv``, wide or long, and the images it names, which lie beside it or in ``images/``.
 
     It names an image by its file, or a DICOM image by its SOP Instance UID. A column ``split`` ("training",
@@ -69,8 +70,8 @@ def read_table_folder(
         seed: of the draw.
 
     Returns:
-        (domain, splits); splits are lists of datalist cases by "training", "validation" and "test". Lines
-        without image and images without line are left out with a warning.
+        Its domain, its cases by "training", "validation" and "test", and what was left out: broken lines, lines
+        without image, images without line, and columns that nothing is read from.
 
     Raises:
         ValueError: the table is broken, some lines lack a split or it comes with other wishes, or no image is
@@ -83,11 +84,12 @@ def read_table_folder(
     entries = dicom_images(folder, folder / "images", named=[file for file in named.values() if file is not None])
     by_uid = {entry.sop_instance_uid: file for file, entry in entries.items() if entry.sop_instance_uid}
     files = {image: file or by_uid.get(image) for image, file in named.items()}
-    _warn_about_strays(folder, files)
+    left_out = _left_out(folder, rows, files)
     name = domain or domain_name(folder)
     cases: list[Case] = []
     split_of: dict[str, str | None] = {}
     sizes: list[tuple[int, int]] = []
+    line_of: dict[Path, int] = {}
     for row in rows:
         file = files[row.image]
         if file is None:
@@ -95,6 +97,12 @@ def read_table_folder(
         entry = entries.get(file)
         pixels = entry.size if entry else image_size(file) if file.suffix.lower() in PICTURES else None
         sizes += [pixels] if pixels else []
+        if file in line_of:
+            raise ValueError(
+                f"{path}, line {row.line}: an image must stand in one line only; got {file.name!r} as in line "
+                f"{line_of[file]}. Remove one."
+            )
+        line_of[file] = row.line
         made = make_case(
             file,
             row.landmarks,
@@ -116,7 +124,7 @@ def read_table_folder(
     )
     if not any(split_of.values()):
         splits = split_drawn(cases, test=test, test_cases=test_cases, validation=validation, seed=seed)
-        return table_domain, splits
+        return Dataset(table_domain, splits, left_out)
     unset = [case for case, part in split_of.items() if part is None]
     wishes = {"test": test, "test_cases": test_cases, "validation": validation}
     if unset or any(wish is not None for wish in wishes.values()):
@@ -124,7 +132,8 @@ def read_table_folder(
             f"{path}: the column 'split' must be filled in for all cases and decide alone; got none "
             f"for {unset[:5]}, and the wishes {wishes}. Fill it in, or remove it."
         )
-    return table_domain, {part: [c for c in cases if split_of[c["case"]] == part] for part in _SPLITS}
+    splits = {part: [c for c in cases if split_of[c["case"]] == part] for part in _SPLITS}
+    return Dataset(table_domain, splits, left_out)
 
 
 def _image_file(folder: Path, name: str) -> Path | None:
@@ -138,13 +147,24 @@ def _case_name(named: str, file: Path) -> str:
     return (in_folders.parent / image_name(file)).as_posix()
 
 
-def _warn_about_strays(folder: Path, files: dict[str, Path | None]) -> None:
-    """Say which lines have no image and which images no line."""
-    without_image = [name for name, file in files.items() if file is None]
-    log_left_out(folder, f"lines of {TABLE_NAME} have no image", without_image)
+def _left_out(folder: Path, rows: TableRows, files: Mapping[str, Path | None]) -> tuple[LeftOut, ...]:
+    """The broken lines, those without image, the images without line, and the columns without use."""
+    lines = [
+        LeftOut("line", f"{TABLE_NAME} line {row.line} ({row.image or 'no image named'})", "its image is not there")
+        for row in rows
+        if files[row.image] is None
+    ]
     listed = set(files.values())
-    strays = [path.name for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]
-    log_left_out(folder, f"images have no line in {TABLE_NAME}", strays)
+    strays = [path for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]
+    reason = f"it has no line in {TABLE_NAME}"
+    images = [LeftOut("image", path.relative_to(folder).as_posix(), reason) for path in strays]
+    return (*rows.left_out, *lines, *images, *(_unused(column) for column in (rows[0].unused if rows else ())))
+
+
+def _unused(column: str) -> LeftOut:
+    """A column that nothing is read from, with what it may have been meant to be."""
+    near = get_close_matches(column, ("patient", "split", "spacing_x", "spacing_y"), n=1)
+    return LeftOut("column", column or "without a name", f"unknown; did you mean {near[0]!r}?" if near else "unknown")
 
 
 def _checked_split(row: TableRow, path: Path) -> str | None:

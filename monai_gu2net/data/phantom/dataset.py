@@ -79,7 +79,7 @@ def make_phantom(
         # Without it an interrupted rewrite leaves no datalist that speaks of other images than those there.
         datalist.unlink()
 
-    splits: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    splits: dict[str, Any] = {split: [] for split in SPLITS}
     for split, domain, index in tqdm(plan, desc="phantom", unit="image", disable=not progress):
         splits[split].append(_write_case(folder, domain, seed=seed, index=index))
     declared = {domain: EXAMINATIONS[domain].domain for domain in domains}

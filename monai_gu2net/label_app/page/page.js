@@ -104,7 +104,7 @@ async function openImage(id) {
 
 function readLabel(text) {
   try {
-    return fromMarkups(text, current.about.spacing);
+    return fromMarkups(text, current.about.label_spacing);
   } catch (error) {
     complain(`${error.message} The model's points are shown instead; a submit replaces the label.`);
     return null;
@@ -132,7 +132,7 @@ async function submit() {
   const points = history.points;
   return during("Saving the label", async () => {
     const about = { model: model(), ...(domain() ? { domain: domain() } : {}) };
-    await server.saveLabel(current.id, toMarkups(points, current.about.spacing), about);
+    await server.saveLabel(current.id, toMarkups(points, current.about.label_spacing), about);
     history.saved(points);
     current.isSaved = true;
     await readState();

@@ -45,7 +45,7 @@ class GU2NetLandmarksLogic:
     """The way to the server and back. Every refusal is a RuntimeError with the server's own words.
 
     Points are pixels here, and a label states them in its image's plane (x*sx, y*sy, 0), with the spacing that the
-    server reads from the file: where Slicer places the image, and what it takes for its spacing, does not matter.
+    server says that labels have. What it takes for the image's spacing itself does not matter.
 
     Args:
         server: its address.
@@ -81,7 +81,7 @@ class GU2NetLandmarksLogic:
         reply = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
         if reply is None:
             return None
-        spacing = self._description(image)["spacing"] or (1.0, 1.0)
+        spacing = self._description(image)["label_spacing"] or (1.0, 1.0)
         points = []
         for markup in reply.json()["markups"]:
             sign = -1.0 if markup.get("coordinateSystem") == "RAS" else 1.0
@@ -114,7 +114,7 @@ class GU2NetLandmarksLogic:
         Raises:
             RuntimeError: the server refuses them, and the earlier label stays.
         """
-        known = self._description(image)["spacing"]
+        known = self._description(image)["label_spacing"]
         spacing = known or (1.0, 1.0)
         control_points: list[dict[str, Any]] = []
         for number, point in enumerate(points, start=1):

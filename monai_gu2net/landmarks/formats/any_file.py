@@ -7,17 +7,25 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from numpy.typing import ArrayLike
 
+from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks.formats.coco_json import read_coco
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
 from monai_gu2net.landmarks.formats.markups_json import read_markups, write_markups
-from monai_gu2net.landmarks.formats.parsing import in_names, parse_error, read_json_object, read_text
+from monai_gu2net.landmarks.formats.parsing import (
+    LandmarkTable,
+    in_names,
+    parse_error,
+    read_json_object,
+    read_text,
+)
 from monai_gu2net.landmarks.formats.payer_csv import read_payer_csv
 from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
@@ -51,7 +59,7 @@ def read_landmarks(
 
     Returns:
         The landmarks, in the frame of the file: mm for ``.mrk.json``, what the file states for ``.json`` and
-        long tables, pixel indices otherwise.
+        long tables, pixel indices otherwise. Its ``left_out`` has the entries of the file that were not taken.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -76,10 +84,12 @@ def read_landmarks(
     if format == "payer":
         return _one_of(read_payer_csv(path, names=names), image, path)
     if format == "table":
-        return _one_of({row.image: row.landmarks for row in read_table(path, names=names)}, image, path)
+        rows = read_table(path, names=names)
+        return _one_of(LandmarkTable({row.image: row.landmarks for row in rows}, rows.left_out), image, path)
     if format == "coco":
         chosen = _one_of(read_coco(path), image, path)  # other images may have other landmarks
-        return in_names(dict(zip(chosen.names, chosen.points.tolist(), strict=True)), names, 2, "index", Path(path))
+        points = dict(zip(chosen.names, chosen.points.tolist(), strict=True))
+        return in_names(points, names, 2, "index", Path(path), chosen.left_out)
     if format == "markups":
         return read_markups(path, names=names, dims=dims)
     if format == "json":
@@ -164,13 +174,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _one_of(table: dict[str, LandmarkSet], image: str | None, path: str | os.PathLike[str]) -> LandmarkSet:
+def _one_of(table: LandmarkTable, image: str | None, path: str | os.PathLike[str]) -> LandmarkSet:
     """The image asked for, or the only one there is."""
     if image is None and len(table) == 1:
-        return next(iter(table.values()))
+        return replace(next(iter(table.values())), left_out=table.left_out)
     if image is None or image not in table:
         known = list(table)[:10] + (["..."] if len(table) > 10 else [])
         raise ValueError(
             f"{path}: image must be one of the file's {len(table)} images {known}; got {image!r}. Name one."
+            + "".join(f" ({line})" for line in left_out_lines(table.left_out))
         )
-    return table[image]
+    return replace(table[image], left_out=table.left_out)

@@ -25,8 +25,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import LeftOut, write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
+    LandmarkTable,
+    ParseError,
     checked_confidence,
     in_names,
     parse_error,
@@ -114,45 +116,61 @@ def write_coco(path: str | os.PathLike[str], images: Sequence[CocoImage], *, ori
 
 def read_coco(
     path: str | os.PathLike[str], *, names: Sequence[str] | None = None, origin: Origin | None = None
-) -> dict[str, LandmarkSet]:
-    """Read the landmarks of every annotated image.
+) -> LandmarkTable:
+    """Read the landmarks of every image that has one annotation with keypoints.
 
     Args:
         path: the file.
         names: of the landmarks to return, in this order; by default those of the image's category. One the file lacks
-            is absent; one of the file that is not among them is an error.
+            is absent; annotations of a category with others are left out.
         origin: see :func:`write_coco`; by default what the file states, else "center".
 
     Returns:
-        Landmarks in pixel indices by file name; v = 0 or null: absent.
+        Landmarks in pixel indices by file name; v = 0 or null: absent. Its ``left_out`` has the annotations of crowds,
+        those without keypoints (boxes and masks, or all keypoints v = 0 beside another annotation of the image), with
+        another number of them than their category, or with a coordinate that is no number; those whose image or
+        category is not there; and all of an image that has several, for which one is meant is not said.
 
     Raises:
-        ValueError: the content is not as described, or an image has more than one annotation.
+        ValueError: the file has no lists of images, categories and annotations, or all its annotations with keypoints
+            have landmarks that are not among those named.
     """
     path, content = read_json_object(path)
-    parts: dict[str, dict[Any, dict[str, Any]]] = {}
-    for part in ("images", "categories"):
-        parts[part] = {entry.get("id"): entry for entry in _entries(content, part, path)}
+    images = _by_id(_entries(content, "images", path))
+    categories = _by_id(_entries(content, "categories", path))
     info = content.get("info")
     stated = info.get("keypoint_origin") if isinstance(info, dict) else None
     shift = _shift(origin or (stated if stated in _SHIFTS else "center"))
-    table: dict[str, LandmarkSet] = {}
+    found: dict[str, list[tuple[str, dict[str, list[float]]]]] = {}
+    left_out: list[LeftOut] = []
+    others: list[str] = []
     for position, annotation in enumerate(_entries(content, "annotations", path)):
-        image = parts["images"].get(annotation.get("image_id"), {}).get("file_name")
-        keypoints = parts["categories"].get(annotation.get("category_id"), {}).get("keypoints")
-        what = f"annotations[{position}]"
-        if not isinstance(image, str) or not isinstance(keypoints, list):
-            raise parse_error(
-                path,
-                None,
-                f"{what} must have an image with a file_name and a category with keypoints",
-                {name: annotation.get(name) for name in ("image_id", "category_id")},
-                "Correct it",
-            )
-        if image in table:
-            raise parse_error(path, None, f"{what} must be the only one of its image", image, "Split the file")
-        table[image] = in_names(_points(annotation, keypoints, shift, what, path), names, 2, "index", path)
-    return table
+        place = f"annotations[{position}]"
+        try:
+            image = _image_name(annotation, images, place, path)
+            place += f" ({image})"
+            points = _points(annotation, _keypoints(annotation, categories, place, path), shift, place, path)
+        except ParseError as error:
+            left_out.append(error.left_out("annotation", place))
+            continue
+        others = [name for name in points if names is not None and name not in names]
+        if others:
+            left_out.append(LeftOut("annotation", f"{path.name} {place}", "its landmarks were not asked for"))
+            continue
+        found.setdefault(image, []).append((place, points))
+    if others and not found:
+        raise parse_error(path, None, f"landmarks must be among {list(names or ())}", others, "Correct the names")
+    table: dict[str, LandmarkSet] = {}
+    for image, annotated in found.items():
+        marked = [one for one in annotated if any(not math.isnan(x) for x, _ in one[1].values())] or annotated[:1]
+        reason = "none of its keypoints is visible, beside another annotation of its image"
+        unmarked = [place for place, points in annotated if all(points is not one[1] for one in marked)]
+        if len(marked) > 1:
+            reason, unmarked = "its image has several annotations with keypoints", [place for place, _ in annotated]
+        else:
+            table[image] = in_names(marked[0][1], names, 2, "index", path)
+        left_out += [LeftOut("annotation", f"{path.name} {place}", reason) for place in unmarked]
+    return LandmarkTable(table, left_out)
 
 
 def _annotation(found: LandmarkSet, confidence: Sequence[float | None], shift: float) -> dict[str, Any]:
@@ -183,29 +201,65 @@ def _shift(origin: str) -> float:
     return _SHIFTS[origin]
 
 
-def _entries(content: Mapping[str, Any], part: str, path: Path) -> list[dict[str, Any]]:
+def _entries(content: Mapping[str, Any], part: str, path: Path) -> list[Any]:
     entries = content.get(part)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list):
         raise parse_error(path, None, f"{part!r} must be a list of objects", type(entries).__name__, "Correct the file")
     return entries
 
 
+def _by_id(entries: Sequence[Any]) -> dict[Any, dict[str, Any]]:
+    """The objects by their ids; without those that share one and differ."""
+    found: dict[Any, dict[str, Any]] = {}
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("id"), int | str):
+            found[entry["id"]] = entry if found.get(entry["id"], entry) == entry else {}
+    return found
+
+
+def _named(annotation: Mapping[str, Any], key: str, among: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    """The image or category that an annotation names; empty where it names none."""
+    named = annotation.get(key)
+    return among.get(named, {}) if isinstance(named, int | str) else {}
+
+
+def _image_name(annotation: Any, images: Mapping[Any, dict[str, Any]], place: str, path: Path) -> str:
+    if not isinstance(annotation, dict):
+        raise parse_error(path, None, "an annotation must be an object", annotation, f"Correct {place}")
+    name = _named(annotation, "image_id", images).get("file_name")
+    if not isinstance(name, str) or not name:
+        value = annotation.get("image_id")
+        raise parse_error(path, None, "its image must be in 'images', with a file_name", value, f"Correct {place}")
+    return name
+
+
+def _keypoints(
+    annotation: Mapping[str, Any], categories: Mapping[Any, dict[str, Any]], place: str, path: Path
+) -> list[str]:
+    """The names of an annotation's keypoints."""
+    if annotation.get("iscrowd"):
+        raise parse_error(path, None, "it must not be of a crowd (iscrowd)", annotation["iscrowd"], f"Remove {place}")
+    if not annotation.get("keypoints"):
+        raise parse_error(path, None, "it must have keypoints", annotation.get("keypoints"), f"Complete {place}")
+    names = _named(annotation, "category_id", categories).get("keypoints")
+    if not isinstance(names, list) or not names:
+        value = annotation.get("category_id")
+        raise parse_error(path, None, "its category must be in 'categories', with keypoints", value, f"Correct {place}")
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise parse_error(path, None, "the keypoints of its category must be different names", names, "Rename them")
+    return names
+
+
 def _points(
-    annotation: Mapping[str, Any], names: Sequence[Any], shift: float, what: str, path: Path
+    annotation: Mapping[str, Any], names: Sequence[str], shift: float, place: str, path: Path
 ) -> dict[str, list[float]]:
     numbers = annotation.get("keypoints")
     if not isinstance(numbers, list) or len(numbers) != 3 * len(names):
-        raise parse_error(
-            path,
-            None,
-            f"keypoints of {what} must be {3 * len(names)} numbers, x, y and v of each",
-            len(numbers) if isinstance(numbers, list) else numbers,
-            "Correct it",
-        )
+        count = len(numbers) if isinstance(numbers, list) else numbers
+        rule = f"its keypoints must be {3 * len(names)} numbers, x, y and v of each"
+        raise parse_error(path, None, rule, count, f"Correct {place}")
     points: dict[str, list[float]] = {}
     for name, x, y, visible in zip(names, numbers[0::3], numbers[1::3], numbers[2::3], strict=True):
-        if not isinstance(name, str) or not name or name in points:
-            raise parse_error(path, None, f"keypoints of a category of {what} must be different names", name, "Rename")
         point = [parse_number(value, path, None, f"a coordinate of {name!r}") - shift for value in (x, y)]
         points[name] = [math.nan] * 2 if visible in (0, None) or math.isnan(sum(point)) else point
     return points

@@ -44,8 +44,8 @@ def read_fraction_txt(
         The landmarks in pixel indices of an image of that size; ``nan nan``: absent.
 
     Raises:
-        ValueError: the count is not a number or not that of the names, lines are missing, or a line is not
-            two fractions between 0 and 1.
+        ValueError: the count is not a number, not that of the names or not that of the lines, or a line is not two
+            fractions between 0 and 1.
 
     Source: https://github.com/MIRACLE-Center/YOLO_Universal_Anatomical_Landmark_Detection, datasets/chest.py.
     """
@@ -66,6 +66,9 @@ def read_fraction_txt(
         raise parse_error(path, 1, f"the count must be {len(names)}, one per name", count, "Check the annotation")
     if len(lines) - 1 < count:
         raise parse_error(path, None, f"{count} lines 'x y' must follow the count", len(lines) - 1, "Complete the file")
+    more = next((row for row, line in enumerate(lines[count + 1 :], count + 2) if line.strip()), None)
+    if more is not None:
+        raise parse_error(path, more, f"{count} lines must follow the count", lines[more - 1], "Correct the count")
     fractions = np.array(
         [_fractions(line, name, path, row) for row, (line, name) in enumerate(zip(lines[1:], names, strict=False), 2)]
     ).reshape(-1, 2)

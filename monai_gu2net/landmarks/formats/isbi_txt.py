@@ -31,7 +31,7 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
         The landmarks in pixel indices, as the file has them.
 
     Raises:
-        ValueError: there are fewer lines than names, or a line is not two numbers.
+        ValueError: there are fewer or more lines with a comma than names, or a line is not two numbers.
 
     Source: Wang et al., Medical Image Analysis 31 (2016), the files of the ISBI 2015 challenge.
     """
@@ -47,6 +47,11 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
             f"there must be {len(names) or 'some'} lines 'x,y'",
             len(lines),
             "Complete the annotation",
+        )
+    more = next((row for row, line in enumerate(lines[len(names) :], len(names) + 1) if "," in line), None)
+    if more is not None:
+        raise parse_error(
+            path, more, f"there must be {len(names)} lines 'x,y'", lines[more - 1], "Check which landmark it is"
         )
     points = []
     for row, (line, name) in enumerate(zip(lines, names, strict=False), start=1):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
+    ParseError,
     checked_confidence,
     in_names,
     parse_error,
@@ -43,10 +45,11 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
 
     Returns:
         2-D landmarks, or 3-D ones where the file has a ``z``; without coordinates, or with null or NaN:
-        absent.
+        absent. Its ``left_out`` has the entries without a name of their own or with a coordinate that is no number.
 
     Raises:
-        ValueError: the content is not as described; the message names the file and the landmark.
+        ValueError: the content is not as described, or all entries are left out; the message names the file and the
+            landmark.
     """
     path, content = read_json_object(path)
     entries, frame = content.get("landmarks"), content.get("frame", "index")
@@ -59,13 +62,22 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
         raise parse_error(path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file")
     axes = ("x", "y", "z") if any("z" in entry for entry in entries) else ("x", "y")
     points: dict[str, list[float]] = {}
+    odd: list[tuple[str, ParseError]] = []
+    count = Counter(str(entry.get("name")) for entry in entries)
     for position, entry in enumerate(entries):
         name = entry.get("name")
-        if not isinstance(name, str) or not name or name in points:
-            raise parse_error(path, None, f"landmarks[{position}] must have a name of its own", name, "Rename it")
-        point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
-        points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
-    return in_names(points, names, len(axes), frame, path)
+        try:
+            if not isinstance(name, str) or not name or count[name] > 1:
+                rule = f"landmarks[{position}] must have a name of its own"
+                raise parse_error(path, None, rule, name, "Rename it")
+            point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
+            points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
+        except ParseError as error:
+            odd.append((f"landmarks[{position}]", error))
+    if odd and not points:
+        raise odd[-1][1]
+    left_out = [error.left_out("landmark", place) for place, error in odd]
+    return in_names(points, names, len(axes), frame, path, left_out)
 
 
 def write_landmark_json(

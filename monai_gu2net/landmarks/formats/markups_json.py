@@ -3,7 +3,8 @@
 """Point lists of 3D Slicer, ``.mrk.json``.
 
 Coordinates are LPS mm. A radiograph without patient geometry lies in its image plane: Slicer shows the pixel
-(x, y) at (x*sx, y*sy, 0).
+(x, y) at (x*sx, y*sy, 0). Its spacing of a DICOM image is not always that of the results, see
+:func:`monai_gu2net.dicom.slicer_spacing.slicer_spacing`.
 
 Source: Slicer's Markups schema 1.0.3, see MARKUPS_SCHEMA.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +24,7 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
+    ParseError,
     checked_confidence,
     in_names,
     parse_error,
@@ -53,11 +56,13 @@ def read_markups(
 
     Returns:
         The landmarks in LPS mm (RAS and micrometres are converted). A point whose positionStatus is not
-        "defined" or that has no position is absent. Slicer gives an image without known spacing 1 mm per
+        "defined" or that has no position is absent. Its ``left_out`` has the control points without a label of their
+        own, or with a position or a status that is none. Slicer gives an image without known spacing 1 mm per
         pixel, so there the coordinates are pixel indices.
 
     Raises:
-        ValueError: the content is not as the schema has it; the message names the file and the point.
+        ValueError: the content is not as the schema has it, or all of its points are left out; the message names the
+            file and the point.
     """
     if dims not in (2, 3):
         raise ValueError(f"dims must be 2 or 3; got {dims!r}. Use 2 for radiographs.")
@@ -75,16 +80,23 @@ def read_markups(
             "Save a point list from Slicer",
         )
     points: dict[str, list[float]] = {}
+    odd: list[tuple[str, ParseError]] = []
+    labels = Counter(_label(point) for markup in lists for point in markup.get("controlPoints") or [])
     for markup in lists:
         scale = _to_lps_mm(markup, path)
         for position, control_point in enumerate(markup.get("controlPoints") or []):
-            label = control_point.get("label") if isinstance(control_point, dict) else None
-            if not isinstance(label, str) or not label or label in points:
-                raise parse_error(
-                    path, None, f"control point {position} must have a label of its own", label, "Rename it"
-                )
-            points[label] = (_position(control_point, label, path) * scale)[:dims].tolist()
-    return in_names(points, names, dims, "mm", path)
+            label = _label(control_point)
+            try:
+                if not label or labels[label] > 1:
+                    rule = f"control point {position} must have a label of its own"
+                    raise parse_error(path, None, rule, label, "Rename it")
+                points[label] = (_position(control_point, label, path) * scale)[:dims].tolist()
+            except ParseError as error:
+                odd.append((f"control point {position}", error))
+    if odd and not points:
+        raise odd[-1][1]
+    left_out = [error.left_out("control point", name) for name, error in odd]
+    return in_names(points, names, dims, "mm", path, left_out)
 
 
 def write_markups(
@@ -93,6 +105,7 @@ def write_markups(
     *,
     confidence: ArrayLike | None = None,
     unit: Literal["mm", "px"] = "mm",
+    description: str = "",
 ) -> Path:
     """Write one set as a point list of Slicer.
 
@@ -102,6 +115,7 @@ def write_markups(
         confidence: (N,) numbers, written into the points' descriptions; NaN: none.
         unit: "mm"; or "px" for points of an image without known spacing, which lie right on the image as
             Slicer loads it (1 mm per pixel), and whose file then states no unit.
+        description: of the list, in words; programs pass it over.
 
     Returns:
         The path.
@@ -138,6 +152,7 @@ def write_markups(
         "type": "Fiducial",
         "coordinateSystem": "LPS",
         **({"coordinateUnits": "mm"} if unit == "mm" else {}),
+        **({"description": description} if description else {}),
         "locked": False,
         "labelFormat": "%N-%d",
         "controlPoints": control_points,
@@ -156,6 +171,11 @@ def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
         raise parse_error(path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points")
     signs = (1.0, 1.0, 1.0) if system == "LPS" else (-1.0, -1.0, 1.0)
     return np.array(signs) * _MM_PER_UNIT[unit]
+
+
+def _label(control_point: Any) -> str:
+    label = control_point.get("label") if isinstance(control_point, dict) else None
+    return label if isinstance(label, str) else ""
 
 
 def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarray:

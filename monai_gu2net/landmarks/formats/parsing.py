@@ -7,16 +7,20 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from monai_gu2net import files
+from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = [
+    "LandmarkTable",
+    "ParseError",
     "checked_confidence",
     "in_names",
     "numbered_names",
@@ -27,26 +31,56 @@ __all__ = [
 ]
 
 
-def parse_error(path: Path, line: int | None, rule: str, value: object, advice: str) -> ValueError:
+class ParseError(ValueError):
+    """A rule that a file, or an entry of it, breaks.
+
+    Args:
+        path: the file.
+        line: one-based; None: the file has no lines to name.
+        rule: what must hold.
+        value: what was there instead.
+        advice: what to do.
+    """
+
+    def __init__(self, path: Path, line: int | None, rule: str, value: object, advice: str) -> None:
+        place = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{place}: {rule}; got {value!r}. {advice}.")
+        self.path, self.line, self.rule = path, line, rule
+
+    def left_out(self, what: str, name: str = "") -> LeftOut:
+        """The entry as one that is left out; by default called by its line."""
+        return LeftOut(what, f"{self.path.name} {name or f'line {self.line}'}", self.rule)
+
+
+def parse_error(path: Path, line: int | None, rule: str, value: object, advice: str) -> ParseError:
     """An error that names file and line (one-based), the rule, the value and what to do."""
-    place = f"{path}" if line is None else f"{path}, line {line}"
-    return ValueError(f"{place}: {rule}; got {value!r}. {advice}.")
+    return ParseError(path, line, rule, value, advice)
+
+
+class LandmarkTable(dict[str, LandmarkSet]):
+    """The landmarks of images by name, in the order of their file.
+
+    Args:
+        sets: by the image's name.
+        left_out: entries of the file that were not taken.
+    """
+
+    def __init__(self, sets: Mapping[str, LandmarkSet], left_out: Iterable[LeftOut] = ()) -> None:
+        super().__init__(sets)
+        self.left_out = tuple(left_out)
 
 
 def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
-    """The path and the content of a text file, with or without a byte order mark.
+    """The path and the content of a text file, see :func:`monai_gu2net.files.read_text`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not UTF-8 text.
+        ValueError: it is no text.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"A landmark file must exist; got {str(path)!r}. Check the folder and the name.")
-    try:
-        return path, path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise parse_error(path, None, "the file must be UTF-8 text", str(error), "Save it as UTF-8") from error
+    return path, files.read_text(path)
 
 
 def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -83,7 +117,12 @@ def numbered_names(count: int) -> tuple[str, ...]:
 
 
 def in_names(
-    points: Mapping[str, Sequence[float]], names: Sequence[str] | None, dims: int, frame: Any, path: Path
+    points: Mapping[str, Sequence[float]],
+    names: Sequence[str] | None,
+    dims: int,
+    frame: Any,
+    path: Path,
+    left_out: Iterable[LeftOut] = (),
 ) -> LandmarkSet:
     """A set of the named points of a file, in the order asked for.
 
@@ -95,7 +134,7 @@ def in_names(
         raise parse_error(path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names")
     rows = np.array(list(points.values()), dtype=np.float64).reshape(-1, dims)
     try:
-        found = LandmarkSet(tuple(points), rows, frame)
+        found = LandmarkSet(tuple(points), rows, frame, tuple(left_out))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return found if names is None else found.select(names, allow_missing=True)

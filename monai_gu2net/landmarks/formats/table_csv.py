@@ -4,8 +4,8 @@
 
 Wide: ``image, [patient,] [split,] NAME_x, NAME_y, [NAME_z,] ...``. Long: ``image, landmark, x, y, [z]``,
 where ``image`` may be left out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and
-``spacing_y`` (mm per pixel); the long one ``frame`` ("index" or "mm"). Other columns are ignored. Empty
-fields or "nan" in a landmark's coordinates: absent.
+``spacing_y`` (mm per pixel); the long one ``frame`` ("index" or "mm"). Nothing is read from other columns, which
+:attr:`TableRow.unused` names. Empty fields or "nan" in a landmark's coordinates: absent.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import LeftOut, write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
+    ParseError,
     checked_confidence,
     in_names,
     parse_error,
@@ -31,9 +33,10 @@ from monai_gu2net.landmarks.formats.parsing import (
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
-__all__ = ["TableRow", "read_table", "write_table"]
+__all__ = ["TableRow", "TableRows", "read_table", "write_table"]
 
 _AXES = ("x", "y", "z")
+_OF_IMAGE = ("image", "patient", "split", "spacing_x", "spacing_y")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class TableRow:
         split: None where the table does not say.
         spacing: (sx, sy) mm per pixel; None where the table does not say.
         line: the image's first line in the file, one-based.
+        unused: columns of the table that nothing is read from, in its order.
     """
 
     image: str
@@ -55,9 +59,23 @@ class TableRow:
     split: str | None
     spacing: tuple[float, ...] | None
     line: int
+    unused: tuple[str, ...] = ()
 
 
-def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> list[TableRow]:
+class TableRows(list[TableRow]):
+    """The rows of a table, in its order.
+
+    Args:
+        rows: one per image.
+        left_out: lines that were not taken.
+    """
+
+    def __init__(self, rows: Iterable[TableRow], left_out: Iterable[LeftOut] = ()) -> None:
+        super().__init__(rows)
+        self.left_out = tuple(left_out)
+
+
+def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> TableRows:
     """Read a wide or a long table; the header tells which it is.
 
     Args:
@@ -66,11 +84,13 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
             the table lacks is absent everywhere; one of the table that is not among them is an error.
 
     Returns:
-        One row per image, in the order of the table. Without a ``frame`` column the points are pixel indices.
+        One row per image, in the order of the table. Without a ``frame`` column the points are pixel indices. Its
+        ``left_out`` has the lines with too many or too few fields or a field that is no number or frame; all lines of
+        one image (wide), or of one landmark of it (long); and those of an image whose lines tell different patients,
+        splits, frames or spacings. Of a long table, the other landmarks of the image are kept.
 
     Raises:
-        ValueError: a column or a field is missing or wrong, or an image or a landmark stands there twice; the
-            message names the line.
+        ValueError: a column is missing or wrong, or every line is left out; the message names the line.
     """
     path, text = read_text(path)
     reader = csv.reader(io.StringIO(text))
@@ -78,8 +98,10 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise parse_error(path, 1, "columns must be all different", repeated, "Rename or remove them")
-    lines = _lines(reader, header, path)
-    rows = _long_rows(lines, header, path) if "landmark" in header else _wide_rows(lines, header, path)
+    unused = tuple(column for column in header if column not in _used(header))
+    odd: list[ParseError] = []
+    lines = _lines(reader, header, path, odd)
+    rows = _long_rows(lines, header, path, odd) if "landmark" in header else _wide_rows(lines, header, path, odd)
     result = []
     for line, fields, frame, points in rows:
         dims = len(next(iter(points.values())))
@@ -91,9 +113,13 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
                 split=fields.get("split") or None,
                 spacing=_spacing(fields, path, line),
                 line=line,
+                unused=unused,
             )
         )
-    return result
+    odd.sort(key=lambda error: error.line or 0)
+    if odd and not result:
+        raise odd[-1]
+    return TableRows(result, [error.left_out("line") for error in odd])
 
 
 def write_table(
@@ -134,7 +160,7 @@ Line = tuple[int, dict[str, str]]
 Entry = tuple[int, dict[str, str], Literal["index", "mm"], dict[str, list[float]]]
 
 
-def _lines(reader: Iterator[list[str]], header: list[str], path: Path) -> list[Line]:
+def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list[ParseError]) -> list[Line]:
     """Line number and fields by column of every line that is not empty."""
     lines: list[Line] = []
     for fields in reader:
@@ -142,18 +168,21 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path) -> list[L
         if not any(field.strip() for field in fields):
             continue
         if len(fields) != len(header):
-            raise parse_error(
-                path,
-                line,
-                f"the line must have {len(header)} fields, as the header",
-                len(fields),
-                "Correct the line",
-            )
+            rule = f"the line must have {len(header)} fields, as the header"
+            odd.append(parse_error(path, line, rule, len(fields), "Correct the line"))
+            continue
         lines.append((line, {column: field.strip() for column, field in zip(header, fields, strict=True)}))
     return lines
 
 
-def _wide_rows(lines: list[Line], header: list[str], path: Path) -> Iterator[Entry]:
+def _used(header: Sequence[str]) -> set[str]:
+    """The columns that something is read from."""
+    if "landmark" in header:
+        return {*_OF_IMAGE, "landmark", "frame", *_AXES}
+    return {*_OF_IMAGE, *(column for column in header if column[-2:] in ("_x", "_y", "_z"))}
+
+
+def _wide_rows(lines: list[Line], header: list[str], path: Path, odd: list[ParseError]) -> list[Entry]:
     """One entry per line; a landmark is every NAME with columns NAME_x and NAME_y."""
     suffixes = {column: column.rsplit("_", 1) for column in header if column[-2:] in ("_x", "_y", "_z")}
     names = list(dict.fromkeys(name for name, _ in suffixes.values() if name != "spacing"))
@@ -167,56 +196,68 @@ def _wide_rows(lines: list[Line], header: list[str], path: Path) -> Iterator[Ent
             f"{','.join(header)[:200]}" + (f" without {missing}" if missing else ""),
             "Add the missing columns",
         )
-    seen: dict[str, int] = {}
+    count = Counter(fields["image"] for _, fields in lines)
+    entries: list[Entry] = []
     for line, fields in lines:
-        first = seen.setdefault(fields["image"], line)
-        if first != line or not fields["image"]:
-            raise parse_error(
-                path, line, "an image must be named and stand in one line only", fields["image"], "Remove it"
-            )
-        yield (
-            line,
-            fields,
-            "index",
-            {name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line) for name in names},
-        )
+        try:
+            if not fields["image"] or count[fields["image"]] > 1:
+                rule = "an image must be named and stand in one line only"
+                raise parse_error(path, line, rule, fields["image"], "Remove it")
+            _spacing(fields, path, line)
+            points = {name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line) for name in names}
+        except ParseError as error:
+            odd.append(error)
+            continue
+        entries.append((line, fields, "index", points))
+    return entries
 
 
-def _long_rows(lines: list[Line], header: list[str], path: Path) -> Iterator[Entry]:
+def _long_rows(lines: list[Line], header: list[str], path: Path, odd: list[ParseError]) -> list[Entry]:
     """One entry per image; a landmark that an image has no line for is absent."""
     axes = _AXES if "z" in header else _AXES[:2]
     missing = [axis for axis in axes if axis not in header]
     if missing:
         raise parse_error(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
-    names = list(dict.fromkeys(fields["landmark"] for _, fields in lines))
-    images: dict[str, Entry] = {}
-    seen: set[tuple[str, str]] = set()
+    names = list(dict.fromkeys(fields["landmark"] for _, fields in lines if fields["landmark"]))
+    count = Counter((fields.get("image", ""), fields["landmark"]) for _, fields in lines)
+    images: dict[str, list[tuple[int, dict[str, str], list[float]]]] = {}
     for line, fields in lines:
         image, name, frame = fields.get("image", ""), fields["landmark"], fields.get("frame") or "index"
-        if frame not in ("index", "mm"):
-            raise parse_error(path, line, "frame must be 'index' or 'mm'", frame, "Correct it")
-        if not name or (image, name) in seen:
-            raise parse_error(
-                path,
-                line,
-                f"a landmark of image {image!r} must have one line with its name",
-                name,
-                "Correct the line",
-            )
-        seen.add((image, name))
-        absent = {other: [math.nan] * len(axes) for other in names}
-        entry = images.setdefault(image, (line, fields, "mm" if frame == "mm" else "index", absent))
-        for column in ("patient", "split", "frame", "spacing_x", "spacing_y"):
-            if fields.get(column) != entry[1].get(column):
-                raise parse_error(
-                    path,
-                    line,
-                    f"{column} of image {image!r} must be {entry[1].get(column)!r} in all its lines",
-                    fields.get(column),
-                    "Correct it",
-                )
-        entry[3][name] = _point([fields[axis] for axis in axes], name, path, line)
-    yield from images.values()
+        try:
+            if frame not in ("index", "mm"):
+                raise parse_error(path, line, "frame must be 'index' or 'mm'", frame, "Correct it")
+            if not name or count[image, name] > 1:
+                rule = f"a landmark of image {image!r} must have one line with its name"
+                raise parse_error(path, line, rule, name, "Correct the line")
+            _spacing(fields, path, line)
+            point = _point([fields[axis] for axis in axes], name, path, line)
+        except ParseError as error:
+            odd.append(error)
+            continue
+        images.setdefault(image, []).append((line, fields, point))
+    entries: list[Entry] = []
+    for image, told in images.items():
+        differ = [odds for line, fields, _ in told if (odds := _difference(fields, told[0][1], image, path, line))]
+        if differ:
+            rule = f"the lines of image {image!r} must agree"
+            named = {one.line for one in differ}
+            odd += differ
+            odd += [parse_error(path, line, rule, image, "Correct them") for line, _, _ in told if line not in named]
+            continue
+        points = {name: [math.nan] * len(axes) for name in names}
+        points |= {fields["landmark"]: point for _, fields, point in told}
+        line, fields, _ = told[0]
+        entries.append((line, fields, "mm" if fields.get("frame") == "mm" else "index", points))
+    return entries
+
+
+def _difference(fields: dict[str, str], first: dict[str, str], image: str, path: Path, line: int) -> ParseError | None:
+    """The first column in which a line tells something else of an image than its first line."""
+    for column in ("patient", "split", "frame", "spacing_x", "spacing_y"):
+        if fields.get(column) != first.get(column):
+            rule = f"{column} of image {image!r} must be {first.get(column)!r} in all its lines"
+            return parse_error(path, line, rule, fields.get(column), "Correct it")
+    return None
 
 
 def _point(fields: list[str], name: str, path: Path, line: int) -> list[float]:

@@ -1,0 +1,138 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What was found and measured in an image as a report that viewers show line by line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from monai_gu2net.dicom.codes import COMMENT, FINDINGS, LANDMARKS_FOUND, READABLE_TITLE, Code
+from monai_gu2net.dicom.derived_uid import derived_uid
+from monai_gu2net.dicom.report_document import write_report
+from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by, source_image
+from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.dicom.study_object import checked_landmarks, require_writers
+from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.measurements import Measured
+
+__all__ = ["is_readable_report", "readable_content", "write_readable_report"]
+
+_SERIES_NUMBER = 9803
+_DECIMALS = {"deg": 1, "mm": 1, "px": 1, "1": 3}
+
+
+def write_readable_report(
+    path: str | os.PathLike[str],
+    landmarks: LandmarkSet,
+    *,
+    header: Dataset,
+    model: str,
+    model_version: str,
+    parameters: Sequence[str] = (),
+    measurements: Sequence[Measured] = (),
+    sop_instance_uid: str | None = None,
+    now: datetime | None = None,
+) -> Path:
+    """Write what was measured in an image as a Comprehensive SR of its study, in a series of its own.
+
+    The report of :func:`~monai_gu2net.dicom.write_structured_report` is for programs, and viewers draw it; this one is
+    for people: viewers show a line per measurement, such as "SNA: 71.1 deg". It has no points.
+
+    Args:
+        path: the file; written whole or not at all.
+        landmarks: N points in the frame "index", 2-D; it is said how many are present and which are not.
+        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        model: name of what found the landmarks.
+        model_version: its version.
+        parameters: what else the numbers depend on, such as where the spacing is known from.
+        measurements: made between the landmarks, rounded here; those without a value are not written.
+        sop_instance_uid: of the SR. By default it is derived from the image, the model and all that is written.
+        now: when it is made, in local time; by default now.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: highdicom is not installed.
+        DicomError: the header does not say which image this is.
+        ValueError: the landmarks are in mm or 3-D, or a name cannot be written in DICOM.
+    """
+    require_writers()
+    path = Path(path)
+    checked_landmarks(landmarks)
+    written = repr((landmarks.names, landmarks.present.tolist(), list(parameters), list(measurements)))
+    uid = derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR to be read", written)
+    return write_report(
+        path,
+        lambda: readable_content(
+            landmarks,
+            header=header,
+            title=READABLE_TITLE,
+            model=model,
+            model_version=model_version,
+            parameters=parameters,
+            measurements=measurements,
+        ),
+        header=header,
+        series_number=_SERIES_NUMBER,
+        description="Landmarks, to be read",
+        model=model,
+        model_version=model_version,
+        uid=sop_instance_uid or uid,
+        now=now,
+    )
+
+
+def is_readable_report(header: Dataset) -> bool:
+    """Whether a header is of a report that :func:`write_readable_report` wrote, in which there is no point."""
+    with silent_pydicom():
+        title = (header.get("ConceptNameCodeSequence") or [Dataset()])[0]
+        return (title.get("CodeValue"), title.get("CodingSchemeDesignator")) == READABLE_TITLE[:2]
+
+
+def readable_content(
+    landmarks: LandmarkSet,
+    *,
+    header: Dataset,
+    title: Code,
+    model: str,
+    model_version: str,
+    parameters: Sequence[str],
+    measurements: Sequence[Measured] = (),
+) -> Dataset:
+    """The root container of the report.
+
+    OHIF shows a report as text where its title is not "Imaging Measurement Report" (126000, DCM).
+
+    Args:
+        landmarks: N points, of which those present are counted.
+        header: of the image.
+        title: of the report.
+        model: name of what found the landmarks.
+        model_version: its version.
+        parameters: of the algorithm, in words.
+        measurements: those without a value are left out.
+    """
+    from highdicom import sr
+
+    present = landmarks.present
+    absent = [name for name, there in zip(landmarks.names, present.tolist(), strict=True) if not there]
+    texts = [(COMMENT, f"Not found: {', '.join(absent)}")] if absent else []
+    measured = [each for each in measurements if np.isfinite(each.value)]
+    count = number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source_image(header)])
+    found = [
+        *(item for each in measured for item in measured_number(each, decimals=_DECIMALS[each.unit])),
+        *count,
+        *(
+            sr.TextContentItem(name=concept(code), value=text, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+            for code, text in texts
+        ),
+        *sr.AlgorithmIdentification(name=model, version=model_version, parameters=list(parameters)),
+    ]
+    return container(title, [*observed_by(model, model_version), container(FINDINGS, found)], root=True)

@@ -1,0 +1,40 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run on some cases of a datalist does not take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.outside import outside_landmarks
+from monai_gu2net.files import LeftOut, left_out_lines
+
+__all__ = ["left_out_of", "warn_of_left_out"]
+
+_log = logging.getLogger(__name__)
+
+
+def left_out_of(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
+    """What the data says was left out of it, and what its cases say: landmarks outside the image, no landmarks at all.
+
+    Args:
+        data: the datalist.
+        cases: those of its cases that a run takes.
+    """
+    bare = [case for case in cases if not any(point is not None for point in case.get("landmarks") or ())]
+    return [
+        *data.left_out,
+        *outside_landmarks(cases),
+        *(LeftOut("case", f"{case['domain']} {case['case']}", "without landmarks") for case in bare),
+    ]
+
+
+def warn_of_left_out(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
+    """Log a warning for each kind of :func:`left_out_of`, and return it."""
+    found = left_out_of(data, cases)
+    for line in left_out_lines(found):
+        _log.warning("%s", line)
+    return found
