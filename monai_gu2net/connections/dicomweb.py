@@ -7,7 +7,6 @@ from __future__ import annotations
 import email.message
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from monai_gu2net.connections.destination import RefusedError, UnreachableError
 from monai_gu2net.connections.extra import dicom_extra
+from monai_gu2net.dicom.silence import silent_pydicom
 
 __all__ = ["DicomWebServer", "RemoteInstance", "read_secret"]
 
@@ -230,8 +230,7 @@ class DicomWebServer:
         """
         import pydicom
 
-        with _requests("store"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote values of the patient
+        with _requests("store"), silent_pydicom():
             reply = self._client.store_instances([pydicom.dcmread(path) for path in files])
             if reply.get("FailedSOPSequence"):
                 reasons = {f"0x{item.get('FailureReason') or 0:04X}" for item in reply.FailedSOPSequence}

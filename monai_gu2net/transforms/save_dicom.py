@@ -76,6 +76,7 @@ class DicomResults:
         if not self.formats or image is None or landmarks.dims != 2 or not is_dicom(image):
             return
         header = read_header(image)
+        orientation = [sample["orientation"]] if sample.get("orientation") else []
         world = None if radius is None else np.asarray(torch.as_tensor(radius).cpu(), dtype=float)
         for kind in self.formats:
             path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
@@ -90,7 +91,7 @@ class DicomResults:
                     radius_mm=world if sample["unit"] == "mm" else None,
                     model=self.model,
                     model_version=self.version,
-                    parameters=[f"spacing source: {sample['spacing_source']}"],
+                    parameters=[f"spacing source: {sample['spacing_source']}", *orientation],
                     measurements=measurements,
                     sop_instance_uid=uid,
                 )
