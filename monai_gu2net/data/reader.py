@@ -93,7 +93,7 @@ class RadiographReader(ImageReader):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
                 return array, affine, source, {}, has_channels
         if is_dicom(path):
-            # no warning of a spacing tag that cannot be used, in every file: spacing_source says so, and a run warns once
+            # a spacing tag that cannot be used is not said of every file: spacing_source tells, and a run warns once
             found, _ = radiograph_and_problem(path, limits=self.limits, frame=self.frame, colour=self.colour)
             affine = np.eye(4) if found.spacing is None else image_plane_affine(found.spacing)
             return found.pixels, affine, found.spacing_source, dict(found.metadata), False

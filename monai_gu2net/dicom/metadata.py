@@ -92,9 +92,9 @@ def metadata_of(header: Dataset) -> dict[str, str | int | float]:
         header: as :func:`monai_gu2net.dicom.read_header` gives it.
 
     Returns:
-        Of ``modality``, ``body_part``, ``view``, ``laterality``, ``patient_orientation``, ``rows``, ``columns``, ``bits_stored``,
-        ``photometric_interpretation``, ``transfer_syntax``, ``sop_class_uid`` and ``sop_instance_uid`` those
-        that are known.
+        Of ``modality``, ``body_part``, ``view``, ``laterality``, ``patient_orientation``, ``rows``, ``columns``,
+        ``bits_stored``, ``photometric_interpretation``, ``transfer_syntax``, ``sop_class_uid`` and
+        ``sop_instance_uid`` those that are known.
 
     Source: DICOM PS3.3, C.7.3.1 (modality), C.8.1.1 (view), C.7.6.3 (image pixel); the UIDs name the image and
     are what results are matched by.

@@ -16,9 +16,43 @@ _AXES = ({"L", "R"}, {"A", "P"}, {"H", "F"})
 # PS3.16, CID 4009 and annex L: parts whose radiographs have the head's end on top, by their names in BodyPartExamined.
 # Hand, arm and foot are not among them: towards the feet, as the standard counts, is up in a usual radiograph of a hand
 _HEAD_ON_TOP = frozenset(
-    "ABDOMEN CHEST CSPINE CLAVICLE COCCYX FACE FEMUR HEAD HIP JAW KNEE LEG LSPINE MANDIBLE MAXILLA NECK ORBIT PELVIS "
-    "RIB SACRUM SCAPULA SHOULDER SIJOINT SKULL SPINE SSPINE STERNUM THIGH THORAX TIBIA TLSPINE TSPINE WHOLEBODY "
-    "WHOLESPINE ZYGOMA".split()
+    {
+        "ABDOMEN",
+        "CHEST",
+        "CSPINE",
+        "CLAVICLE",
+        "COCCYX",
+        "FACE",
+        "FEMUR",
+        "HEAD",
+        "HIP",
+        "JAW",
+        "KNEE",
+        "LEG",
+        "LSPINE",
+        "MANDIBLE",
+        "MAXILLA",
+        "NECK",
+        "ORBIT",
+        "PELVIS",
+        "RIB",
+        "SACRUM",
+        "SCAPULA",
+        "SHOULDER",
+        "SIJOINT",
+        "SKULL",
+        "SPINE",
+        "SSPINE",
+        "STERNUM",
+        "THIGH",
+        "THORAX",
+        "TIBIA",
+        "TLSPINE",
+        "TSPINE",
+        "WHOLEBODY",
+        "WHOLESPINE",
+        "ZYGOMA",
+    }
 )
 
 

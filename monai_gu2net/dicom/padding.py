@@ -17,9 +17,7 @@ __all__ = ["padding_of"]
 Mask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def padding_of(
-    image: Dataset, *, bits_allocated: int, bits_stored: int, signed: bool, name: str
-) -> Mask | None:
+def padding_of(image: Dataset, *, bits_allocated: int, bits_stored: int, signed: bool, name: str) -> Mask | None:
     """The function that tells padding, by PixelPaddingValue and PixelPaddingRangeLimit; None: there is none.
 
     Both are values as they are stored, before polarity and modality LUT, and belong to the range, wherever the limit
@@ -46,7 +44,9 @@ def padding_of(
         return None
     keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit") if keyword in image]
     order = "little" if getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True) else "big"
-    ends = [_as_pixel(_whole(image[keyword].value, order, keyword, name), bits_allocated, signed) for keyword in keywords]
+    ends = [
+        _as_pixel(_whole(image[keyword].value, order, keyword, name), bits_allocated, signed) for keyword in keywords
+    ]
     if None in ends:  # no pixel has such a value
         return None
     low, high = min(ends), max(ends)  # type: ignore[type-var]

@@ -30,7 +30,9 @@ MAX_DEPTH = 16  # levels of sequences in sequences
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010
 _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "UT", "ST", "LT", "UR"})  # one value, however long
-_PLAIN_TEXT = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})  # in ASCII, where a backslash is a separator alone
+_PLAIN_TEXT = frozenset(
+    {"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
+)  # in ASCII, where a backslash is a separator alone
 _TEXT = _PLAIN_TEXT | {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 _NUMBERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 
@@ -156,6 +158,9 @@ def _clean(dataset: Dataset, budget: list[int], *, depth: int) -> None:
                 continue
             dataset[tag] = raw._replace(value=value)
             _charge(value, vr, budget)
+        elif raw.VR != "SQ" and raw.is_empty:  # numbers of no length are decoded where pydicom hands them out
+            del dataset[tag]
+            continue
         element = _decoded(dataset, tag, vr)
         if element.VR == "SQ" and element.value is not None:
             items = list(element.value)

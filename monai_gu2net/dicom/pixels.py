@@ -69,6 +69,7 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
     """
     form = _form_of(image, name, limits)
     index = _frame_index(form, frame, name)
+    image.SamplesPerPixel = form.samples  # pydicom knows no default
     if form.photometric in _GREY:
         allocated = decode_frame(image, index=index, shape=(form.rows, form.columns), name=name)
         return _dense_is_bright(allocated, form, image, name)

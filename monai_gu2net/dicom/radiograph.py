@@ -64,9 +64,7 @@ def read_radiograph(
     return found
 
 
-def radiograph_and_problem(
-    path: Path, *, limits: Limits, frame: int | None, colour: bool
-) -> tuple[Radiograph, str]:
+def radiograph_and_problem(path: Path, *, limits: Limits, frame: int | None, colour: bool) -> tuple[Radiograph, str]:
     """As :func:`read_radiograph`, with what it would warn of beside it; empty: nothing."""
     said, pixels = decode_isolated(path, limits=limits, frame=frame, colour=colour)
     spacing, source, problem = said["spacing"], said["spacing_source"], said["problem"]

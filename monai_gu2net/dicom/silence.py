@@ -77,7 +77,6 @@ class _Warnings:
             if self.inside == 0 and warnings.warn is _warn:  # else somebody has wrapped it, and it passes all on
                 warnings.warn = self.usual  # type: ignore[assignment]
 
-
     def forked(self) -> None:
         """Of the threads, only the one that forked is in the child."""
         self.lock, self.inside = threading.Lock(), _depth.get()
