@@ -84,7 +84,7 @@ def _decode(image: Dataset, syntax: str, index: int, shape: tuple[int, ...], nam
     except ImportError:  # pydicom 2
         return _decode_with_pydicom_2(image, syntax, index, name)
     decoder = get_decoder(syntax)
-    wishes = {"correct_unused_bits": len(shape) == 3}
+    wishes: Any = {"correct_unused_bits": len(shape) == 3}
     if syntax in _NATIVE:
         return decoder.as_array(image, index=index, **wishes)[0]
     plugin = next((plugin for plugin in CODECS[syntax] if plugin in decoder.available_plugins), None)

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -43,15 +43,15 @@ def padding_of(image: Dataset, *, bits_allocated: int, bits_stored: int, signed:
     if "PixelPaddingValue" not in image:  # a limit alone limits nothing
         return None
     keywords = [keyword for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit") if keyword in image]
-    order = "little" if getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True) else "big"
-    ends = [
-        _as_pixel(_whole(image[keyword].value, order, keyword, name), bits_allocated, signed) for keyword in keywords
-    ]
-    if None in ends:  # no pixel has such a value
+    is_little = getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True)
+    numbers = [_whole(image[keyword].value, "little" if is_little else "big", keyword, name) for keyword in keywords]
+    ends = [_as_pixel(number, bits_allocated, signed) for number in numbers]
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):  # no pixel has such a value
         return None
-    low, high = min(ends), max(ends)  # type: ignore[type-var]
+    low, high = min(known), max(known)
     smallest = -(2 ** (bits_stored - 1)) if signed else 0
-    fits = smallest <= low and high < smallest + 2**bits_stored  # type: ignore[operator]
+    fits = smallest <= low and high < smallest + 2**bits_stored
 
     def is_padding(allocated: np.ndarray, stored: np.ndarray) -> np.ndarray:
         mask = (low <= stored) & (stored <= high)
@@ -69,16 +69,12 @@ def _as_pixel(value: int, bits_allocated: int, signed: bool) -> int | None:
     return value - 2**bits if signed and value >= 2 ** (bits - 1) else value
 
 
-def _whole(value: Any, order: str, keyword: str, name: str) -> int:
+def _whole(value: Any, order: Literal["little", "big"], keyword: str, name: str) -> int:
     """One whole number, also as text or, where its type is left open, as the bytes of one word."""
     try:
-        if isinstance(value, bytes):
-            if len(value) not in (2, 4):
-                raise ValueError
-            return int.from_bytes(value, "little" if order == "little" else "big")
-        number = float(value[0] if isinstance(value, Sequence) and not isinstance(value, str) else value)
-        if (isinstance(value, Sequence) and not isinstance(value, str) and len(value) != 1) or number != int(number):
-            raise ValueError
-        return int(number)
-    except (TypeError, ValueError, OverflowError, IndexError):
-        raise DicomError(f"{name}: {keyword} must be one whole number; it is not. Export the image again.") from None
+        number = float(int.from_bytes(value, order) if isinstance(value, bytes) and len(value) in (2, 4) else value)
+        if number == int(number):
+            return int(number)
+    except (TypeError, ValueError, OverflowError):  # several values, text, nothing
+        pass
+    raise DicomError(f"{name}: {keyword} must be one whole number; it is not. Export the image again.")

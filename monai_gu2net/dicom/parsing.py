@@ -30,9 +30,7 @@ MAX_DEPTH = 16  # levels of sequences in sequences
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010
 _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "UT", "ST", "LT", "UR"})  # one value, however long
-_PLAIN_TEXT = frozenset(
-    {"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"}
-)  # in ASCII, where a backslash is a separator alone
+_PLAIN_TEXT = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})  # ASCII: a backslash separates values
 _TEXT = _PLAIN_TEXT | {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 _NUMBERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 

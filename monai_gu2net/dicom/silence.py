@@ -69,13 +69,13 @@ class _Warnings:
             self.inside += 1
             if self.inside == 1 and warnings.warn is not _warn:
                 self.usual = warnings.warn
-                warnings.warn = _warn  # type: ignore[assignment]
+                warnings.warn = _warn
 
     def leave(self) -> None:
         with self.lock:
             self.inside -= 1
             if self.inside == 0 and warnings.warn is _warn:  # else somebody has wrapped it, and it passes all on
-                warnings.warn = self.usual  # type: ignore[assignment]
+                warnings.warn = self.usual
 
     def forked(self) -> None:
         """Of the threads, only the one that forked is in the child."""

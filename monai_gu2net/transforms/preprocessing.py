@@ -18,7 +18,7 @@ __all__ = ["RadiographPreprocessing"]
 
 
 class RadiographPreprocessing(Compose):
-    """Load, give physical spacing, turn upright, normalise to zero mean and unit deviation, fit to the domain's input size.
+    """Load, give physical spacing, turn upright, normalise to mean 0 and deviation 1, fit to the domain's input size.
 
     None of the steps is random, so a caching dataset keeps their result.
 

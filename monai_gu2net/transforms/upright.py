@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 class TurnUprightd(MapTransform):
     """Turns a radiograph upright that DICOM's PatientOrientation says is stored upside down or mirrored.
 
-    The affine follows, so that landmarks stay where they are, and results are in pixels of the file. What is turned, and
-    what is not though it is unusual, is decided by :func:`~monai_gu2net.dicom.orientation.turn_of`, said in a warning
-    with the file's name, and kept as the sample's ``orientation`` (text; empty: nothing to say). It belongs after
-    PhysicalSpaced.
+    The affine follows, so that landmarks stay where they are, and results are in pixels of the file. What is turned,
+    and what is not though it is unusual, is decided by :func:`~monai_gu2net.dicom.orientation.turn_of`, said in a
+    warning with the file's name, and kept as the sample's ``orientation`` (text; empty: nothing to say). It belongs
+    after PhysicalSpaced.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor. The sample's ``file_orientation``, (PatientOrientation,

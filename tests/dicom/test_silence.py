@@ -200,7 +200,7 @@ def test_somebody_elses_wrapper_of_warn_stays(monkeypatch: pytest.MonkeyPatch) -
         within = warnings.warn
         monkeypatch.setattr(warnings, "warn", lambda text, *rest, **more: said.append(text) or within(text, *rest))
     with pytest.warns(UserWarning, match="now"):
-        warnings.warn("now", UserWarning, 1)  # noqa: B028
+        warnings.warn("now", UserWarning, 1)
     assert said == ["now"]
     monkeypatch.undo()
     with silent_pydicom():

@@ -13,7 +13,7 @@ import torch
 from dicom_files import make_dicom, picture
 from PIL import Image
 
-from monai_gu2net.data import Domain
+from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.engines.prediction import Predictor
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing, spatial_affine
@@ -21,12 +21,15 @@ from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing,
 WEIGHTS = Path(__file__).parents[2] / "bundles" / "gu2net" / "models" / "model.pt"
 DOMAINS = {"chest": Domain("chest", ("a", "b"), (32, 48))}
 
-# the same radiograph, stored another way round: what it says of itself, and its pixels, (H, W)
+# the same radiograph, stored another way round: what it says of itself, and its pixels, (H, W); seen from the side, it
+# leads to the front
 STORED = {
     "L\\F": lambda upright: upright,
     "R\\F": lambda upright: upright[:, ::-1],
     "L\\H": lambda upright: upright[::-1],
     "R\\H": lambda upright: upright[::-1, ::-1],
+    "A\\H": lambda upright: upright[::-1],
+    "P\\H": lambda upright: upright[::-1, ::-1],
 }
 
 
@@ -35,7 +38,7 @@ def back(points: np.ndarray, orientation: str, size: tuple[int, int]) -> np.ndar
     width, height = size
     x, y = points.T
     return np.stack(
-        [width - 1 - x if orientation[0] == "R" else x, height - 1 - y if orientation[2] == "H" else y], axis=1
+        [width - 1 - x if orientation[0] in "RP" else x, height - 1 - y if orientation[2] == "H" else y], axis=1
     )
 
 
@@ -88,36 +91,34 @@ def test_a_picture_says_nothing_of_its_orientation(tmp_path: Path, caplog: pytes
     assert caplog.records == []
 
 
-@pytest.fixture(scope="module")
-def upright(tiny_phantom: Path) -> np.ndarray:
-    """A chest of the phantom, (H, W)."""
-    path = next(Path(case["image"]) for case in _cases(tiny_phantom) if case["domain"] == "chest")
+def upright(datalist: Path, domain: str) -> np.ndarray:
+    """An image of the phantom, (H, W)."""
+    path = next(Path(case["image"]) for case in Datalist.load(datalist).test if case["domain"] == domain)
     return np.asarray(Image.open(path).convert("L"))
 
 
-def _cases(datalist: Path) -> list[dict[str, Any]]:
-    from monai_gu2net.data import Datalist
-
-    return Datalist.load(datalist).test
-
-
-@pytest.mark.parametrize("orientation", list(STORED)[1:])
+@pytest.mark.parametrize(
+    ("domain", "part", "orientation"),
+    [("chest", "CHEST", orientation) for orientation in ("R\\F", "L\\H", "R\\H")]
+    + [("head", "SKULL", orientation) for orientation in ("A\\H", "P\\H")],
+)
 def test_shipped_weights_find_the_same_points_in_a_radiograph_stored_another_way_round(
-    tmp_path: Path, upright: np.ndarray, orientation: str
+    tmp_path: Path, tiny_phantom: Path, domain: str, part: str, orientation: str
 ) -> None:
-    tags = {"bits_stored": 8, "BodyPartExamined": "CHEST"}
-    plain = make_dicom(tmp_path / "plain.dcm", upright, PatientOrientation=["L", "F"], **tags)
-    turned = make_dicom(
-        tmp_path / "turned.dcm", STORED[orientation](upright), PatientOrientation=orientation.split("\\"), **tags
-    )
+    image = upright(tiny_phantom, domain)
+    tags: dict[str, Any] = {"bits_stored": 8, "BodyPartExamined": part}
+    usual = ["L" if domain == "chest" else "A", "F"]
+    plain = make_dicom(tmp_path / "plain.dcm", image, PatientOrientation=usual, **tags)
+    stored = STORED[orientation](image)
+    turned = make_dicom(tmp_path / "turned.dcm", stored, PatientOrientation=orientation.split("\\"), **tags)
     out = tmp_path / "out"
     predictor = Predictor(WEIGHTS)
     images, formats = [plain, turned], ["json", "sr"]
-    _, failures = predictor.predict(images, output_dir=out, domain="chest", formats=formats, overlays=False)
+    _, failures = predictor.predict(images, output_dir=out, domain=domain, formats=formats, overlays=False)
     assert failures == []
     expected, found = read_landmarks(out / "plain.json"), read_landmarks(out / "turned.json")
     assert expected.present.all()
-    size = upright.shape[1], upright.shape[0]
+    size = image.shape[1], image.shape[0]
     np.testing.assert_allclose(back(found.points, orientation, size), expected.points, atol=0.01)
     said = json.loads((out / "turned.json").read_text())["orientation"]
     assert said.startswith(f"PatientOrientation {orientation} says")
