@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -102,7 +103,8 @@ class ApplicationDestination:
         application = AE(ae_title=self.calling_ae_title)
         application.acse_timeout = application.dimse_timeout = application.network_timeout = self.timeout_s
         application.connection_timeout = self.timeout_s
-        with silent_pydicom():
+        with silent_pydicom(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the interpreter, of sockets that pynetdicom leaves open
             answers = [pydicom.dcmread(path) for path in files]
             for sop_class in dict.fromkeys(answer.SOPClassUID for answer in answers):
                 for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):

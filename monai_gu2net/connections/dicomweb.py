@@ -7,6 +7,7 @@ from __future__ import annotations
 import email.message
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -230,7 +231,8 @@ class DicomWebServer:
         """
         import pydicom
 
-        with _requests("store"), silent_pydicom():
+        with _requests("store"), silent_pydicom(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the interpreter, of sockets that requests leaves open
             reply = self._client.store_instances([pydicom.dcmread(path) for path in files])
             if reply.get("FailedSOPSequence"):
                 reasons = {f"0x{item.get('FailureReason') or 0:04X}" for item in reply.FailedSOPSequence}
