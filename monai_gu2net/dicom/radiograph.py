@@ -22,7 +22,8 @@ class Radiograph:
     """Pixels, their size, and where that is known from.
 
     Attributes:
-        pixels: (W, H) float32, upright as stored; larger is denser (as MONOCHROME2), modality LUT applied.
+        pixels: (W, H) float32, as stored; larger is denser (as MONOCHROME2), modality LUT applied,
+            padding black.
         spacing: (sx, sy) mm per pixel, or None.
         spacing_source: as in :func:`monai_gu2net.dicom.spacing.spacing_of`.
         metadata: technical facts without identity, see :func:`monai_gu2net.dicom.metadata.metadata_of`.
