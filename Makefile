@@ -29,7 +29,8 @@ test: lint $(VENV)/.installed-test
 
 # Each file's servers start once: a file stays with one process.
 test-label: $(LABEL)/.installed
-	$(LABEL)/bin/python $(PYTEST) --dist loadfile tests/label_app
+	$(LABEL)/bin/python $(PYTEST) --dist loadfile tests/label_app \
+		tests/dicom/test_empty_tags.py tests/dicom/test_native_pixels.py tests/dicom/test_padding.py
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check

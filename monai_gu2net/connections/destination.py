@@ -12,6 +12,7 @@ from typing import Protocol
 
 from monai_gu2net.connections.extra import dicom_extra
 from monai_gu2net.connections.spool import write_durably
+from monai_gu2net.dicom.silence import silent_pydicom
 
 __all__ = [
     "ApplicationDestination",
@@ -102,8 +103,8 @@ class ApplicationDestination:
         application = AE(ae_title=self.calling_ae_title)
         application.acse_timeout = application.dimse_timeout = application.network_timeout = self.timeout_s
         application.connection_timeout = self.timeout_s
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote values of the patient
+        with silent_pydicom(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the interpreter, of sockets that pynetdicom leaves open
             answers = [pydicom.dcmread(path) for path in files]
             for sop_class in dict.fromkeys(answer.SOPClassUID for answer in answers):
                 for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from monai_gu2net.connections.destination import RefusedError, UnreachableError
 from monai_gu2net.connections.extra import dicom_extra
+from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.files import read_text
 
 __all__ = ["DicomWebServer", "RemoteInstance", "read_secret"]
@@ -231,8 +232,8 @@ class DicomWebServer:
         """
         import pydicom
 
-        with _requests("store"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote values of the patient
+        with _requests("store"), silent_pydicom(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the interpreter, of sockets that requests leaves open
             reply = self._client.store_instances([pydicom.dcmread(path) for path in files])
             if reply.get("FailedSOPSequence"):
                 reasons = {f"0x{item.get('FailureReason') or 0:04X}" for item in reply.FailedSOPSequence}

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from monai_gu2net.data.picture import PICTURES, picture_size, read_picture
 from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume, volume_shape
-from monai_gu2net.dicom import Limits, is_dicom, read_header, read_radiograph
+from monai_gu2net.dicom import Limits, is_dicom, read_header
+from monai_gu2net.dicom.radiograph import radiograph_and_problem
 from monai_gu2net.landmarks import image_plane_affine
 
 __all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
@@ -93,10 +93,8 @@ class RadiographReader(ImageReader):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
                 return array, affine, source, {}, has_channels
         if is_dicom(path):
-            with warnings.catch_warnings():
-                # of a spacing tag that cannot be used, in every file: spacing_source says so, and a run warns once
-                warnings.filterwarnings("ignore", category=UserWarning, module=__name__)
-                found = read_radiograph(path, limits=self.limits, frame=self.frame, colour=self.colour)
+            # a spacing tag that cannot be used is not said of every file: spacing_source tells, and a run warns once
+            found, _ = radiograph_and_problem(path, limits=self.limits, frame=self.frame, colour=self.colour)
             affine = np.eye(4) if found.spacing is None else image_plane_affine(found.spacing)
             return found.pixels, affine, found.spacing_source, dict(found.metadata), False
         raise ValueError(

@@ -40,7 +40,10 @@ CODECS: dict[str, tuple[str, ...]] = {
 
 
 def decode_frame(image: Dataset, *, index: int, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Stored values of one frame, YBR turned to RGB.
+    """One frame as its pixels are allocated, YBR turned to RGB.
+
+    The bits of grey pixels beyond BitsStored are left as they are, since pydicom 2 never masks them, and pydicom 3 does
+    so of some codecs: :func:`~monai_gu2net.dicom.pixels.read_pixels` masks them of all.
 
     Args:
         image: a dataset whose ``file_meta`` has the transfer syntax.
@@ -81,8 +84,9 @@ def _decode(image: Dataset, syntax: str, index: int, shape: tuple[int, ...], nam
     except ImportError:  # pydicom 2
         return _decode_with_pydicom_2(image, syntax, index, name)
     decoder = get_decoder(syntax)
+    wishes: Any = {"correct_unused_bits": len(shape) == 3}
     if syntax in _NATIVE:
-        return decoder.as_array(image, index=index)[0]
+        return decoder.as_array(image, index=index, **wishes)[0]
     plugin = next((plugin for plugin in CODECS[syntax] if plugin in decoder.available_plugins), None)
     if plugin is None:
         raise _no_codec(syntax, name)
@@ -90,7 +94,7 @@ def _decode(image: Dataset, syntax: str, index: int, shape: tuple[int, ...], nam
         data = _checked_codestream(image, index, shape, name)
         if syntax == _JPEG_EXTENDED and plugin == "gdcm" and image.BitsStored > 8:
             return _decode_twelve_bits(image, data, shape)
-    return decoder.as_array(image, index=index, decoding_plugin=plugin)[0]
+    return decoder.as_array(image, index=index, decoding_plugin=plugin, **wishes)[0]
 
 
 def _decode_with_pydicom_2(image: Dataset, syntax: str, index: int, name: str) -> np.ndarray:
@@ -104,6 +108,10 @@ def _decode_with_pydicom_2(image: Dataset, syntax: str, index: int, name: str) -
     array = util.reshape_pixel_array(image, handlers.get_pixeldata(image))
     if int(image.get("NumberOfFrames") or 1) > 1:
         array = array[index]
+    if array.ndim == 3:
+        array = array & array.dtype.type(2 ** int(image.BitsStored) - 1)
+        if str(image.PhotometricInterpretation).startswith("YBR_FULL"):
+            array = util.convert_color_space(array, "YBR_FULL", "RGB")
     return np.asarray(array)
 
 

@@ -42,10 +42,10 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
 
 
 def read_header(path: str | os.PathLike[str], *, limits: Limits = Limits()) -> Dataset:  # noqa: B008 - immutable
-    """Everything before the pixel data, guarded and decoded; private elements are left out.
+    """Everything before the pixel data, guarded and decoded; private and empty elements are left out.
 
     It holds the patient's identity: for writing objects of the same study, and for nothing that is logged,
-    shown or kept. An element that could not be decoded has an empty value.
+    shown or kept. An element whose value could not be decoded has None.
 
     Args:
         path: a DICOM file, with or without pixels.

@@ -8,6 +8,8 @@ import re
 
 from pydicom.dataset import Dataset
 
+from monai_gu2net.dicom.orientation import orientation_of
+
 __all__ = ["metadata_of"]
 
 _MODALITIES = frozenset(
@@ -90,9 +92,9 @@ def metadata_of(header: Dataset) -> dict[str, str | int | float]:
         header: as :func:`monai_gu2net.dicom.read_header` gives it.
 
     Returns:
-        Of ``modality``, ``body_part``, ``view``, ``laterality``, ``rows``, ``columns``, ``bits_stored``,
-        ``photometric_interpretation``, ``transfer_syntax``, ``sop_class_uid`` and ``sop_instance_uid`` those
-        that are known.
+        Of ``modality``, ``body_part``, ``view``, ``laterality``, ``patient_orientation``, ``rows``, ``columns``,
+        ``bits_stored``, ``photometric_interpretation``, ``transfer_syntax``, ``sop_class_uid`` and
+        ``sop_instance_uid`` those that are known.
 
     Source: DICOM PS3.3, C.7.3.1 (modality), C.8.1.1 (view), C.7.6.3 (image pixel); the UIDs name the image and
     are what results are matched by.
@@ -103,6 +105,7 @@ def metadata_of(header: Dataset) -> dict[str, str | int | float]:
         ("body_part", _formed(header, "BodyPartExamined", _BODY_PART)),
         ("view", _term(header, "ViewPosition", _VIEWS)),
         ("laterality", _term(header, "ImageLaterality", _LATERALITIES) or _term(header, "Laterality", _LATERALITIES)),
+        ("patient_orientation", orientation_of(header)),
         ("photometric_interpretation", _term(header, "PhotometricInterpretation", _PHOTOMETRICS)),
         ("transfer_syntax", _formed(header.file_meta, "TransferSyntaxUID", _UID)),
         ("sop_class_uid", _formed(header, "SOPClassUID", _UID)),

@@ -30,6 +30,8 @@ MAX_DEPTH = 16  # levels of sequences in sequences
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010
 _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "UT", "ST", "LT", "UR"})  # one value, however long
+_PLAIN_TEXT = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})  # ASCII: a backslash separates values
+_TEXT = _PLAIN_TEXT | {"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 _NUMBERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
 
 
@@ -54,10 +56,11 @@ class _BudgetError(Exception):
 
 
 def parse(data: bytes, *, name: str, pixels: bool = False) -> tuple[Dataset, int]:
-    """The dataset of a DICOM file's bytes, without private elements and what cannot be read.
+    """The dataset of a DICOM file's bytes, without private and empty elements and what cannot be read.
 
-    An element that pydicom cannot decode is kept with an empty value. All are decoded here, so that nothing is
-    left to fail later.
+    Empty means absent, for every element at every level: one of no length, of spaces and NULs alone, a sequence without
+    items, an item without elements. An element that has a value which pydicom cannot decode is kept with None instead
+    of it. All are decoded here, so that nothing is left to fail later.
 
     Args:
         data: the file, or its beginning.
@@ -132,7 +135,7 @@ def _guessed_syntax(start: bytes) -> str:
 
 
 def _clean(dataset: Dataset, budget: list[int], *, depth: int) -> None:
-    """Decode every value in place; drop private elements, empty those that cannot be decoded."""
+    """Decode every value in place; drop private and empty elements, empty those that cannot be decoded."""
     if depth > MAX_DEPTH:
         raise RecursionError
     for tag in list(dataset.keys()):
@@ -147,11 +150,36 @@ def _clean(dataset: Dataset, budget: list[int], *, depth: int) -> None:
                 continue
             dataset[tag] = DataElement(tag, "SQ", _sequence(raw, dataset, budget))
         elif isinstance(raw, RawDataElement):
-            _charge(raw.value or b"", vr, budget)
+            value = _unpadded(raw.value or b"", _known_vr(tag) if vr == "UN" else vr)
+            if not value:
+                del dataset[tag]
+                continue
+            dataset[tag] = raw._replace(value=value)
+            _charge(value, vr, budget)
+        elif raw.VR != "SQ" and raw.is_empty:  # numbers of no length are decoded where pydicom hands them out
+            del dataset[tag]
+            continue
         element = _decoded(dataset, tag, vr)
-        if element.VR == "SQ":
-            for item in element.value or ():
+        if element.VR == "SQ" and element.value is not None:
+            items = list(element.value)
+            for item in items:
                 _clean(item, budget, depth=depth + 1)
+            kept = [item for item in items if len(item)]
+            if not kept:
+                del dataset[tag]
+            elif len(kept) < len(items):
+                dataset[tag] = DataElement(tag, "SQ", kept)
+
+
+def _unpadded(value: bytes, vr: str) -> bytes:
+    """A value without its padding; nothing where it is text of nothing else."""
+    if vr not in _TEXT:
+        return value
+    if not value.strip(b" \0\\"):
+        return b""
+    if vr in _PLAIN_TEXT:
+        return b"\\".join(part.strip(b" \0") for part in value.split(b"\\"))
+    return value.rstrip(b"\0")
 
 
 def _charge(value: bytes, vr: str, budget: list[int]) -> None:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from monai_gu2net.dicom.decoding import decode_frame
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.modality import modality_values
+from monai_gu2net.dicom.padding import padding_of
 from monai_gu2net.dicom.silence import silent_pydicom
 
 __all__ = ["read_pixels"]
@@ -45,7 +46,10 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
     2. The modality LUT: ModalityLUTSequence, or RescaleSlope and RescaleIntercept. Stored values are inverted before
        slope and intercept, but the output of a sequence's LUT after it, for that is looked up by values as stored.
 
-    Window, overlays and padding value do not change it.
+    3. Pixels that PixelPaddingValue and PixelPaddingRangeLimit declare as padding become the darkest of the others.
+
+    Bits beyond BitsStored, where old files keep overlays, are masked, whatever the codec. Window and overlays do not
+    change the pixels.
 
     Args:
         image: a dataset with pixel data; its encapsulated frames are decoded here.
@@ -58,15 +62,17 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
         (W, H) float32.
 
     Raises:
-        DicomError: the image is none of the above, declares too much, or cannot be decoded.
+        DicomError: the image is none of the above, declares too much, is nothing but padding, or cannot be decoded.
 
-    Source: DICOM PS3.3, C.7.6.3 (image pixel), C.8.11.3.1 (PresentationLUTShape), C.11.1 (modality LUT).
+    Source: DICOM PS3.3, C.7.6.3 (image pixel), C.7.5.1.1.2 (padding), C.8.11.3.1 (PresentationLUTShape), C.11.1
+    (modality LUT); PS3.5, 8.1.1 (bits beyond BitsStored).
     """
     form = _form_of(image, name, limits)
     index = _frame_index(form, frame, name)
+    image.SamplesPerPixel = form.samples  # pydicom knows no default
     if form.photometric in _GREY:
-        stored = decode_frame(image, index=index, shape=(form.rows, form.columns), name=name)
-        return _dense_is_bright(stored, form, image, name)
+        allocated = decode_frame(image, index=index, shape=(form.rows, form.columns), name=name)
+        return _dense_is_bright(allocated, form, image, name)
     if not colour:
         raise DicomError(
             f"{name}: a radiograph must have grey pixels; got {form.photometric}. Ask for its luminance by colour=True."
@@ -143,21 +149,37 @@ def _frame_index(form: _Form, frame: int | None, name: str) -> int:
     return frame
 
 
-def _dense_is_bright(stored: np.ndarray, form: _Form, image: Dataset, name: str) -> np.ndarray:
-    """(W, H) float32 of (H, W) stored values, some rows at once to need little memory."""
+def _dense_is_bright(allocated: np.ndarray, form: _Form, image: Dataset, name: str) -> np.ndarray:
+    """(W, H) float32 of (H, W) pixels with all bits allocated, some rows at once to need little memory."""
     shape = str(image.get("PresentationLUTShape") or "").strip()
     inverse = shape == "INVERSE" or (shape != "IDENTITY" and form.photometric == "MONOCHROME1")
     # smallest + largest of the stored range
     turn = -1 if form.signed else 2**form.bits_stored - 1
     to_modality = modality_values(image, signed=form.signed, turn=turn if inverse else None, name=name)
+    bits = {"bits_allocated": form.bits_allocated, "bits_stored": form.bits_stored}
+    is_padding = padding_of(image, **bits, signed=form.signed, name=name)
     values = np.empty((form.columns, form.rows), dtype=np.float32)
+    padding = np.zeros(values.shape if is_padding else (0, 0), dtype=bool)
     for top in range(0, form.rows, _ROWS_AT_ONCE):
-        rows = stored[top : top + _ROWS_AT_ONCE].astype(np.int64)
+        rows = allocated[top : top + _ROWS_AT_ONCE].astype(np.int64)
+        stored = _stored(rows, form.bits_stored, form.signed)
         with np.errstate(over="ignore"):  # said below
-            values[:, top : top + _ROWS_AT_ONCE] = to_modality(rows).T
+            values[:, top : top + _ROWS_AT_ONCE] = to_modality(stored).T
+        if is_padding is not None:
+            padding[:, top : top + _ROWS_AT_ONCE] = is_padding(rows, stored).T
+    if is_padding is not None and padding.all():
+        raise DicomError(f"{name}: a radiograph must have pixels that are not padding; it has none. Export it again.")
+    if padding.any():
+        values[padding] = values.min(where=~padding, initial=np.inf)
     if not np.isfinite(values).all():
         raise DicomError(f"{name}: pixel values must be finite in 32 bits; they are not. Check its modality LUT.")
     return values
+
+
+def _stored(allocated: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    """Values of the lowest bits alone, the highest of which is the sign where there is one."""
+    values = allocated & (2**bits - 1)
+    return values - ((values >> (bits - 1)) << bits) if signed else values
 
 
 def _from_palette(stored: np.ndarray, image: Dataset, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from monai_gu2net.dicom.isolated import decode_isolated
 from monai_gu2net.dicom.limits import Limits
 
-__all__ = ["Radiograph", "read_radiograph"]
+__all__ = ["Radiograph", "radiograph_and_problem", "read_radiograph"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,8 @@ class Radiograph:
     """Pixels, their size, and where that is known from.
 
     Attributes:
-        pixels: (W, H) float32, upright as stored; larger is denser (as MONOCHROME2), modality LUT applied.
+        pixels: (W, H) float32, as stored; larger is denser (as MONOCHROME2), modality LUT applied,
+            padding black.
         spacing: (sx, sy) mm per pixel, or None.
         spacing_source: as in :func:`monai_gu2net.dicom.spacing.spacing_of`.
         metadata: technical facts without identity, see :func:`monai_gu2net.dicom.metadata.metadata_of`.
@@ -58,15 +59,17 @@ def read_radiograph(
 
     Source: DICOM PS3.3, C.8.1 (CR), C.8.11 (DX).
     """
-    path = Path(path)
+    found, problem = radiograph_and_problem(Path(path), limits=limits, frame=frame, colour=colour)
+    if problem:
+        warnings.warn(problem, UserWarning, stacklevel=2)
+    return found
+
+
+def radiograph_and_problem(path: Path, *, limits: Limits, frame: int | None, colour: bool) -> tuple[Radiograph, str]:
+    """As :func:`read_radiograph`, with what it would warn of beside it; empty: nothing."""
     said, pixels = decode_isolated(path, limits=limits, frame=frame, colour=colour)
-    if said["problem"]:
-        mm = "it has no spacing" if said["spacing"] is None else f"its spacing is {said['spacing_source']}"
-        warnings.warn(f"{path.name}: {said['problem']}; {mm}.", UserWarning, stacklevel=2)
-    spacing = said["spacing"]
-    return Radiograph(
-        pixels=pixels,
-        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        spacing_source=said["spacing_source"],
-        metadata=said["metadata"],
-    )
+    spacing, source, problem = said["spacing"], said["spacing_source"], said["problem"]
+    if problem:
+        problem = f"{path.name}: {problem}; {'it has no spacing' if spacing is None else f'its spacing is {source}'}."
+    mm = None if spacing is None else (float(spacing[0]), float(spacing[1]))
+    return Radiograph(pixels=pixels, spacing=mm, spacing_source=source, metadata=said["metadata"]), problem

@@ -21,6 +21,7 @@ from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.save import SaveLandmarksd
 from monai_gu2net.transforms.spacing import PhysicalSpaced, ScaleByPredictiond
 from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
+from monai_gu2net.transforms.upright import TurnUprightd
 
 __all__ = [
     "ChooseDomaind",
@@ -39,6 +40,7 @@ __all__ = [
     "RandMirrorLandmarksd",
     "SaveLandmarksd",
     "ScaleByPredictiond",
+    "TurnUprightd",
     "apply_affine",
     "decode_heatmaps",
     "decode_probabilities",

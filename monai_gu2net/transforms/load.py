@@ -23,8 +23,9 @@ class LoadRadiographd(MapTransform):
     """Loads the image as a (C, *spatial) float32 MetaTensor, width first, through :class:`RadiographReader`.
 
     Of the metadata only the affine is kept, so that no patient's name travels with the image. Beside the image of the
-    key "image" the sample gets ``image_file``, its path, and ``file_spacing_source``, which
-    :class:`~monai_gu2net.transforms.PhysicalSpaced` uses up.
+    key "image" the sample gets ``image_file``, its path, ``file_spacing_source``, which
+    :class:`~monai_gu2net.transforms.PhysicalSpaced` uses up, and ``file_orientation``, which
+    :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
 
     Args:
         keys: the image's file.
@@ -51,4 +52,5 @@ class LoadRadiographd(MapTransform):
             image = EnsureChannelFirst()(torch.as_tensor(array), meta)
             sample[key] = MetaTensor(plain_tensor(image), affine=torch.as_tensor(meta["affine"]))
             sample |= {f"{key}_file": str(path), "file_spacing_source": meta["spacing_source"]}
+            sample["file_orientation"] = meta.get("patient_orientation", ""), meta.get("body_part", "")
         return sample

@@ -12,12 +12,13 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.transforms.load import LoadRadiographd
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.spacing import PhysicalSpaced
+from monai_gu2net.transforms.upright import TurnUprightd
 
 __all__ = ["RadiographPreprocessing"]
 
 
 class RadiographPreprocessing(Compose):
-    """Load, give physical spacing, normalise to zero mean and unit deviation, fit to the domain's input size.
+    """Load, give physical spacing, turn upright, normalise to mean 0 and deviation 1, fit to the domain's input size.
 
     None of the steps is random, so a caching dataset keeps their result.
 
@@ -38,6 +39,7 @@ class RadiographPreprocessing(Compose):
             [
                 LoadRadiographd("image"),
                 PhysicalSpaced("image", domains=domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
+                TurnUprightd("image"),
                 NormalizeIntensityd("image", channel_wise=True),
                 FitToDomaind("image", domains=domains),
             ]

@@ -27,7 +27,8 @@ class LandmarksToReplyd(MapTransform):
     ``index``, ``x`` and ``y`` (``z`` in a volume) in pixels of the image file, ``confidence`` and, where the spacing is
     known, ``lps``: three numbers in mm, for a radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without
     patient geometry. A calibrated model adds ``radius_90`` (pixels of the file), ``radius_90_mm`` where the spacing is
-    known, and ``presence``. What is absent is null, never a number.
+    known, and ``presence``. ``orientation`` is there where there is something to say of it
+    (:class:`~monai_gu2net.transforms.TurnUprightd`). What is absent is null, never a number.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence`` and, where
@@ -81,6 +82,8 @@ class LandmarksToReplyd(MapTransform):
                 "domain": domain.name,
                 "model": self.model,
             }
+            if sample.get("orientation"):
+                sample[self.reply_key]["orientation"] = sample["orientation"]
         return sample
 
 

@@ -39,7 +39,8 @@ class SaveLandmarksd(MapTransform):
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
-    domain's measurements (``all_measurements``), with standard errors of a calibrated model. Slicer's markups are in
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model, and ``orientation`` where
+    there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's markups are in
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.
 
@@ -107,6 +108,7 @@ class SaveLandmarksd(MapTransform):
                 path = stem.with_name(f"{stem.name}.{name}")
                 if name == "json":
                     about = {field: sample[field] for field in ("case", "domain", "spacing_source")}
+                    about |= {"orientation": sample["orientation"]} if sample.get("orientation") else {}
                     about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
                     write_landmark_json(
                         path,

@@ -79,11 +79,12 @@ class DicomResults:
         if not self.formats or image is None or landmarks.dims != 2 or not is_dicom(image):
             return
         header = read_header(image)
+        orientation = [sample["orientation"]] if sample.get("orientation") else []
         world = None if radius is None else np.asarray(torch.as_tensor(radius).cpu(), dtype=float)
         for kind in (each for name in self.formats for each in OBJECTS[name]):
             path = stem.with_name(f"{stem.name}.{_ENDINGS[kind]}")
             uid = self.uids.get(kind)
-            parameters = [f"spacing source: {sample['spacing_source']}"]
+            parameters = [f"spacing source: {sample['spacing_source']}", *orientation]
             if kind == "sr":
                 write_structured_report(
                     path,

@@ -38,6 +38,7 @@ def test_the_technical_facts_are_kept(tmp_path: Path) -> None:
         "body_part": "HAND",
         "view": "PA",
         "laterality": "L",
+        "patient_orientation": "L\\F",
         "rows": 36,
         "columns": 44,
         "bits_stored": 12,
