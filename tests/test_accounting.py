@@ -223,3 +223,34 @@ def test_an_unknown_field_of_a_datalist_names_the_nearest_known_one(
     shown = capsys.readouterr().err
     assert "own.json: a datalist must have fields among" in shown
     assert "got ['val']. Did you mean 'validation'?" in shown
+
+
+def test_a_domain_that_the_split_lacks_is_named(model: Path, tmp_path: Path) -> None:
+    network = GU2Net(2, 1, {"knee": 2, "hip": 2}, features=(4, 8), global_features=4, dilations=(1, 2))
+    known = {name: Domain.from_dict(name, KNEE) for name in ("knee", "hip")}
+    both = save_model(tmp_path / "both.pt", network, ModelCard(known, network.description))
+    path, out = datalist(tmp_path, [[INSIDE, INSIDE]]), tmp_path / "report"
+    content = json.loads(path.read_text())
+    content["domains"]["hip"] = KNEE
+    content["test"][0]["domain"] = "knee"
+    path.write_text(json.dumps(content))
+    assert main(["evaluate", "-m", str(both), "--datalist", str(path), "-o", str(out)]) == 0
+    assert "- 1 domain(s) left out, without a case here: hip\n" in (out / "report.md").read_text()
+
+
+def test_options_of_folders_are_refused_for_datalists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing would be drawn from the datalist for validation."""
+    path = datalist(tmp_path, [[INSIDE, INSIDE]])
+    assert main(["prepare", str(path), "-o", str(tmp_path / "out.json"), "--validation", "0.5", "--draw-test"]) == 2
+    assert "--validation, --draw-test must be given with a dataset folder; got" in capsys.readouterr().err
+
+
+def test_what_datalists_say_of_their_origin_is_kept(tmp_path: Path) -> None:
+    one = datalist(tmp_path / "one", [[INSIDE, INSIDE]], origin={"by": "us"}, name="first")
+    two = datalist(tmp_path / "two", [[INSIDE, INSIDE]], name="second", origin={"by": "them"})
+    two.write_text(two.read_text().replace("knee", "hip"))
+    out = tmp_path / "out.json"
+    assert main(["prepare", str(one), "-o", str(out)]) == 0
+    assert json.loads(out.read_text())["origin"] == {"by": "us"}
+    assert main(["prepare", str(one), str(two), "-o", str(out)]) == 0
+    assert json.loads(out.read_text())["origin"] == {"first": {"by": "us"}, "second": {"by": "them"}}

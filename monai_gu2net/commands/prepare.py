@@ -19,6 +19,8 @@ from monai_gu2net.files import left_out_lines
 
 __all__ = ["add"]
 
+_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test")
+
 
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
@@ -58,6 +60,10 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    unused = [name for name in _OF_FOLDERS if getattr(options, name) is not None]
+    if unused and not any(Path(source).is_dir() for source in options.sources):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise ValueError(f"{flags} must be given with a dataset folder; got {options.sources}. Leave it out.")
     if options.sources == ["phantom"]:
         say(f"Wrote {make_phantom(options.output, seed=options.seed)}")
         return 0
@@ -72,7 +78,9 @@ def _run(options: argparse.Namespace) -> int:
         for source, part in zip(options.sources, parts, strict=True)
         for item in part.left_out
     ]
-    data = Datalist(name, domains, **splits, left_out=left_out)
+    told = {part.name: part.origin for part in parts if part.origin is not None}
+    origin = parts[0].origin if len(parts) == 1 else told or None
+    data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
     sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*left_out, *outside])))

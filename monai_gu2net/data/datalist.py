@@ -31,7 +31,7 @@ class Datalist:
     file's stem), ``patient`` (by default the case; words or a whole number, 1 being the same as "1"), ``landmarks`` (N
     points in pixels of the image file, the first pixel's centre at 0, width first; None for an absent one; left out
     where there is no ground truth), ``outside`` (names of landmarks that are None because they were annotated outside
-    of the image, see :func:`~monai_gu2net.data.outside.in_frame`),
+    of the image, see :func:`~monai_gu2net.data.cases_in_frame`),
     ``annotators`` (name -> N points as in ``landmarks``, where more than one annotated the image; ``landmarks`` is the
     ground truth chosen among them) and ``spacing`` (mm per pixel, where it differs from the domain's).
 

@@ -30,14 +30,15 @@ def in_frame(case: Mapping[str, Any], names: Sequence[str], size: Sequence[int])
         size: of the image in pixels along each axis of a point. The first pixel reaches from -0.5 to 0.5, the last one
             to size - 0.5.
     """
-    points = [
-        point if point is None or all(-0.5 <= p <= n - 0.5 for p, n in zip(point, size, strict=False)) else "outside"
-        for point in case["landmarks"]
+    points = case["landmarks"]
+    outside = [
+        point is not None and not all(-0.5 <= p <= n - 0.5 for p, n in zip(point, size, strict=False))
+        for point in points
     ]
-    found = [name for name, point in zip(names, points, strict=True) if point == "outside"]
-    if not found:
+    if not any(outside):
         return dict(case)
-    kept = [None if point == "outside" else point for point in points]
+    found = [name for name, out in zip(names, outside, strict=True) if out]
+    kept = [None if out else point for point, out in zip(points, outside, strict=True)]
     return {**case, "landmarks": kept, "outside": [*case.get("outside", ()), *found]}
 
 

@@ -18,15 +18,19 @@ _log = logging.getLogger(__name__)
 
 
 def left_out_of(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
-    """What the data says was left out of it, and what its cases say: landmarks outside the image, no landmarks at all.
+    """What the data says was left out of it, and what its cases say: no case of a domain, landmarks outside the image.
+
+    Cases without landmarks are among it.
 
     Args:
         data: the datalist.
         cases: those of its cases that a run takes.
     """
     bare = [case for case in cases if not any(point is not None for point in case.get("landmarks") or ())]
+    taken = {case["domain"] for case in cases}
     return [
         *data.left_out,
+        *(LeftOut("domain", name, "without a case here") for name in data.domains if name not in taken),
         *outside_landmarks(cases),
         *(LeftOut("case", f"{case['domain']} {case['case']}", "without landmarks") for case in bare),
     ]
