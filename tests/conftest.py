@@ -16,13 +16,15 @@ from hypothesis import settings
 
 from monai_gu2net.data import make_phantom
 
-# importlib's import mode has no place for modules that tests share: they import it as dicom_files
-_spec = importlib.util.spec_from_file_location("dicom_files", Path(__file__).parent / "dicom" / "dicom_files.py")
-assert _spec is not None
-assert _spec.loader is not None
-dicom_files = importlib.util.module_from_spec(_spec)
-sys.modules["dicom_files"] = dicom_files
-_spec.loader.exec_module(dicom_files)
+# importlib's import mode has no place for modules that tests share: they import them by their bare names
+for _shared in ("dicom/dicom_files.py", "data/picture_files.py"):
+    _path = Path(__file__).parent / _shared
+    _spec = importlib.util.spec_from_file_location(_path.stem, _path)
+    assert _spec is not None
+    assert _spec.loader is not None
+    _module = importlib.util.module_from_spec(_spec)
+    sys.modules[_path.stem] = _module
+    _spec.loader.exec_module(_module)
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("reproducible")
@@ -50,7 +52,7 @@ def tiny_phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def make_dicom() -> Callable[..., Path]:
     """Writes a computed radiograph: ``make_dicom(path, pixels, photometric=..., ImagerPixelSpacing=[0.1, 0.1])``."""
-    return dicom_files.make_dicom
+    return sys.modules["dicom_files"].make_dicom
 
 
 @pytest.fixture(autouse=True)
