@@ -141,6 +141,8 @@ def _deep_colour(opened: _Opened, path: Path, limits: Limits) -> np.ndarray:
             keep_premultiplied(each.image)
         take_low_bytes(second.image)
         high, low = (np.asarray(each.upright()) for each in (opened, second))
+    if opened.image.mode != "RGBA":  # a spare channel is no alpha; Pillow 10 keeps it
+        high, low = high[..., :3], low[..., :3]
     return on_black(high, low, premultiplied=premultiplied, clear=opened.image.info.get("transparency"))
 
 

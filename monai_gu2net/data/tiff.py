@@ -18,7 +18,7 @@ __all__ = ["Tiff", "full_page", "open_tiff", "stored_size"]
 
 # TIFF 6.0, section 8, and its supplements
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-_SAMPLES, _PLANAR, _SUB_PAGES, _FORMAT = 277, 284, 330, 339
+_SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 1, 5, 6, 8
 _UNSIGNED, _SIGNED = 1, 2
 _JPEG = 7
@@ -133,8 +133,10 @@ def _refusal(image: Image.Image, *, inverted: bool) -> str:
         return f"CMYK of {bits} bits"
     if photometric == _YCBCR and _tag(image, _COMPRESSION, 1) != _JPEG:
         return "YCbCr that is not JPEG"
-    if _tag(image, _PLANAR, 1) == 2 and samples > 1 and bits != 8:
-        return f"channels of {bits} bits one after the other (planar configuration 2)"
+    if _tag(image, _PLANAR, 1) == 2 and samples > 1 and (bits != 8 or _tag(image, _EXTRA, 2) != 2):
+        return (
+            "channels one after the other (planar configuration 2) that are not 8 bits of grey, colour and plain alpha"
+        )
     return ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from picture_files import COMPRESSIONS, STORED, chunk, exif, png, tiff
 from PIL import EpsImagePlugin, Image
@@ -118,7 +119,7 @@ def test_a_colour_tiff_of_every_orientation_is_right_or_refused(
         page = [(stored(samples), tags)]
         path.write_bytes(tiff(page, bits=bits, order=order, compression=compression, tile=tile, big=layout == "big"))
         big_order = layout == "big" and order == ">"
-        if big_order or (layout == "planes" and (bits == 16 or (extra in (0, 1) and compression == "none"))):
+        if big_order or (layout == "planes" and (bits == 16 or extra in (0, 1))):
             with pytest.raises(ValueError, match=r"^\d\.tif must"):
                 read(path)
             continue
@@ -136,12 +137,15 @@ def test_a_tiff_of_grey_and_alpha_is_laid_on_black_or_refused(tmp_path: Path) ->
         samples[..., 0] = np.round(samples[..., 0] * opaque) if extra == 1 else samples[..., 0]
         path = tmp_path / "x.tif"
         path.write_bytes(tiff([(samples, {262: BLACK_IS_ZERO, 338: extra})], bits=bits))
-        if bits == 16:
-            with pytest.raises(ValueError, match=r"^x\.tif must .* TIFF whose samples are of another kind"):
-                read(path)
+        expected = samples[..., 0] * (opaque if extra == 2 else 1.0)
+        try:
+            found = read(path)
+        except ValueError as error:
+            # Pillow 13 knows all three of 8 bits, older ones one or two
+            assert bits == 16 or int(PIL.__version__.split(".")[0]) < 13
+            assert "got a TIFF whose samples are of another kind" in str(error)
         else:
-            expected = samples[..., 0] * (opaque if extra == 2 else 1.0)
-            np.testing.assert_allclose(read(path), expected, atol=1)
+            np.testing.assert_allclose(found, expected, atol=1)
             np.testing.assert_allclose(read(path, rgb=True), expected[..., None].repeat(3, axis=2), atol=1)
 
 
