@@ -182,7 +182,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Opened]:
                 ) from None
             if kind is not None:
                 raise ValueError(f"{path.name} must {_READ}; got {kind}. {_SAVE}") from None
-            raise ValueError("no PNG, JPEG, BMP or TIFF, or the beginning of one alone") from None
+            raise ValueError("cannot identify image file as PNG, JPEG, BMP or TIFF") from None
 
 
 def _too_large(path: Path, pixels: str, limits: Limits) -> ValueError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import monai.bundle
 
+from monai_gu2net.data.config_paths import config_value
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.start import domains_from
@@ -68,9 +69,9 @@ def add_domain(
         )
     network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
     overrides: dict[str, Any] = {
-        "datalist": str(Path(datalist).resolve()),
-        "output_dir": str(Path(output_dir).resolve()),
-        "start_from": str(Path(checkpoint).resolve()),
+        "datalist": config_value(Path(datalist).resolve()),
+        "output_dir": config_value(Path(output_dir).resolve()),
+        "start_from": config_value(Path(checkpoint).resolve()),
         "start#like": like,
         "shared_rate": shared_rate,
         "sigma": card.sigma,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -138,15 +139,15 @@ def test_a_tiff_of_grey_and_alpha_is_laid_on_black_or_refused(tmp_path: Path) ->
         path = tmp_path / "x.tif"
         path.write_bytes(tiff([(samples, {262: BLACK_IS_ZERO, 338: extra})], bits=bits))
         expected = samples[..., 0] * (opaque if extra == 2 else 1.0)
-        try:
-            found = read(path)
-        except ValueError as error:
-            # Pillow 13 knows all three of 8 bits, older ones one or two
-            assert bits == 16 or int(PIL.__version__.split(".")[0]) < 13
-            assert "got a TIFF whose samples are of another kind" in str(error)
-        else:
-            np.testing.assert_allclose(found, expected, atol=1)
-            np.testing.assert_allclose(read(path, rgb=True), expected[..., None].repeat(3, axis=2), atol=1)
+        if bits == 16 or int(PIL.__version__.split(".")[0]) < 13:
+            # Pillow 13 knows all three of 8 bits, older ones not; what they do not know is refused
+            with contextlib.suppress(ValueError):
+                np.testing.assert_allclose(read(path), expected, atol=1)
+            continue
+        np.testing.assert_allclose(read(path), expected, atol=1)
+        np.testing.assert_allclose(read(path, rgb=True), expected[..., None].repeat(3, axis=2), atol=1)
+    with pytest.raises(ValueError, match=r"^x\.tif must .* TIFF whose samples are of another kind"):
+        read(path)  # of 16 bits
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
