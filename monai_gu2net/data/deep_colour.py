@@ -28,7 +28,7 @@ __all__ = [
     "take_low_bytes",
 ]
 
-_HIGHEST = 2**16 - 1
+_HIGHEST = np.float32(2**16 - 1)
 _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GREY_ALPHA_16, _RGBA_8 = bytes((16, 4)), bytes((8, 6))  # PNG 1.2, 4.1.1: depth and colour type
 

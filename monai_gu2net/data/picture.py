@@ -33,7 +33,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # what the endings name; Pillow's other plugins are never reached
 _GREY = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # EXIF 2.32, 4.6.4: width and height change places
-_LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2, as Pillow's
+_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601-2, as Pillow's
 _OTHER_KINDS = {  # what files that are named as pictures begin with
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",

@@ -30,8 +30,8 @@ class RadiographReader(ImageReader):
     """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
 
     A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
-    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content. Pictures
-    come through :func:`~monai_gu2net.data.picture.read_picture`, DICOM through
+    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content, and which of
+    the pictures' formats it is by the content alone. Pictures come through :func:`~monai_gu2net.data.picture.read_picture`, DICOM through
     :func:`~monai_gu2net.dicom.read_radiograph`, the others through
     :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
 
@@ -48,8 +48,8 @@ class RadiographReader(ImageReader):
 
     Raises:
         FileNotFoundError: (from ``get_data``) the file is not there.
-        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, or beyond the
-            limits; the message begins with the file's name.
+        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, beyond the
+            limits, or has pixels that are NaN, infinite or larger than 1e19; the message begins with the file's name.
     """
 
     def __init__(self, *, limits: Limits = _LIMITS, frame: int | None = None, colour: bool = False) -> None:

@@ -58,7 +58,8 @@ class Tiff:
         if not self.inverted[page]:
             return loaded
         highest = 255 if bits in (2, 4) else 2**bits - 1  # Pillow spreads 2 and 4 bits over 8
-        return highest - loaded.astype(np.int64)
+        loaded = loaded.astype(np.uint8) if loaded.dtype == bool else loaded
+        return loaded.dtype.type(highest) - loaded
 
 
 def open_tiff(data: bytes) -> Tiff:

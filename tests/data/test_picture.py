@@ -16,6 +16,7 @@ from picture_files import COMPRESSIONS, STORED, chunk, exif, png, tiff
 from PIL import EpsImagePlugin, Image
 
 from monai_gu2net.data import RadiographReader
+from monai_gu2net.data.layouts import read_layout
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import Limits
 
@@ -403,3 +404,15 @@ def test_files_that_end_too_early_are_refused(tmp_path: Path) -> None:
             path.write_bytes(data[:length])
             with pytest.raises(ValueError, match=r"^x\.[a-z.]+ must be a"):
                 read(path)
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_landmark_at_the_far_edge_of_a_turned_tiff_stays(tmp_path: Path, orientation: int) -> None:
+    upright = np.zeros((40, 620), np.uint16)
+    page = (STORED[orientation](upright), {262: BLACK_IS_ZERO, 274: orientation})
+    (tmp_path / "x.tif").write_bytes(tiff([page], bits=16))
+    (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\nx.tif,600,30\n")
+    domain, splits = read_layout(tmp_path, test=0, validation=0)
+    [case] = [case for part in splits.values() for case in part]
+    assert case["landmarks"] == [[600.0, 30.0]]
+    assert domain.size[0] > domain.size[1]
