@@ -30,10 +30,10 @@ class RadiographReader(ImageReader):
     """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
 
     A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
-    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content, and which of
-    the pictures' formats it is by the content alone. Pictures come through :func:`~monai_gu2net.data.picture.read_picture`, DICOM through
-    :func:`~monai_gu2net.dicom.read_radiograph`, the others through
-    :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
+    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content, and which
+    of the pictures' formats it is by the content alone. Pictures come through
+    :func:`~monai_gu2net.data.picture.read_picture`, DICOM through :func:`~monai_gu2net.dicom.read_radiograph`, the
+    others through :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
 
     The metadata holds what MONAI's LoadImage needs, ``spacing_source`` ("none", "file", or that of the DICOM tags) and,
     of DICOM, a whitelist without identity.
