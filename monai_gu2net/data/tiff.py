@@ -112,7 +112,7 @@ def full_page(image: Image.Image, tiff: Tiff, name: str) -> int:
         raise ValueError(
             f"{name} must be of a kind that is read rightly; got {reason}. Save it as PNG, or as RGB or grey."
         )
-    if image.tile and image.tile[0][0] == "libtiff":  # type: ignore[attr-defined]
+    if _by_libtiff(image):
         change_raw_modes(image, lambda raw: _NATIVE.get(raw, raw))
     return full[0]
 
@@ -138,7 +138,16 @@ def _refusal(image: Image.Image, *, inverted: bool) -> str:
         return (
             "channels one after the other (planar configuration 2) that are not 8 bits of grey, colour and plain alpha"
         )
+    width, height = stored_size(image)
+    layers = samples if _tag(image, _PLANAR, 1) == 2 and not _by_libtiff(image) else 1
+    extents = [tile[1] for tile in image.tile]  # type: ignore[attr-defined]
+    if sum((right - left) * (lower - upper) for left, upper, right, lower in extents) < width * height * layers:
+        return "fewer strips or tiles than the picture has, the others of which would be black"
     return ""
+
+
+def _by_libtiff(image: Image.Image) -> bool:
+    return bool(image.tile) and image.tile[0][0] == "libtiff"  # type: ignore[attr-defined]
 
 
 def _tag(image: Image.Image, tag: int, default: int) -> int:

@@ -416,3 +416,15 @@ def test_a_landmark_at_the_far_edge_of_a_turned_tiff_stays(tmp_path: Path, orien
     [case] = [case for part in splits.values() for case in part]
     assert case["landmarks"] == [[600.0, 30.0]]
     assert domain.size[0] > domain.size[1]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_tiff_that_lacks_a_strip_is_refused(tmp_path: Path, compression: str) -> None:
+    whole = tiff([(upper(8), {262: BLACK_IS_ZERO})], bits=8, compression=compression)
+    (tmp_path / "x.tif").write_bytes(whole)
+    with Image.open(tmp_path / "x.tif") as image:
+        first, length = image.tag_v2[273][0], image.tag_v2[279][0]
+    lacking = tiff([(upper(8), {262: BLACK_IS_ZERO, 273: [first], 279: [length]})], bits=8, compression=compression)
+    (tmp_path / "x.tif").write_bytes(lacking)
+    with pytest.raises(ValueError, match=r"^x\.tif must"):
+        read(tmp_path / "x.tif")
