@@ -16,13 +16,14 @@ from hypothesis import settings
 
 from monai_gu2net.data import make_phantom
 
-# importlib's import mode has no place for modules that tests share: they import them by these names
-for _name in ("dicom_files", "foreign_reports"):
-    _spec = importlib.util.spec_from_file_location(_name, Path(__file__).parent / "dicom" / f"{_name}.py")
+# importlib's import mode has no place for modules that tests share: they import them by their bare names
+for _shared in ("dicom/dicom_files.py", "dicom/foreign_reports.py", "data/picture_files.py"):
+    _path = Path(__file__).parent / _shared
+    _spec = importlib.util.spec_from_file_location(_path.stem, _path)
     assert _spec is not None
     assert _spec.loader is not None
-    sys.modules[_name] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules[_name])
+    sys.modules[_path.stem] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_path.stem])
 
 settings.register_profile("reproducible", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("reproducible")

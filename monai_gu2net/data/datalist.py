@@ -13,6 +13,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.files import LeftOut, check_fields, read_json, write_text_whole
 
@@ -28,10 +29,10 @@ class Datalist:
     """Domains and their cases, split for training, validation and test.
 
     A case is a dictionary: ``image`` (file), ``domain``, ``case`` (unique within its domain; by default the
-    file's stem), ``patient`` (by default the case; words or a whole number, 1 being the same as "1"), ``landmarks`` (N
-    points in pixels of the image file, the first pixel's centre at 0, width first; None for an absent one; left out
-    where there is no ground truth), ``outside`` (names of landmarks that are None because they were annotated outside
-    of the image, see :func:`~monai_gu2net.data.cases_in_frame`),
+    file's name without its ending), ``patient`` (by default the case; words or a whole number, 1 being the same as
+    "1"), ``landmarks`` (N points in pixels of the image file, the first pixel's centre at 0, width first; None for an
+    absent one; left out where there is no ground truth), ``outside`` (names of landmarks that are None because they
+    were annotated outside of the image, see :func:`~monai_gu2net.data.cases_in_frame`),
     ``annotators`` (name -> N points as in ``landmarks``, where more than one annotated the image; ``landmarks`` is the
     ground truth chosen among them) and ``spacing`` (mm per pixel, where it differs from the domain's).
 
@@ -248,7 +249,7 @@ class Datalist:
             )
         domain = self.domains[case["domain"]]
         dims = len(domain.size)
-        name = str(case.get("case") or Path(case["image"]).name.split(".")[0])
+        name = str(case.get("case") or image_name(Path(case["image"])))
         checked = {**case, "case": name, "patient": case.get("patient", name)}
         where = f"{where} (case {name!r})"
         if case.get("landmarks") is not None:

@@ -42,7 +42,7 @@ class Domain:
         spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
         mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
-        in_channels: channels of an image.
+        in_channels: channels of an image; with 3, pictures are read in colour and grey images repeated.
         ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
         measurements: that are declared, beside the built-in ones of its landmarks, see :attr:`all_measurements`.
 

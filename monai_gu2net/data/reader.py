@@ -23,16 +23,17 @@ __all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
 
 _ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
 _LIMITS = Limits()
+_LARGEST = 1e19  # the deviation of an image is of squares, and float32 ends at 3.4e38
 
 
 class RadiographReader(ImageReader):
     """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
 
     A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
-    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content. Pictures
-    come through :func:`~monai_gu2net.data.picture.read_picture`, DICOM through
-    :func:`~monai_gu2net.dicom.read_radiograph`, the others through
-    :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
+    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content, and which
+    of the pictures' formats it is by the content alone. Pictures come through
+    :func:`~monai_gu2net.data.picture.read_picture`, DICOM through :func:`~monai_gu2net.dicom.read_radiograph`, the
+    others through :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
 
     The metadata holds what MONAI's LoadImage needs, ``spacing_source`` ("none", "file", or that of the DICOM tags) and,
     of DICOM, a whitelist without identity.
@@ -47,8 +48,8 @@ class RadiographReader(ImageReader):
 
     Raises:
         FileNotFoundError: (from ``get_data``) the file is not there.
-        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, or beyond the
-            limits; the message begins with the file's name.
+        ValueError: (from ``get_data``) there are several files, or one is of no known kind, broken, beyond the
+            limits, or has pixels that are NaN, infinite or larger than 1e19; the message begins with the file's name.
     """
 
     def __init__(self, *, limits: Limits = _LIMITS, frame: int | None = None, colour: bool = False) -> None:
@@ -63,13 +64,22 @@ class RadiographReader(ImageReader):
         """The files; nothing is opened yet."""
         return tuple(Path(name) for name in ensure_tuple(data))
 
-    def get_data(self, img: Sequence[Path]) -> tuple[np.ndarray, dict[str, Any]]:
-        """The radiograph as (W, H) float32, or a volume as (W, H, D), and its metadata for MONAI's LoadImage."""
+    def get_data(self, img: Sequence[Path], *, rgb: bool = False) -> tuple[np.ndarray, dict[str, Any]]:
+        """The radiograph as (W, H) float32, or a volume as (W, H, D), and its metadata for MONAI's LoadImage.
+
+        Args:
+            img: the file, as :meth:`read` gives it.
+            rgb: a picture as (W, H, 3), in colour instead of luminance; any other image of two axes and one channel
+                repeated into three.
+        """
         if len(img) != 1:
             raise ValueError(f"A radiograph must be one file; got {len(img)}. Give one file per case.")
         path = Path(img[0])
         _check_file(path, self.limits)
-        array, affine, source, more, has_channels = self._read(path)
+        array, affine, source, more, has_channels = self._read(path, rgb=rgb)
+        _check_values(path, array)
+        if rgb and array.ndim == 2:
+            array, has_channels = np.repeat(array[..., None], 3, axis=2), True
         space = SpaceKeys.LPS if array.ndim - has_channels == 2 else SpaceKeys.RAS
         meta: dict[str, Any] = {
             **more,
@@ -82,12 +92,12 @@ class RadiographReader(ImageReader):
         }
         return array, meta
 
-    def _read(self, path: Path) -> tuple[np.ndarray, np.ndarray, str, dict[str, Any], bool]:
+    def _read(self, path: Path, *, rgb: bool) -> tuple[np.ndarray, np.ndarray, str, dict[str, Any], bool]:
         """Array, affine, source of the spacing, more metadata, and whether the last axis holds channels."""
         name = path.name.lower()
         if name.endswith(PICTURES):
             with _named_errors(path, "picture"):
-                return read_picture(path, limits=self.limits), np.eye(4), "none", {}, False
+                return read_picture(path, limits=self.limits, rgb=rgb), np.eye(4), "none", {}, rgb
         if name.endswith((*NIFTI, *VOLUMES)):
             with _named_errors(path, "image"):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
@@ -151,6 +161,16 @@ def _check_file(path: Path, limits: Limits) -> None:
         raise ValueError(
             f"{path.name} must have at most {limits.file_bytes:,} bytes; got {path.stat().st_size:,}. "
             "Check what it is, or raise the limits."
+        )
+
+
+def _check_values(path: Path, array: np.ndarray) -> None:
+    """Refuse values that nothing can be computed of."""
+    wrong = array.size - np.count_nonzero(np.abs(array) <= _LARGEST)  # NaN compares as wrong, too
+    if wrong:
+        raise ValueError(
+            f"{path.name} must have finite pixels of at most {_LARGEST:g} in size; got {wrong:,} of {array.size:,} "
+            "that are NaN, infinite or larger. Replace them by a value of the image's background, and save it anew."
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ignite import distributed
 
+from monai_gu2net.data.config_paths import check_not_rewritten
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
@@ -59,9 +60,11 @@ def open_data(
 
     Raises:
         FileNotFoundError: the datalist or the folder is not there.
-        ValueError: the data breaks a rule or has none of the domains asked for, too many landmarks lie outside of their
-            images, or ``domain`` is given for other data than a folder with one dataset.
+        ValueError: a path was rewritten (see :func:`~monai_gu2net.data.config_paths.check_not_rewritten`), the data
+            breaks a rule or has none of the domains asked for, too many landmarks lie outside of their images, or
+            ``domain`` is given for other data than a folder with one dataset.
     """
+    check_not_rewritten(datalist=datalist, dataset_dir=dataset_dir, output_dir=Path(phantom_dir).parent)
     if domain is not None and (opened is not None or datalist is not None or dataset_dir is None):
         raise _unnameable(domain, "a datalist" if opened is not None or datalist is not None else "no folder")
     if opened is not None:
@@ -98,6 +101,7 @@ def cases_to_predict(
     Raises:
         FileNotFoundError: the folder is not there or has no images.
     """
+    check_not_rewritten(dataset_dir=folder, output_dir=Path(phantom_dir).parent)
     if folder is None:
         test = _phantom(phantom_dir, (domain.name,)).test
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]

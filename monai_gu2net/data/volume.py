@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from monai.data import ITKReader, NibabelReader
@@ -43,9 +44,14 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
         Exception: nibabel's or ITK's, for what is no whole image.
     """
     reader = NibabelReader() if path.name.lower().endswith(NIFTI) else ITKReader()
+    if isinstance(reader, NibabelReader):
+        _check_scale(path)
     _check_memory(path, volume_shape(path), limits)
     array, meta = reader.get_data(reader.read(str(path)))
-    array = np.asarray(array, dtype=np.float32)
+    if np.iscomplexobj(array):
+        raise ValueError(f"{path.name} must have real values; got complex ones. Save their magnitude.")
+    with np.errstate(over="ignore"):  # what is infinite then is refused as such
+        array = np.asarray(array, dtype=np.float32)
     has_channels = not math.isnan(meta[MetaKeys.ORIGINAL_CHANNEL_DIM])
     axes = array.ndim - has_channels
     affine = np.asarray(meta[MetaKeys.AFFINE], dtype=np.float64)
@@ -82,6 +88,21 @@ def _nifti_shape(path: Path) -> tuple[int, ...]:
     import nibabel
 
     return tuple(int(n) for n in nibabel.load(path).shape)  # type: ignore[attr-defined]
+
+
+def _check_scale(path: Path) -> None:
+    """Refuse a NIfTI whose values are scaled by no number, which nibabel takes for values that are not scaled."""
+    import nibabel
+
+    kind: Any = type(nibabel.load(path))
+    with nibabel.openers.ImageOpener(str(path)) as file:
+        header = kind.header_class.from_fileobj(file)  # that of a loaded image has lost them
+    scale = [float(header[name]) for name in ("scl_slope", "scl_inter")]
+    if not np.isfinite(scale).all():
+        raise ValueError(
+            f"{path.name} must have a finite scl_slope and scl_inter; got {scale[0]:g} and {scale[1]:g}. Save it with "
+            "those of its values, 1 and 0 where they are not scaled."
+        )
 
 
 def _mm_per_unit(path: Path) -> float:

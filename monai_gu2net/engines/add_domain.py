@@ -11,6 +11,7 @@ from typing import Any
 
 import monai.bundle
 
+from monai_gu2net.data.config_paths import config_value
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.engines.training_data import check_training_data
@@ -74,9 +75,9 @@ def add_domain(
     check_training_data(datalist_in_frame(data, allow_outside=allow_outside), start_from=checkpoint)
     network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
     overrides: dict[str, Any] = {
-        "datalist": str(Path(datalist).resolve()),
-        "output_dir": str(Path(output_dir).resolve()),
-        "start_from": str(Path(checkpoint).resolve()),
+        "datalist": config_value(Path(datalist).resolve()),
+        "output_dir": config_value(Path(output_dir).resolve()),
+        "start_from": config_value(Path(checkpoint).resolve()),
         "start#like": like,
         "shared_rate": shared_rate,
         "sigma": card.sigma,

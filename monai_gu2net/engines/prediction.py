@@ -221,7 +221,7 @@ def _draw(image: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
     points = np.array([[row["predicted_x"], row["predicted_y"]] for row in rows])
     pixels = LoadRadiographd("image")({"image": image})["image"].as_tensor().numpy()
     picture = draw_landmarks(
-        pixels,
+        pixels[:1],
         predicted=points,
         names=[row["landmark"] for row in rows],
         confidence=np.array([row["confidence"] for row in rows]),

@@ -23,6 +23,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from monailabel.utils.others.generic import device_list
 
 from monai_gu2net.data import Datalist, Domain, image_name
+from monai_gu2net.data.config_paths import config_value
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.training_options import TrainingOptions
@@ -171,9 +172,9 @@ class LandmarkTrainTask(TrainTask):
         network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
         alone = len(card.domains) == 1
         overrides: dict[str, Any] = {
-            "datalist": str(run / "datalist.json"),
-            "output_dir": str(run),
-            "start_from": str(run / "start.pt"),
+            "datalist": config_value(run / "datalist.json"),
+            "output_dir": config_value(run),
+            "start_from": config_value(run / "start.pt"),
             "sigma": card.sigma,
             "device": f"$torch.device({options.device!r})",
             "shared_rate": options.shared_rate or (1.0 if alone else 0.0),

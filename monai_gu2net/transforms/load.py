@@ -13,10 +13,13 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import EnsureChannelFirst, MapTransform
 
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.reader import RadiographReader
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
 __all__ = ["LoadRadiographd"]
+
+_RGB = 3
 
 
 class LoadRadiographd(MapTransform):
@@ -27,28 +30,43 @@ class LoadRadiographd(MapTransform):
     :class:`~monai_gu2net.transforms.PhysicalSpaced` uses up, and ``file_orientation``, which
     :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
 
+    Where the sample's domain has three channels, pictures come in colour, and images of two axes and one channel, grey
+    pictures among them, are repeated into three. Elsewhere colour becomes luminance, one channel.
+
     Args:
         keys: the image's file.
         reader: with limits or wishes of your own; by default a RadiographReader as it comes.
+        domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
+        domain_key: the name of the sample's domain.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, of no known kind or broken; the message names
         it.
     """
 
-    def __init__(self, keys: KeysCollection = "image", *, reader: RadiographReader | None = None) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        reader: RadiographReader | None = None,
+        domains: Mapping[str, Domain] | None = None,
+        domain_key: str = "domain",
+    ) -> None:
         super().__init__(keys)
+        self.domains, self.domain_key = dict(domains or {}), domain_key
         self.reader = RadiographReader() if reader is None else reader
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
+        domain = self.domains.get(sample.get(self.domain_key, ""))
+        rgb = domain is not None and domain.in_channels == _RGB
         for key in self.key_iterator(sample):
             path = Path(sample[key])
             if not path.is_file():
                 raise FileNotFoundError(
                     f"The image must be a file; got {path.name!r}, which is not there. Correct the path."
                 )
-            array, meta = self.reader.get_data(self.reader.read(path))
+            array, meta = self.reader.get_data(self.reader.read(path), rgb=rgb)
             image = EnsureChannelFirst()(torch.as_tensor(array), meta)
             sample[key] = MetaTensor(plain_tensor(image), affine=torch.as_tensor(meta["affine"]))
             sample |= {f"{key}_file": str(path), "file_spacing_source": meta["spacing_source"]}

@@ -37,7 +37,7 @@ class RadiographPreprocessing(Compose):
     ) -> None:
         super().__init__(
             [
-                LoadRadiographd("image"),
+                LoadRadiographd("image", domains=domains),
                 PhysicalSpaced("image", domains=domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
                 TurnUprightd("image"),
                 NormalizeIntensityd("image", channel_wise=True),

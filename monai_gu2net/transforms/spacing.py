@@ -80,8 +80,9 @@ class PhysicalSpaced(MapTransform):
             if image.ndim != dims + 1 or image.shape[0] != domain.in_channels:
                 raise ValueError(
                     f"Case {sample.get('case')!r}: the image must have {domain.in_channels} channel(s) "
-                    f"and {dims} spatial "
-                    f"axes, as domain {name!r} has; got shape {tuple(image.shape)}. Check the file."
+                    f"and {dims} spatial axes, as domain {name!r} has; got {image.shape[0]} channel(s) and the axes "
+                    f"{tuple(image.shape[1:])}. Save it so, or declare the domain's in_channels and size as its images "
+                    "have them, and train it so."
                 )
             file = file_spacing(image, told)
             spacing, source = case_spacing(case, domain, file=file, given=self.spacing, accepted=self.accepted)

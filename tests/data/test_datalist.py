@@ -84,7 +84,7 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
     assert datalist.name == tmp_path.name
     assert datalist.training == datalist.validation == []
     image = str(tmp_path / "a" / "007.x.png")
-    assert datalist.test == [{"image": image, "domain": "head", "case": "007", "patient": "007"}]
+    assert datalist.test == [{"image": image, "domain": "head", "case": "007.x", "patient": "007.x"}]
 
 
 def test_null_landmarks_are_no_ground_truth(tmp_path: Path) -> None:

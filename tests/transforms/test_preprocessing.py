@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from monai.transforms import Randomizable
 from PIL import Image
 
 from monai_gu2net.data import Domain
-from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing
+from monai_gu2net.networks import GU2Net
+from monai_gu2net.transforms import LandmarksToPointsd, LoadRadiographd, PhysicalSpaced, RadiographPreprocessing
 
 DOMAINS = {"d": Domain("d", ("a", "b"), (24, 24), spacing=(0.5, 0.25))}
 
@@ -61,3 +63,50 @@ def test_none_of_the_steps_is_random(case: dict[str, Any]) -> None:
     assert not any(isinstance(step, Randomizable) for step in preprocessing.transforms)
     one, other = preprocessing(case), preprocessing(case)
     np.testing.assert_array_equal(one["image"], other["image"])
+
+
+RGB = {"c": Domain("c", ("a", "b"), (16, 16), in_channels=3)}
+
+
+def colours(path: Path, rng: np.random.Generator) -> np.ndarray:
+    """A picture in colour, 16 x 16, as (3, W, H)."""
+    rows = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(rows).save(path)
+    return rows.transpose(2, 1, 0).astype(float)
+
+
+def test_a_domain_of_three_channels_gets_a_picture_in_colour(tmp_path: Path, rng: np.random.Generator) -> None:
+    channels = colours(tmp_path / "x.png", rng)
+    image = RadiographPreprocessing(RGB)({"image": str(tmp_path / "x.png"), "domain": "c"})["image"]
+    each = (channels - channels.mean(axis=(1, 2), keepdims=True)) / channels.std(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(image, each, atol=1e-5)
+    network = GU2Net(spatial_dims=2, in_channels={"c": 3}, out_channels={"c": 2}, features=(4, 8, 8, 8, 8))
+    assert network.eval()(image.as_tensor()[None], "c").shape == (1, 2, 16, 16)
+
+
+def test_a_domain_of_one_channel_gets_the_luminance_of_colour(tmp_path: Path, rng: np.random.Generator) -> None:
+    channels = colours(tmp_path / "x.png", rng)
+    domains = {"d": Domain("d", ("a", "b"), (16, 16))}
+    image = RadiographPreprocessing(domains)({"image": str(tmp_path / "x.png"), "domain": "d"})["image"]
+    grey = np.tensordot([0.299, 0.587, 0.114], channels, axes=1)
+    np.testing.assert_allclose(image[0], (grey - grey.mean()) / grey.std(), atol=0.02)
+
+
+def test_a_domain_of_three_channels_gets_grey_three_times(tmp_path: Path, make_dicom: Callable[..., Path]) -> None:
+    rows = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(rows).save(tmp_path / "x.png")
+    make_dicom(tmp_path / "x.dcm", rows, bits_stored=8)
+    expected = (rows.T - rows.mean()) / rows.std()
+    for name in ("x.png", "x.dcm"):
+        image = RadiographPreprocessing(RGB)({"image": str(tmp_path / name), "domain": "c"})["image"]
+        np.testing.assert_allclose(image, np.stack([expected] * 3), atol=1e-5)
+
+
+def test_an_image_of_other_channels_than_its_domains_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "x.png")
+    domains = {"d": Domain("d", ("a", "b"), (16, 16), in_channels=2)}
+    sample = LoadRadiographd(domains=domains)({"image": str(tmp_path / "x.png"), "domain": "d", "case": "x"})
+    with pytest.raises(
+        ValueError, match=r"Case 'x': the image must have 2 channel\(s\) .*; got 1 channel.*in_channels"
+    ):
+        PhysicalSpaced(domains=domains)(sample)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from monai_gu2net.data.case_names import image_name
+from monai_gu2net.data.case_names import listed_names
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
     Case,
@@ -90,10 +90,9 @@ def read_table_folder(
     split_of: dict[str, str | None] = {}
     sizes: list[tuple[int, int]] = []
     line_of: dict[Path, int] = {}
-    for row in rows:
-        file = files[row.image]
-        if file is None:
-            continue
+    found = [(row, file) for row in rows if (file := files[row.image]) is not None]
+    case_of = listed_names([row.image for row, _ in found], [file for _, file in found])
+    for (row, file), case in zip(found, case_of, strict=True):
         entry = entries.get(file)
         pixels = entry.size if entry else image_size(file) if file.suffix.lower() in PICTURES else None
         sizes += [pixels] if pixels else []
@@ -107,7 +106,7 @@ def read_table_folder(
             file,
             row.landmarks,
             domain=name,
-            case=_case_name(row.image, file),
+            case=case,
             patient=row.patient or (entry.patient if entry else None),
             size=pixels,
             spacing=chosen_spacing(spacing, row.spacing),
@@ -139,12 +138,6 @@ def read_table_folder(
 def _image_file(folder: Path, name: str) -> Path | None:
     """The image of that name beside the table or in images/."""
     return next((path for path in (folder / name, folder / "images" / name) if name and path.is_file()), None)
-
-
-def _case_name(named: str, file: Path) -> str:
-    """The image's name in the table without its ending; the file's, where the table gives the UID."""
-    in_folders = Path(named) if Path(named).name == file.name else Path(file.name)
-    return (in_folders.parent / image_name(file)).as_posix()
 
 
 def _left_out(folder: Path, rows: TableRows, files: Mapping[str, Path | None]) -> tuple[LeftOut, ...]:
