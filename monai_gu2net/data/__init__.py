@@ -10,6 +10,7 @@ from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import RadiographReader, is_image
+from monai_gu2net.data.replica_cases import cases_of_replica
 from monai_gu2net.data.sampler import DomainBatchSampler
 from monai_gu2net.data.source import cases_to_predict, images_in, open_data, passed_over_lines
 from monai_gu2net.data.spacing import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
@@ -27,6 +28,7 @@ __all__ = [
     "TolerantDataset",
     "case_names",
     "case_spacing",
+    "cases_of_replica",
     "cases_to_predict",
     "checked_sources",
     "image_name",

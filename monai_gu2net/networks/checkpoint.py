@@ -91,7 +91,7 @@ class ModelCard:
         """Check that a saved card fits this one, as when a run is resumed.
 
         Raises:
-            ValueError: domains, landmarks or network differ; the message says which.
+            ValueError: domains, landmarks, input sizes, network or sigma differ; the message says which.
         """
         saved = ModelCard.from_state_dict(state)
         if list(saved.domains) != list(self.domains):
@@ -115,6 +115,20 @@ class ModelCard:
                 f"The checkpoint's network must be {self.network}; got {saved.network}. "
                 "Use the options it was trained with."
             )
+        if saved.sigma != self.sigma:
+            raise ValueError(
+                f"sigma must be the checkpoint's, {saved.sigma}; got {self.sigma}. Use the one it was trained with."
+            )
+        for name, domain in self.domains.items():
+            ours, theirs = (
+                (domain.size, domain.in_channels),
+                (saved.domains[name].size, saved.domains[name].in_channels),
+            )
+            if ours != theirs:
+                raise ValueError(
+                    f"Domain {name!r}: input size and channels must be the checkpoint's, {theirs}; got {ours}. Use the "
+                    "datalist it was trained with, or begin a new run from it with start_from."
+                )
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> ModelCard:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
 
@@ -127,6 +128,14 @@ class DomainNetwork(DomainModule):
                 f"image must be at least {self.min_size} pixels along each spatial axis; got shape {shape}. "
                 "Resize or pad it."
             )
+
+    def train(self, mode: bool = True) -> DomainNetwork:
+        """Switch between training and evaluation; a batch norm whose weights are frozen keeps its statistics too."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+                module.eval()
+        return self
 
     def keep_only(self, domain: int) -> None:
         super().keep_only(domain)
