@@ -110,25 +110,23 @@ class ModelCard:
                     f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
                     f"checkpoint's): {different}. Use the datalist it was trained with."
                 )
+        # before the network, whose prior follows from both
+        for name, domain in self.domains.items():
+            own, known = ((each.size, each.in_channels) for each in (domain, saved.domains[name]))
+            if own != known:
+                raise ValueError(
+                    f"Domain {name!r}: input size and channels must be the checkpoint's, {known}; got {own}. Use the "
+                    "datalist it was trained with, or begin a new run from its model with start_from."
+                )
+        if saved.sigma != self.sigma:
+            raise ValueError(
+                f"sigma must be the checkpoint's, {saved.sigma}; got {self.sigma}. Use the one it was trained with."
+            )
         if saved.network != self.network:
             raise ValueError(
                 f"The checkpoint's network must be {self.network}; got {saved.network}. "
                 "Use the options it was trained with."
             )
-        if saved.sigma != self.sigma:
-            raise ValueError(
-                f"sigma must be the checkpoint's, {saved.sigma}; got {self.sigma}. Use the one it was trained with."
-            )
-        for name, domain in self.domains.items():
-            ours, theirs = (
-                (domain.size, domain.in_channels),
-                (saved.domains[name].size, saved.domains[name].in_channels),
-            )
-            if ours != theirs:
-                raise ValueError(
-                    f"Domain {name!r}: input size and channels must be the checkpoint's, {theirs}; got {ours}. Use the "
-                    "datalist it was trained with, or begin a new run from it with start_from."
-                )
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> ModelCard:
