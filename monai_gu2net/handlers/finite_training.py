@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 __all__ = ["FiniteTraining"]
 
+_LEAST_SCALE = torch.finfo(torch.float16).tiny
+
 
 class FiniteTraining:
     """Ends a run with an error that names the domain and the cases of the batch in which something is not finite.
@@ -23,7 +25,8 @@ class FiniteTraining:
     :class:`~monai_gu2net.handlers.TrainingCheckpoints`, it leaves the checkpoints of the last good epoch.
 
     In mixed precision infinite gradients belong to the search for the scale of the loss, and such a step is left out.
-    There it is an error when the scale falls below 1, at which the gradients themselves are infinite.
+    There it is an error when the scale falls below 6e-5, half precision's smallest normal number, which only gradients
+    that are not finite at any scale bring about.
 
     Args:
         network: the network that is trained.
@@ -60,7 +63,7 @@ class FiniteTraining:
 
     def _check_scale(self, engine: Engine) -> None:
         scaler = getattr(engine, "scaler", None)
-        if scaler is not None and scaler.get_scale() < 1:
+        if scaler is not None and scaler.get_scale() < _LEAST_SCALE:
             raise self._error(engine, "gradient")
 
     def _check_weights(self, engine: Engine) -> None:

@@ -48,14 +48,15 @@ def config(bundle: str, name: str) -> str:
     return str(BUNDLES / bundle / "configs" / name)
 
 
-def run_monai(*launcher: str, folder: Path, config_file: str, **options: Any) -> None:
-    """``python -m monai.bundle run training`` in a process of its own."""
+def run_monai(*launcher: str, folder: Path, config_file: str, fails: bool = False, **options: Any) -> str:
+    """``python -m monai.bundle run training`` in a process of its own; what it wrote to its error stream."""
     command = [sys.executable, "-m", *launcher, "monai.bundle", "run", "training", "--config_file", config_file]
     for name, value in {**TINY, **options}.items():
         command += [f"--{name}", str(value)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert (done.returncode != 0) is fails, done.stderr[-4000:]
+    return done.stderr
 
 
 def train(**options: Any) -> Any:
@@ -424,6 +425,25 @@ def test_adding_a_domain_stops_at_a_pixel_that_is_no_number(tiny_phantom: Path, 
             },
         )
     assert not list((tmp_path / "added").glob("*.pt"))
+
+
+def test_a_process_that_meets_a_number_that_is_none_ends_the_others_too(tiny_phantom: Path, tmp_path: Path) -> None:
+    spoil = "$lambda image: image * (float('nan') if dist.get_rank() == 1 else 1.0)"
+    errors = run_monai(
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "-m",
+        folder=ROOT,
+        config_file=str([config("gu2net", name) for name in ("train.json", "multi_gpu_train.json")]),
+        fails=True,
+        datalist=tiny_phantom,
+        output_dir=tmp_path,
+        max_epochs=1,
+        augmentation=[{"_target_": "monai.transforms.Lambdad", "keys": "image", "func": spoil}],
+    )
+    assert "Training must stay finite; got NaN or infinity as the loss in epoch 1, step 1" in errors
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_the_papers_configuration_is_one_file_away(tiny_phantom: Path, tmp_path: Path) -> None:
