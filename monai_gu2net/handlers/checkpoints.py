@@ -95,7 +95,7 @@ class TrainingCheckpoints:
         self.best, self._validated = progress["best"], progress["validated"]
         self.validator.state.epoch = self._validated
         self._written = (self.folder / "model.pt").is_file()
-        _log.info("Going on after epoch %d from %s", engine.state.epoch, last)
+        _log.info("Going on after epoch %d of %s from %s", engine.state.epoch, engine.state.max_epochs, last)
 
     def _compare_options(self, saved: Mapping[str, Any], last: Path) -> None:
         """Refuse to resume a run whose options differ, and say which of the free ones do."""

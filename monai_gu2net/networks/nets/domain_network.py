@@ -70,6 +70,14 @@ class DomainNetwork(DomainModule):
         """Class name and options, without the domains: what it takes to build the same network again."""
         return {"name": type(self).__name__, "options": self.options}
 
+    def train(self, mode: bool = True) -> DomainNetwork:
+        """Switch between training and evaluation; a batch norm whose weights are frozen keeps its statistics too."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+                module.eval()
+        return self
+
     def domain_index(self, domain: str | int | None) -> int:
         """Index of a domain.
 
@@ -128,14 +136,6 @@ class DomainNetwork(DomainModule):
                 f"image must be at least {self.min_size} pixels along each spatial axis; got shape {shape}. "
                 "Resize or pad it."
             )
-
-    def train(self, mode: bool = True) -> DomainNetwork:
-        """Switch between training and evaluation; a batch norm whose weights are frozen keeps its statistics too."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
-                module.eval()
-        return self
 
     def keep_only(self, domain: int) -> None:
         super().keep_only(domain)
