@@ -11,6 +11,7 @@ from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame, datalist_in_frame, outside_landmarks
 from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import RadiographReader, is_image
+from monai_gu2net.data.replica_cases import cases_of_replica
 from monai_gu2net.data.sampler import DomainBatchSampler
 from monai_gu2net.data.source import cases_to_predict, images_in, open_data
 from monai_gu2net.data.spacing import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
@@ -30,6 +31,7 @@ __all__ = [
     "case_names",
     "case_spacing",
     "cases_in_frame",
+    "cases_of_replica",
     "cases_to_predict",
     "checked_sources",
     "datalist_in_frame",

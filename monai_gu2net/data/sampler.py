@@ -20,6 +20,10 @@ class DomainBatchSampler(Sampler[list[int]]):
     with 0 all domains are seen equally often. Larger shares than a domain's size go through it again,
     shuffled anew.
 
+    What a share falls short of a whole number of batches is made up for in later epochs, so that over epochs every
+    domain gets its share, also where an epoch has fewer batches than there are domains. Where it has as many or more,
+    every epoch has a batch of every domain, and the others share what is left.
+
     Args:
         domains: the domain of each sample of the dataset.
         batch_size: samples in a batch; the last batch of a pass through a domain is filled from its next
@@ -67,11 +71,11 @@ class DomainBatchSampler(Sampler[list[int]]):
             shares = {name: len(own) ** temperature for name, own in zip(names, self._indices, strict=True)}
         elif set(shares) != set(names) or not all(share > 0 for share in shares.values()):
             raise ValueError(f"shares must be positive for each of {names}; got {dict(shares)}. Correct them.")
-        self._share = np.array([shares[name] for name in names]) / sum(shares.values())
         self._batch_size, self._seed = batch_size, seed
         self._replicas, self._rank = num_replicas, rank
         total = batches if batches is not None else -(-len(domains) // batch_size)
         self._steps = max(1, -(-total // num_replicas))
+        self._quotas = _quotas(np.array([shares[name] for name in names], dtype=float), self._steps)
         self._epoch = 0
 
     def __len__(self) -> int:
@@ -91,8 +95,8 @@ class DomainBatchSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng([self._seed, self._epoch])
+        counts = _counts(self._quotas, self._epoch)
         self._epoch += 1
-        counts = _apportion(self._share, self._steps)
         order = random.permutation(np.repeat(np.arange(len(counts)), counts))
         queues = []
         for indices, steps in zip(self._indices, counts, strict=True):
@@ -104,13 +108,33 @@ class DomainBatchSampler(Sampler[list[int]]):
             yield step[self._rank]
 
 
-def _apportion(share: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers that sum to total, as near to the shares as can be, none of them 0 where total allows."""
-    counts = np.floor(share * total).astype(int)
-    if total >= len(share):
-        counts = np.maximum(counts, 1)
-    while counts.sum() > total:
-        counts[np.argmax(counts)] -= 1
-    for index in np.argsort(share * total - counts)[::-1][: total - counts.sum()]:
-        counts[index] += 1
-    return counts
+def _quotas(shares: np.ndarray, total: int) -> np.ndarray:
+    """Fractional numbers of batches that sum to total, none below 1 where total allows."""
+    quotas = shares / shares.sum() * total
+    least = 1.0 if total >= len(shares) else 0.0
+    raised = np.zeros(len(shares), dtype=bool)
+    while (quotas[~raised] < least).any():
+        raised |= quotas < least
+        rest = np.where(raised, 0.0, shares)
+        quotas = np.where(raised, least, rest / max(rest.sum(), np.finfo(float).tiny) * (total - least * raised.sum()))
+    return quotas
+
+
+def _counts(quotas: np.ndarray, epoch: int) -> np.ndarray:
+    """Whole numbers of batches in an epoch, counted from 0: each quota rounded down or up.
+
+    Up go those that the epochs before and this one owe the most. That follows from the epoch's number alone, so every
+    process and every resumed run comes to the same.
+    """
+    whole = np.floor(quotas + 1e-9).astype(int)
+    parts = np.maximum(quotas - whole, 0.0)
+    ups = round(float(quotas.sum())) - int(whole.sum())
+    given = np.zeros(len(quotas), dtype=int)
+    now = np.zeros(len(quotas), dtype=int)
+    for past in range(epoch + 1):
+        # rounded, so that the last bits of equal debts do not decide
+        owed = np.round(parts * (past + 1) - given, 9)
+        now[:] = 0
+        now[np.argsort(-owed, kind="stable")[:ups]] = 1
+        given += now
+    return whole + now

@@ -10,6 +10,7 @@ from monai_gu2net.engines.calibration import calibrate_model
 from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
 from monai_gu2net.engines.model_identity import model_identity
+from monai_gu2net.engines.precision import decide_precision, processor_prefers_bfloat16
 from monai_gu2net.engines.prediction import Predictor, predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.run_cases import run_cases
@@ -24,9 +25,11 @@ __all__ = [
     "calibrate_model",
     "calibrations_of",
     "check_training_data",
+    "decide_precision",
     "evaluate_model",
     "keep_freed_memory",
     "model_identity",
     "predict_images",
+    "processor_prefers_bfloat16",
     "run_cases",
 ]

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import monai.bundle
-
 from monai_gu2net.data.config_paths import config_value
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
+from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.engines.training_data import check_training_data
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.start import domains_from
@@ -55,7 +54,9 @@ def add_domain(
     Raises:
         FileNotFoundError: a file is not there.
         ValueError: the datalist has no domain that is new to the model, no training or validation cases, or cases that
-            cannot be trained on, see :func:`~monai_gu2net.engines.check_training_data`.
+            cannot be trained on, see :func:`~monai_gu2net.engines.check_training_data`; a loss or gradient is not
+            finite, see :class:`~monai_gu2net.handlers.FiniteTraining`; or a run is resumed with options that must be as
+            they were.
     """
     card, data = ModelCard.load(checkpoint), Datalist.load(datalist)
     config = Path(config_file)
@@ -86,5 +87,5 @@ def add_domain(
         **network,
         **(options or {}),
     }
-    monai.bundle.run(run_id="training", config_file=str(config), **overrides)
+    run_training(config, overrides)
     return Path(output_dir) / "model.pt"

@@ -5,6 +5,6 @@
 from __future__ import annotations
 
 from monai_gu2net.inferers.averaging import AveragingInferer
-from monai_gu2net.inferers.inferer import LandmarkInferer, processor_prefers_bfloat16
+from monai_gu2net.inferers.inferer import LandmarkInferer
 
-__all__ = ["AveragingInferer", "LandmarkInferer", "processor_prefers_bfloat16"]
+__all__ = ["AveragingInferer", "LandmarkInferer"]

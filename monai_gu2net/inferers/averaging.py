@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from monai_gu2net.inferers.inferer import LandmarkInferer
+from monai_gu2net.inferers.inferer import LandmarkInferer, with_domain
 
 __all__ = ["AveragingInferer"]
 
@@ -56,6 +56,7 @@ class AveragingInferer(LandmarkInferer):
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
     ) -> Tensor:
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
+        args = with_domain(inputs, args)  # the views are plain tensors, which carry no mark
         logits = super().__call__(inputs, network, *args)
         if self.views == 1:
             return logits

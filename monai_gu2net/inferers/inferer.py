@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import time
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ from monai.inferers import Inferer
 
 from monai_gu2net.transforms.domain_choice import DOMAIN_META
 
-__all__ = ["LandmarkInferer", "processor_prefers_bfloat16"]
+__all__ = ["LandmarkInferer"]
 
 
 class LandmarkInferer(Inferer):
@@ -28,56 +26,52 @@ class LandmarkInferer(Inferer):
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     Args:
-        precision: "float32" (as the tensors are), "bfloat16", or "auto" (bfloat16 on a processor that is
-            faster in it). On other devices "float32" is all that is needed: the engine's ``amp`` rules there.
+        precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` tells
+            which is faster on a processor. On other devices "float32" is all that is needed: the engine's ``amp`` rules
+            there.
 
     Raises:
-        ValueError: precision is none of these.
+        ValueError: precision is neither.
+
+    Raises (when called):
+        ValueError: no domain is passed, and the images are marked with different ones.
     """
 
     def __init__(self, *, precision: str = "float32") -> None:
         super().__init__()
-        if precision not in ("auto", "bfloat16", "float32"):
-            raise ValueError(f"precision must be 'auto', 'bfloat16' or 'float32'; got {precision!r}. Choose one.")
+        if precision not in ("bfloat16", "float32"):
+            raise ValueError(
+                f"precision must be 'bfloat16' or 'float32'; got {precision!r}. Choose one, or let "
+                "engines.decide_precision do it."
+            )
         self.precision = precision
 
     def __call__(  # type: ignore[override]
         self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any
     ) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
+        args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        if not args and isinstance(inputs, MetaTensor) and DOMAIN_META in inputs.meta:
-            args = (inputs.meta[DOMAIN_META],)
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
         with self._autocast(image.device):
             return network(image, *args)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-        wanted = self.precision == "bfloat16" or (
-            self.precision == "auto" and device.type == "cpu" and processor_prefers_bfloat16()
-        )
-        return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
+        bfloat16 = self.precision == "bfloat16"
+        return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
 
-@functools.cache
-def processor_prefers_bfloat16() -> bool:
-    """Whether bfloat16 is faster than float32 on this processor, by trying a convolution in both.
+def with_domain(inputs: torch.Tensor, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A network's further arguments: as they are or, where there are none, the domain that the images are marked with.
 
-    The instruction set does not tell: with ``avx512_bf16`` alone, oneDNN's convolutions were measured at twice the
-    speed of float32 on one kind of processor and at half of it on another. It takes some milliseconds, once in a
-    process; bfloat16 must win clearly, so that noise does not decide.
+    Raises:
+        ValueError: the images of a batch are marked with different domains.
     """
-    return 1.3 * _seconds(torch.bfloat16) < _seconds(torch.float32)
-
-
-def _seconds(dtype: torch.dtype) -> float:
-    """The shortest of five runs of a point-wise convolution."""
-    image = torch.ones(1, 128, 96, 96, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    weight = torch.ones(128, 128, 1, 1, dtype=dtype)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        torch.nn.functional.conv2d(image, weight)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    if args or not isinstance(inputs, MetaTensor) or DOMAIN_META not in inputs.meta:
+        return args
+    mark = inputs.meta[DOMAIN_META]
+    names = {mark} if isinstance(mark, str) else set(mark)  # MONAI collates marks into a list
+    if len(names) != 1:
+        raise ValueError(f"A batch must be of one domain; its images are marked {sorted(names)}. Pass them one by one.")
+    return (names.pop(),)

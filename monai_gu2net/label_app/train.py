@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import monai.bundle
 from filelock import FileLock, Timeout
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
@@ -24,6 +23,7 @@ from monailabel.utils.others.generic import device_list
 
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.config_paths import config_value
+from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.training_options import TrainingOptions
@@ -187,7 +187,7 @@ class LandmarkTrainTask(TrainTask):
             "resume": resume,
             **network,
         }
-        monai.bundle.run(run_id="training", config_file=str(self.config_file), **overrides)
+        run_training(self.config_file, overrides)
 
     def _history(self) -> list[dict[str, Any]]:
         path = self.folder / "history.json"

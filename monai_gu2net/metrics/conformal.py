@@ -180,8 +180,8 @@ def calibrate(
             "errors must be of at least one annotated landmark; got none. Calibrate with annotated images."
         )
     ratios = np.where(annotated & (np.isnan(spread) | np.isinf(error)), np.inf, error / spread)
-    others = [np.delete(ratios, image, axis=0) for image in range(len(ratios))]
-    scores = np.stack([own / _scales(rest) for own, rest in zip(ratios, others, strict=True)])
+    # one image's others at a time, for together they are as many as the images squared
+    scores = np.stack([own / _scales(np.delete(ratios, image, axis=0)) for image, own in enumerate(ratios)])
     quantiles = {level: conformal_quantile(scores, level) for level in levels}
     ordered = np.sort(np.nan_to_num(sure[annotated], nan=0.0))
     if ordered.size > _MOST_CONFIDENCES:

@@ -13,6 +13,7 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from torch import Tensor
 
+from monai_gu2net.metrics.gathering import gather
 from monai_gu2net.metrics.radial_error import radial_error, summarize_errors
 
 
@@ -86,9 +87,11 @@ class DomainRadialError(Metric):
 
     def compute(self) -> dict[str, float]:
         """Values over the samples of all processes, the same on each of them."""
-        errors = _gather({domain: torch.cat(parts) for domain, parts in self._errors.items()})
+        shares = gather({domain: torch.cat(parts) for domain, parts in self._errors.items()})
+        domains = sorted({domain for share in shares for domain in share})
+        errors = {domain: torch.cat([share[domain] for share in shares if domain in share]) for domain in domains}
         values: dict[str, float] = {}
-        for domain in sorted(errors):
+        for domain in domains:
             summary = summarize_errors(errors[domain], self._thresholds_of(domain))
             values |= {
                 f"{domain}_mre": summary["mean"],
@@ -125,13 +128,3 @@ def evaluated_samples(engine: Engine) -> list[dict[str, Any]]:
     batch: Any = engine.state.batch
     output: Any = engine.state.output
     return [{**given, **found} for given, found in zip(batch, output, strict=True)]
-
-
-def _gather(errors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The errors of all processes by domain, which need not have seen the same domains."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return errors
-    shares: list[dict[str, Tensor]] = [{}] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(shares, errors)
-    domains = sorted({domain for share in shares for domain in share})
-    return {domain: torch.cat([share[domain] for share in shares if domain in share]) for domain in domains}

@@ -12,6 +12,8 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
+from monai_gu2net.metrics.gathering import gather
+
 
 def radial_error(predicted: Tensor, reference: Tensor) -> Tensor:
     """Distance from each predicted landmark to its reference.
@@ -168,7 +170,12 @@ class RadialErrorMetric(CumulativeIterationMetric):
         """Mean over the annotated landmarks, a float64 scalar: inf if one was not found, NaN if none is."""
         return torch.tensor(self.summary([])["mean"], dtype=torch.float64)
 
+    def _sync(self) -> None:
+        # MONAI 1.6.1 gathers only where there are errors that are new, so that a process without any would keep its
+        # peers waiting.
+        own = torch.stack(self._buffers[0]).cpu() if self._buffers else torch.empty(0)
+        self._synced_tensors = [torch.cat(gather(own))]
+
     def summary(self, thresholds: Sequence[float]) -> dict[str, Any]:
         """:func:`summarize_errors` of everything accumulated, gathered from all processes."""
-        errors = self.get_buffer()
-        return summarize_errors(torch.empty(0) if errors is None else errors, thresholds)
+        return summarize_errors(self.get_buffer(), thresholds)

@@ -91,7 +91,7 @@ class ModelCard:
         """Check that a saved card fits this one, as when a run is resumed.
 
         Raises:
-            ValueError: domains, landmarks or network differ; the message says which.
+            ValueError: domains, landmarks, input sizes, network or sigma differ; the message says which.
         """
         saved = ModelCard.from_state_dict(state)
         if list(saved.domains) != list(self.domains):
@@ -110,6 +110,18 @@ class ModelCard:
                     f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
                     f"checkpoint's): {different}. Use the datalist it was trained with."
                 )
+        # before the network, whose prior follows from both
+        for name, domain in self.domains.items():
+            own, known = ((each.size, each.in_channels) for each in (domain, saved.domains[name]))
+            if own != known:
+                raise ValueError(
+                    f"Domain {name!r}: input size and channels must be the checkpoint's, {known}; got {own}. Use the "
+                    "datalist it was trained with, or begin a new run from its model with start_from."
+                )
+        if saved.sigma != self.sigma:
+            raise ValueError(
+                f"sigma must be the checkpoint's, {saved.sigma}; got {self.sigma}. Use the one it was trained with."
+            )
         if saved.network != self.network:
             raise ValueError(
                 f"The checkpoint's network must be {self.network}; got {saved.network}. "

@@ -152,7 +152,8 @@ def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: f
         network: a network over domains.
         learning_rate: of the domains' own parameters.
         shared_rate: factor for the shared parameters: 1: no difference; 0: they are frozen (they get no gradient and
-            are in no group), so that training a new domain leaves the others as they are; in between: gently trained.
+            are in no group, and shared batch norms keep their statistics), so that training a new domain leaves the
+            others as they are; in between: gently trained.
 
     Returns:
         Groups with ``params`` and ``lr``.
@@ -167,6 +168,7 @@ def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: f
     shared = [p for p in network.parameters() if id(p) not in own]
     for parameter in shared:
         parameter.requires_grad_(shared_rate > 0)
+    network.train(network.training)  # tells the batch norms, see DomainNetwork.train
     if shared and shared_rate > 0:
         groups.append({"params": shared, "lr": learning_rate * shared_rate})
     return groups

@@ -194,3 +194,49 @@ def test_a_data_loader_takes_it_as_batch_sampler() -> None:
 def test_a_broken_argument_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DomainBatchSampler(**({"domains": ["a", "b"], "batch_size": 2} | change))
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_with_fewer_batches_than_domains_every_domain_gets_its_share_over_epochs(batches: int) -> None:
+    """Shares 0.9, 0.09 and 0.01 of the batches of 500 epochs."""
+    domains = domains_of({"a": 90, "b": 9, "c": 1})
+    sampler = DomainBatchSampler(domains, batch_size=1, batches=batches)
+    found = sum((batches_by_domain(domains, list(sampler)) for _ in range(500)), Counter[str]())
+    for name, share in {"a": 0.9, "b": 0.09, "c": 0.01}.items():
+        assert abs(found[name] - share * 500 * batches) <= 1
+
+
+def test_a_share_of_two_and_a_half_batches_is_two_and_three_in_turn() -> None:
+    domains = domains_of({"a": 5, "b": 5})
+    sampler = DomainBatchSampler(domains, batch_size=1, batches=5)
+    counts = [batches_by_domain(domains, list(sampler)) for _ in range(4)]
+    assert sorted((count["a"], count["b"]) for count in counts) == [(2, 3), (2, 3), (3, 2), (3, 2)]
+
+
+@settings(max_examples=25)
+@given(sizes=sizes_of_domains, batches=st.integers(1, 9), temperature=st.floats(0, 1))
+def test_no_domain_is_ever_a_batch_or_more_from_its_share(
+    sizes: dict[str, int], batches: int, temperature: float
+) -> None:
+    domains = domains_of(sizes)
+    weights = {name: size**temperature for name, size in sizes.items()}
+    shares = {name: batches * weight / sum(weights.values()) for name, weight in weights.items()}
+    sampler = DomainBatchSampler(domains, batch_size=1, batches=batches, temperature=temperature)
+    seen: Counter[str] = Counter()
+    for epoch in range(1, 13):
+        found = batches_by_domain(domains, list(sampler))
+        seen += found
+        if batches >= len(sizes):
+            assert set(found) == set(sizes)
+        if batches < len(sizes) or min(shares.values()) >= 1:
+            assert all(abs(seen[name] - share * epoch) < 1 + 1e-6 for name, share in shares.items())
+
+
+def test_what_is_owed_is_the_same_on_every_process_and_after_a_restart() -> None:
+    domains = domains_of({"a": 40, "b": 3, "c": 2})
+    ranks = [DomainBatchSampler(domains, batch_size=1, batches=4, num_replicas=2, rank=rank) for rank in range(2)]
+    first, second = ([[domains[batch[0]] for batch in rank] for _ in range(20)] for rank in ranks)
+    assert first == second
+    resumed = DomainBatchSampler(domains, batch_size=1, batches=4, num_replicas=2, rank=0)
+    resumed.load_state_dict({"epoch": 13})
+    assert [[domains[batch[0]] for batch in resumed] for _ in range(7)] == first[13:]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from monai.handlers import EarlyStopHandler
+from monai.optimizers import WarmupCosineSchedule
 from torch.optim.swa_utils import AveragedModel
 
 from monai_gu2net.data import Domain
@@ -16,6 +19,9 @@ from monai_gu2net.handlers import TrainingCheckpoints
 from monai_gu2net.networks import GU2Net, ModelCard, load_model
 
 NAN = math.nan
+
+# MONAI's EarlyStopHandler passes Ignite's EarlyStopping options of old names
+pytestmark = pytest.mark.filterwarnings("ignore:'(min_delta|cumulative_delta)' is deprecated:DeprecationWarning")
 
 
 class Run:
@@ -159,3 +165,147 @@ def test_the_last_state_is_plain_data(tmp_path: Path) -> None:
     Run(tmp_path, [1.0]).go(1)
     saved = torch.load(tmp_path / "last.pt", weights_only=True)
     assert saved["progress"] == {"epoch": 1, "iteration": 2, "best": 1.0, "validated": 1}
+
+
+class Scheduled:
+    """A MONAI trainer of steps without loss, with the bundles' optimiser and schedule, 10 steps an epoch."""
+
+    def __init__(
+        self, folder: Path, epochs: int, *, resume: bool = False, rate: float = 0.1, cyclic: bool = False, **wishes: Any
+    ) -> None:
+        network = GU2Net(2, 1, {"head": 1}, features=(2, 4), global_features=2, dilations=(1,))
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=wishes.get("decay", 0.01))
+        if cyclic:
+            self.schedule: Any = torch.optim.lr_scheduler.CyclicLR(
+                self.optimizer, 0.1, 0.5, step_size_up=8, mode="triangular2", cycle_momentum=False
+            )
+        else:
+            self.schedule = WarmupCosineSchedule(self.optimizer, warmup_steps=4, t_total=10 * epochs, end_lr=rate / 300)
+        self.early_stop = EarlyStopHandler(wishes.get("patience", 3), lambda engine: wishes["scores"].pop(0))
+        self.validator = Engine(lambda *_: None)
+        self.trainer = Engine(self._step)
+        self.trainer.scaler = wishes.get("scaler")  # type: ignore[attr-defined]
+        self.early_stop.set_trainer(self.trainer)
+        if "scores" in wishes:
+            self.trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: self.early_stop(self.validator))
+        self.rates: list[float] = []
+        self.epochs = epochs
+        TrainingCheckpoints(
+            folder,
+            state={
+                "model": network,
+                "optimizer": self.optimizer,
+                "lr_scheduler": self.schedule,
+                "card": ModelCard({"head": Domain("head", ("a",), (8, 8))}, network.description),
+            },
+            validator=self.validator,
+            options=wishes.get("options"),
+            free_options={"max_epochs": epochs, "learning_rate": rate},
+            early_stop=self.early_stop,
+            resume=resume,
+        ).attach(self.trainer)
+
+    def _step(self, *_: Any) -> None:
+        self.rates.append(self.optimizer.param_groups[0]["lr"])
+        self.optimizer.step()
+        self.schedule.step()
+
+    def go(self) -> Scheduled:
+        self.trainer.run([0] * 10, max_epochs=self.epochs)
+        return self
+
+
+def by_hand(step: int, steps: int, rate: float = 0.1) -> float:
+    """Four steps up to the rate, then half a cosine down to a three hundredth of it at the last step."""
+    if step < 4:
+        return rate * step / 4
+    return max(rate / 300, rate * (1 + math.cos(math.pi * (step - 4) / (steps - 4))) / 2)
+
+
+def test_a_resumed_run_of_more_epochs_has_the_rates_of_that_length(tmp_path: Path) -> None:
+    first = Scheduled(tmp_path, 2).go()
+    assert first.rates == pytest.approx([by_hand(step, 20) for step in range(20)])
+    longer = Scheduled(tmp_path, 5, resume=True).go()
+    assert longer.rates == pytest.approx([by_hand(step, 50) for step in range(20, 50)])
+    assert all(later < earlier for earlier, later in itertools.pairwise(longer.rates[:-1]))
+    shorter = Scheduled(tmp_path / "short", 6)
+    shorter.trainer.add_event_handler(Events.EPOCH_COMPLETED(once=2), shorter.trainer.terminate)
+    shorter.go()
+    rates = Scheduled(tmp_path / "short", 3, resume=True).go().rates
+    assert rates == pytest.approx([by_hand(step, 30) for step in range(20, 30)])
+
+
+def test_a_run_resumed_twice_has_the_rates_of_one_that_was_not(tmp_path: Path) -> None:
+    rates: list[float] = []
+    for _ in range(3):
+        run = Scheduled(tmp_path, 3, resume=True)
+        run.trainer.add_event_handler(Events.EPOCH_COMPLETED, run.trainer.terminate)
+        rates += run.go().rates
+    assert rates == Scheduled(tmp_path / "straight", 3).go().rates
+
+
+def test_a_cycled_rate_goes_on_within_its_cycle(tmp_path: Path) -> None:
+    """Up and down in 16 steps, each cycle half as high: step 26 is 2 steps after the top of the second."""
+    Scheduled(tmp_path, 2, cyclic=True).go()
+    rates = Scheduled(tmp_path, 4, cyclic=True, resume=True).go().rates
+    assert rates[6] == pytest.approx(0.1 + 0.4 / 2 * 6 / 8)
+    assert rates[12] == pytest.approx(0.1)
+
+
+def test_other_learning_rates_and_decays_are_followed_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Scheduled(tmp_path, 2).go()
+    run = Scheduled(tmp_path, 3, resume=True, rate=0.02, decay=0.5).go()
+    assert run.rates == pytest.approx([by_hand(step, 30, 0.02) for step in range(20, 30)])
+    assert run.optimizer.param_groups[0]["weight_decay"] == 0.5
+    assert "Going on with learning_rate 0.02 instead of 0.1" in caplog.text
+    assert "Going on with max_epochs 3 instead of 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ours", "message"),
+    [
+        ({"batch_size": 4, "shares": None}, r"got batch_size: 4, and 2 there\. Set them as they were"),
+        ({"batch_size": 4, "shares": {"a": 1}}, r"batch_size: 4, and 2 there; shares: \{'a': 1\}, and None there"),
+    ],
+)
+def test_a_run_of_other_options_is_not_resumed(tmp_path: Path, ours: dict[str, Any], message: str) -> None:
+    Scheduled(tmp_path, 1, options={"batch_size": 2, "shares": None}).go()
+    before = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        Scheduled(tmp_path, 2, options=ours, resume=True).go()
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_the_early_stop_counts_on_after_a_restart(tmp_path: Path) -> None:
+    """Patience 3: the third validation in a row without a better score stops, the first one after the restart."""
+    Scheduled(tmp_path, 3, scores=[5.0, 4.0, 3.0]).go()
+    run = Scheduled(tmp_path, 9, scores=[4.0, 4.0, 4.0, 4.0, 4.0, 4.0], resume=True).go()
+    assert run.trainer.state.epoch == 4
+    better = Scheduled(tmp_path, 9, scores=[6.0, 4.0, 4.0, 4.0, 4.0], resume=True).go()
+    assert better.trainer.state.epoch == 8
+
+
+def test_the_scale_of_mixed_precision_goes_on_after_a_restart(tmp_path: Path) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+    scaler.scale(torch.tensor(1.0))  # it is made at its first use
+    Scheduled(tmp_path, 1, scaler=scaler).go()
+    fresh = torch.amp.GradScaler("cpu")
+    Scheduled(tmp_path, 1, scaler=fresh, resume=True).go()
+    assert fresh.get_scale() == 128
+
+
+def test_a_state_that_lacks_a_part_is_said_and_the_part_starts_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one of an earlier version, or of a run on another kind of device."""
+    Scheduled(tmp_path, 1).go()
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save(
+        {name: part for name, part in saved.items() if name not in ("early_stop", "options")}, tmp_path / "last.pt"
+    )
+    run = Scheduled(tmp_path, 2, scaler=torch.amp.GradScaler("cpu"), resume=True).go()
+    assert run.trainer.state.epoch == 2
+    assert "has no scaler, which starts anew" in caplog.text
+    assert "has no early_stop, which starts anew" in caplog.text

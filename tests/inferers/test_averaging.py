@@ -10,6 +10,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_gu2net.inferers import AveragingInferer, LandmarkInferer
+from monai_gu2net.networks import GU2Net
 from monai_gu2net.transforms import decode_heatmaps, gaussian_heatmaps
 
 POINTS = torch.tensor([[[20.3, 31.6], [40.8, 9.2]]])
@@ -91,3 +92,26 @@ def test_the_same_seed_gives_the_same_views_whatever_was_drawn_before(image: tor
 def test_a_number_of_views_that_is_none_is_refused(views: Any) -> None:
     with pytest.raises(ValueError, match="views must be a positive whole number; got"):
         AveragingInferer(views=views)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_every_view_of_a_marked_image_goes_to_its_domain(image: torch.Tensor, views: int) -> None:
+    network = Equivariant()
+    AveragingInferer(views=views)(MetaTensor(image, meta={"gu2net_domain": "hand"}), network)
+    assert [others for _, *others in network.seen] == [["hand"]] * views
+
+
+def test_a_marked_image_gives_its_own_domains_heatmaps_whatever_the_default_is() -> None:
+    network = GU2Net(
+        2, 1, {"head": 2, "hand": 2}, features=(4, 8), global_features=4, dilations=(1,), default_domain="head"
+    ).eval()
+    pixels = torch.randn(1, 1, 32, 24)
+    marked = MetaTensor(pixels, meta={"gu2net_domain": "hand"})
+    with torch.no_grad():
+        found, told, default = (
+            AveragingInferer(views=3)(marked, network),
+            AveragingInferer(views=3)(pixels, network, "hand"),
+            AveragingInferer(views=3)(pixels, network),
+        )
+    assert torch.equal(found, told)
+    assert not torch.allclose(found, default, atol=1e-3)

@@ -9,7 +9,6 @@ import torch
 from monai.data import MetaTensor
 
 from monai_gu2net.inferers import LandmarkInferer
-from monai_gu2net.inferers import inferer as inferer_module
 
 
 class Recorder(torch.nn.Module):
@@ -56,43 +55,28 @@ def test_gradients_flow_through_it(image: MetaTensor) -> None:
     assert network.conv.weight.grad is not None
 
 
-@pytest.mark.parametrize(
-    ("precision", "prefers_bfloat16", "expected"),
-    [
-        ("auto", True, torch.bfloat16),
-        ("auto", False, torch.float32),
-        ("float32", True, torch.float32),
-        ("bfloat16", False, torch.bfloat16),
-    ],
-)
-def test_auto_is_bfloat16_where_the_processor_computes_in_it(
-    image: MetaTensor,
-    monkeypatch: pytest.MonkeyPatch,
-    precision: str,
-    prefers_bfloat16: bool,
-    expected: torch.dtype,
-) -> None:
-    monkeypatch.setattr(inferer_module, "processor_prefers_bfloat16", lambda: prefers_bfloat16)
+@pytest.mark.parametrize(("precision", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_network_computes_in_the_precision_told(image: MetaTensor, precision: str, expected: torch.dtype) -> None:
     network = Recorder()
     logits = LandmarkInferer(precision=precision)(image, network)
     assert logits.dtype == expected
     torch.testing.assert_close(logits.float(), network.conv(image.as_tensor()), atol=0.05, rtol=0.02)
 
 
-@pytest.mark.parametrize(("bfloat16", "expected"), [(0.5, True), (0.9, False), (2.0, False)])
-def test_bfloat16_must_win_clearly(monkeypatch: pytest.MonkeyPatch, bfloat16: float, expected: bool) -> None:
-    seconds = {torch.bfloat16: bfloat16, torch.float32: 1.0}
-    monkeypatch.setattr(inferer_module, "_seconds", seconds.__getitem__)
-    assert inferer_module.processor_prefers_bfloat16.__wrapped__() is expected
+@pytest.mark.parametrize(("mark", "expected"), [("hand", "hand"), (["hand", "hand"], "hand")])
+def test_a_batch_goes_to_the_domain_that_its_images_are_marked_with(mark: Any, expected: str) -> None:
+    network = Recorder()
+    LandmarkInferer()(MetaTensor(torch.zeros(2, 2, 5, 4), meta={"gu2net_domain": mark}), network)
+    assert network.arguments[1:] == (expected,)
 
 
-def test_the_processor_is_tried_once() -> None:
-    inferer_module.processor_prefers_bfloat16.cache_clear()
-    first = inferer_module.processor_prefers_bfloat16()
-    assert inferer_module.processor_prefers_bfloat16() is first
-    assert inferer_module.processor_prefers_bfloat16.cache_info().misses == 1
+def test_a_batch_marked_with_two_domains_is_refused() -> None:
+    batch = MetaTensor(torch.zeros(2, 2, 5, 4), meta={"gu2net_domain": ["hand", "head"]})
+    with pytest.raises(ValueError, match=r"batch must be of one domain; its images are marked \['hand', 'head'\]"):
+        LandmarkInferer()(batch, Recorder())
 
 
-def test_another_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision must be 'auto', 'bfloat16' or 'float32'; got 'half'"):
-        LandmarkInferer(precision="half")
+@pytest.mark.parametrize("precision", ["half", "auto"])
+def test_another_precision_is_refused(precision: str) -> None:
+    with pytest.raises(ValueError, match=f"precision must be 'bfloat16' or 'float32'; got '{precision}'"):
+        LandmarkInferer(precision=precision)

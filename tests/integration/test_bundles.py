@@ -16,12 +16,13 @@ import monai.bundle
 import pytest
 import torch
 from ignite.engine import Events
+from monai.transforms import MapTransform
 from PIL import Image
 
-from monai_gu2net.data import Datalist, Domain
-from monai_gu2net.engines import add_domain
+from monai_gu2net.data import SPLITS, Datalist, Domain
+from monai_gu2net.engines import add_domain, precision
 from monai_gu2net.landmarks import read_landmarks
-from monai_gu2net.networks import card_of, load_model
+from monai_gu2net.networks import ModelCard, card_of, load_model
 
 pytestmark = [
     pytest.mark.integration,
@@ -47,14 +48,15 @@ def config(bundle: str, name: str) -> str:
     return str(BUNDLES / bundle / "configs" / name)
 
 
-def run_monai(*launcher: str, folder: Path, config_file: str, **options: Any) -> None:
-    """``python -m monai.bundle run training`` in a process of its own."""
+def run_monai(*launcher: str, folder: Path, config_file: str, fails: bool = False, **options: Any) -> str:
+    """``python -m monai.bundle run training`` in a process of its own; what it wrote to its error stream."""
     command = [sys.executable, "-m", *launcher, "monai.bundle", "run", "training", "--config_file", config_file]
     for name, value in {**TINY, **options}.items():
         command += [f"--{name}", str(value)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert (done.returncode != 0) is fails, done.stderr[-4000:]
+    return done.stderr
 
 
 def train(**options: Any) -> Any:
@@ -296,6 +298,152 @@ def test_two_processes_train_one_model(tiny_phantom: Path, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.rglob("model.pt")] == ["model.pt"]
     assert [row["epoch"] for row in log_of(tmp_path)] == ["1"]
     assert set(units_of(tmp_path)) == {"head", "hand", "chest"}
+
+
+DRAW_AS_ONE_OF_TWO_PROCESSES = """
+import hashlib, json, sys
+import monai.bundle
+import torch.distributed as dist
+
+configs, options, folder = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+workflow = monai.bundle.ConfigWorkflow(configs, workflow_type="train", logging_file=False, **options)
+workflow.initialize()
+
+def told(tensors):
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+trainer = workflow.trainer  # the loader seeds the transforms
+drawn = {
+    "weights": told(workflow.network_def.state_dict().values()),
+    "image": told([workflow.train_dataset[0]["image"].as_tensor()]),
+    "validated": [case["landmarks"] for case in workflow.val_dataset.data],
+    "precision": trainer.inferer.precision,
+}
+with open(f"{folder}/{dist.get_rank()}.json", "w") as file:
+    json.dump(drawn, file, default=str)
+workflow.finalize()
+"""
+
+
+def test_two_processes_start_from_the_same_weights_and_draw_their_own_augmentation(
+    tiny_phantom: Path, tmp_path: Path
+) -> None:
+    data = Datalist.load(tiny_phantom).only(["head"]).save(tmp_path / "head.json")
+    assert len(Datalist.load(data).validation) == 1
+    configs = [config("gu2net", name) for name in ("train.json", "multi_gpu_train.json")]
+    options = {**TINY, "datalist": str(data), "output_dir": str(tmp_path)}
+    (tmp_path / "draw.py").write_text(DRAW_AS_ONE_OF_TWO_PROCESSES)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launcher, str(tmp_path / "draw.py"), json.dumps(configs), json.dumps(options), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert first["weights"] == second["weights"]
+    assert first["image"] != second["image"]
+    assert first["precision"] == second["precision"]
+    # one case to validate: the second process takes part with its image alone
+    assert len(first["validated"]) == len(second["validated"]) == 1
+    assert None not in first["validated"][0]
+    assert set(second["validated"][0]) == {None}
+
+
+def test_the_precision_is_recorded_and_kept(
+    tiny_phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"datalist": str(tiny_phantom), "output_dir": str(tmp_path), "augmentation": []}
+    monkeypatch.setattr(precision, "processor_prefers_bfloat16", lambda: True)
+    train(**options, max_epochs=1).trainer.run()
+    assert ModelCard.load(tmp_path / "model.pt").provenance["precision"] == "bfloat16"
+    monkeypatch.setattr(precision, "processor_prefers_bfloat16", lambda: False)
+    resumed = train(**options, max_epochs=2, resume=True)
+    assert resumed.trainer.inferer.precision == "bfloat16"
+    resumed.trainer.run()
+    assert train(**options, max_epochs=2).trainer.inferer.precision == "float32"
+    with pytest.raises(ValueError, match="got precision: 'float32', and 'bfloat16' there"):
+        train(**options, max_epochs=3, resume=True, precision="float32").trainer.run()
+    with pytest.raises(ValueError, match=r"sigma must be the checkpoint's, 2\.0; got 3\.0"):
+        train(**options, max_epochs=3, resume=True, sigma=3.0).trainer.run()
+    with pytest.raises(ValueError, match="got batch_size: 1, and 2 there"):
+        train(**options, max_epochs=3, resume=True, batch_size=1).trainer.run()
+
+
+class SpoilOne(MapTransform):
+    """Gives the image of one case a pixel that is no number, as a reader that lets it pass would."""
+
+    def __init__(self, case: str) -> None:
+        super().__init__("image")
+        self.case = case
+
+    def __call__(self, data: Any) -> dict[Any, Any]:
+        sample = dict(data)
+        if sample["case"] == self.case:
+            sample["image"] = sample["image"].clone()
+            sample["image"][0, 3, 3] = float("nan")
+        return sample
+
+
+def test_training_stops_at_a_pixel_that_is_no_number_and_leaves_the_good_checkpoint(
+    tiny_phantom: Path, tmp_path: Path
+) -> None:
+    data = Datalist.load(tiny_phantom).only(["hand"])
+    datalist, case = data.save(tmp_path / "hand.json"), data.training[1]["case"]
+    options = {"datalist": str(datalist), "output_dir": str(tmp_path), "batches_per_epoch": 2, "batch_size": 2}
+    train(**options, max_epochs=1, augmentation=[]).trainer.run()
+    good = {name: (tmp_path / name).read_bytes() for name in ("model.pt", "last.pt")}
+    workflow = train(**options, max_epochs=2, resume=True, augmentation=[SpoilOne(case)])
+    with pytest.raises(ValueError, match=rf"in epoch 2, step [34], with a batch of domain 'hand', cases .*'{case}'"):
+        workflow.trainer.run()
+    assert {name: (tmp_path / name).read_bytes() for name in good} == good
+
+
+def test_adding_a_domain_stops_at_a_pixel_that_is_no_number(tiny_phantom: Path, tmp_path: Path, trained: Path) -> None:
+    known = Datalist.load(tiny_phantom).only(["hand"])
+    parts = {split: [{**case, "domain": "foot"} for case in getattr(known, split)] for split in SPLITS}
+    foot = Domain("foot", known.domains["hand"].landmarks, known.domains["hand"].size)
+    Datalist("feet", {"foot": foot}, **parts).save(tmp_path / "feet.json")
+    case = parts["training"][1]["case"]
+    with pytest.raises(ValueError, match=rf"with a batch of domain 'foot', cases .*'{case}'"):
+        add_domain(
+            trained / "model.pt",
+            tmp_path / "feet.json",
+            output_dir=tmp_path / "added",
+            config_file=config("gu2net", "train.json"),
+            options={
+                "max_epochs": 1,
+                "batches_per_epoch": 4,
+                "logging_file": False,
+                "device": "$torch.device('cpu')",
+                "augmentation": [SpoilOne(case)],
+            },
+        )
+    assert not list((tmp_path / "added").glob("*.pt"))
+
+
+def test_a_process_that_meets_a_number_that_is_none_ends_the_others_too(tiny_phantom: Path, tmp_path: Path) -> None:
+    spoil = "$lambda image: image * (float('nan') if dist.get_rank() == 1 else 1.0)"
+    errors = run_monai(
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "-m",
+        folder=ROOT,
+        config_file=str([config("gu2net", name) for name in ("train.json", "multi_gpu_train.json")]),
+        fails=True,
+        datalist=tiny_phantom,
+        output_dir=tmp_path,
+        max_epochs=1,
+        augmentation=[{"_target_": "monai.transforms.Lambdad", "keys": "image", "func": spoil}],
+    )
+    assert "Training must stay finite; got NaN or infinity as the loss in epoch 1, step 1" in errors
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_the_papers_configuration_is_one_file_away(tiny_phantom: Path, tmp_path: Path) -> None:

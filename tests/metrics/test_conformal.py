@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -179,3 +181,34 @@ def test_nothing_to_calibrate_with_is_refused() -> None:
         calibrate([[NAN]], [[1.0]], [[1.0]])
     with pytest.raises(ValueError, match=r"of one shape \(images, N\); got \(1, 1\), \(1, 2\) and \(1, 1\)"):
         calibrate([[1.0]], [[1.0, 2.0]], [[1.0]])
+
+
+def leave_one_out_scores(ratios: np.ndarray) -> np.ndarray:
+    """The scores by the definition, one at a time, of ratios that are all there."""
+    images, landmarks = ratios.shape
+    scores = np.empty_like(ratios)
+    for image in range(images):
+        others = ratios[[other for other in range(images) if other != image]]
+        for landmark in range(landmarks):
+            own, overall = statistics.median(others[:, landmark]), statistics.median(others.ravel().tolist())
+            scores[image, landmark] = ratios[image, landmark] / (own / overall) ** ((images - 1) / (images - 1 + 20))
+    return scores
+
+
+def test_the_quantiles_are_those_of_the_scores_by_their_definition(rng: np.random.Generator) -> None:
+    errors, spreads = images(rng, 12, np.array([0.5, 1.0, 4.0]))
+    made = calibrate(errors, spreads, np.ones_like(errors))
+    scores = leave_one_out_scores(errors / spreads)
+    assert dict(made.quantiles) == {level: conformal_quantile(scores, level) for level in LEVELS}
+
+
+def test_memory_grows_with_the_images_and_not_with_their_square(rng: np.random.Generator) -> None:
+    peaks = []
+    for count in (200, 400):
+        errors, spreads = images(rng, count, np.ones(19))
+        tracemalloc.start()
+        calibrate(errors, spreads, np.ones_like(errors))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2.5 * peaks[0]
+    assert peaks[1] < 40 * errors.nbytes  # all images' others together would be 400 times as large

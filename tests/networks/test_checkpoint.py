@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -133,11 +135,30 @@ def test_a_checkpoint_of_another_make_is_not_resumed(
         ours.load_state_dict(make_card(network).state_dict())
 
 
-def test_a_checkpoint_of_the_same_make_is_resumed_at_any_size_and_spacing(network: GU2Net) -> None:
-    resized = {name: domain.resized((64, 64)) for name, domain in DOMAINS.items()}
-    ours = make_card(network, resized)
+def test_a_checkpoint_of_the_same_make_is_resumed_at_any_spacing(network: GU2Net) -> None:
+    elsewhere = {**DOMAINS, "head": replace(DOMAINS["head"], spacing=(0.3, 0.3))}
+    ours = make_card(network, elsewhere)
     ours.load_state_dict(make_card(network).state_dict())
-    assert ours.domains == resized
+    assert ours.domains == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": (64, 64)}, r"Domain 'head': input size and channels .*, \(\(32, 48\), 1\); got \(\(64, 64\), 1\)"),
+        ({"in_channels": 3}, r"Domain 'head': input size and channels .*; got \(\(32, 48\), 3\)"),
+    ],
+)
+def test_a_checkpoint_of_other_inputs_is_not_resumed(network: GU2Net, change: dict[str, Any], message: str) -> None:
+    ours = make_card(network, {**DOMAINS, "head": replace(DOMAINS["head"], **change)})
+    with pytest.raises(ValueError, match=message):
+        ours.load_state_dict(make_card(network).state_dict())
+
+
+def test_a_checkpoint_of_another_sigma_is_not_resumed_though_the_prior_differs_too(network: GU2Net) -> None:
+    ours = replace(make_card(make_network(prior=1e-2)), sigma=3.0)
+    with pytest.raises(ValueError, match=r"sigma must be the checkpoint's, 2\.5; got 3\.0"):
+        ours.load_state_dict(make_card(network).state_dict())
 
 
 def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:

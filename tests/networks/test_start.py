@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 from monai_gu2net.data import Domain
 from monai_gu2net.losses import HeatmapLoss
 from monai_gu2net.networks import (
+    GlobalNet,
     GU2Net,
     ModelCard,
+    UShapedNet,
     calibration_from,
     domains_from,
     keep_domains,
@@ -74,6 +77,71 @@ def test_frozen_shared_weights_leave_the_other_domains_as_they_were(trained: tup
     assert torch.equal(started(IMAGE, "head"), model(IMAGE, "head"))
     assert torch.equal(started(IMAGE, "hand"), model(IMAGE, "hand"))
     assert (started(IMAGE, "knee") - before).abs().max() > 0.1
+
+
+def gu2net(counts: dict[str, int]) -> DomainNetwork:
+    return GU2Net(2, 1, counts, features=(4, 8), global_features=8, dilations=(1, 2))
+
+
+def local_branch(counts: dict[str, int]) -> DomainNetwork:
+    return GU2Net(2, 1, counts, features=(4, 8), branches="local")
+
+
+def global_branch(counts: dict[str, int]) -> DomainNetwork:
+    return GU2Net(2, 1, counts, global_features=8, dilations=(1, 2), branches="global")
+
+
+def separable(counts: dict[str, int]) -> DomainNetwork:
+    return UShapedNet(2, 1, counts, features=(4, 8), sharing="separable")
+
+
+def shared(counts: dict[str, int]) -> DomainNetwork:
+    return UShapedNet(2, 1, counts, features=(4, 8), sharing="shared")
+
+
+def per_domain(counts: dict[str, int]) -> DomainNetwork:
+    return UShapedNet(2, 1, counts, features=(4, 8), sharing="per_domain")
+
+
+def global_net(counts: dict[str, int]) -> DomainNetwork:
+    return GlobalNet(2, 1, counts, features=8, dilations=(1, 2))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("build", [gu2net, local_branch, global_branch, separable, shared, per_domain, global_net])
+def test_a_new_domain_leaves_the_logits_of_the_others_of_every_network(
+    build: Callable[[dict[str, int]], DomainNetwork], wrapped: bool, tmp_path: Path
+) -> None:
+    """With running statistics among them: none of what domains share moves."""
+    known = build({"head": 2, "hand": 1})
+    for name in ("head", "hand"):
+        known(torch.randn(4, 1, 24, 16) + 1, name)
+    save_model(tmp_path / "model.pt", known.eval(), ModelCard({"head": HEAD, "hand": HAND}, known.description))
+    model = start_from(build({"head": 2, "hand": 1, "knee": 2}), tmp_path / "model.pt")
+    groups = parameter_groups(torch.nn.Sequential(model) if wrapped else model, learning_rate=0.1, shared_rate=0.0)
+    before = model.eval()(IMAGE, "knee").detach()
+    train(model, torch.optim.AdamW(groups, weight_decay=0.1), "knee")
+    model.eval()
+    assert torch.equal(model(IMAGE, "head"), known(IMAGE, "head"))
+    assert torch.equal(model(IMAGE, "hand"), known(IMAGE, "hand"))
+    assert (model(IMAGE, "knee") - before).abs().max() > 0.01
+
+
+def test_statistics_are_frozen_also_where_training_mode_was_chosen_before() -> None:
+    model = shared({"head": 2, "hand": 1}).train()
+    parameter_groups(model, learning_rate=0.1, shared_rate=0.0)
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    assert before
+    model(torch.randn(4, 1, 24, 16), "head")
+    assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0])
+def test_statistics_of_what_is_trained_move(rate: float) -> None:
+    model = shared({"head": 2, "hand": 1})
+    parameter_groups(model, learning_rate=0.1, shared_rate=rate)
+    model.train()(torch.randn(4, 1, 24, 16), "head")
+    assert all(value > 0 for name, value in model.named_buffers() if name.endswith("num_batches_tracked"))
 
 
 @pytest.mark.parametrize("rate", [0.01, 1.0])

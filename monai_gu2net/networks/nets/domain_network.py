@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
 
@@ -68,6 +69,14 @@ class DomainNetwork(DomainModule):
     def description(self) -> dict[str, Any]:
         """Class name and options, without the domains: what it takes to build the same network again."""
         return {"name": type(self).__name__, "options": self.options}
+
+    def train(self, mode: bool = True) -> DomainNetwork:
+        """Switch between training and evaluation; a batch norm whose weights are frozen keeps its statistics too."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
+                module.eval()
+        return self
 
     def domain_index(self, domain: str | int | None) -> int:
         """Index of a domain.
