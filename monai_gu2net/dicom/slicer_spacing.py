@@ -79,7 +79,7 @@ def slicer_note(header: Dataset, own: Sequence[float] | None, source: str) -> st
         source: where that is known from.
     """
     placed = slicer_spacing(header)
-    there = "1 mm per pixel, for it reads no spacing" if placed is None else f"{_words(placed)} mm per pixel"
+    there = "one unit a pixel, for it reads no spacing" if placed is None else f"{_words(placed)} mm per pixel"
     here = "unknown" if own is None else f"{_words(own)} mm ({source})"
     return f"Placed as 3D Slicer shows this image, at {there}. Spacing of the image: {here}."
 
