@@ -62,6 +62,6 @@ def test_a_negative_spacing_turns_the_axis_as_in_slicer(tmp_path: Path) -> None:
 def test_the_note_says_both_spacings(tmp_path: Path) -> None:
     header = read_header(make_dicom(tmp_path / "a.dcm", picture(), **PIXEL))
     assert slicer_note(header, None, "none") == (
-        "Placed as 3D Slicer shows this image, at 1 mm per pixel, for it reads no spacing. "
+        "Placed as 3D Slicer shows this image, at one unit a pixel, for it reads no spacing. "
         "Spacing of the image: unknown."
     )
