@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import monai.bundle
+from monai.bundle import ConfigParser
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.start import domains_from
 
@@ -49,6 +51,7 @@ def add_domain(
 
     Raises:
         FileNotFoundError: a file is not there.
+        OSError: the folder does not take files.
         ValueError: the datalist has no domain that is new to the model, or no training or validation cases.
     """
     card, data = ModelCard.load(checkpoint), Datalist.load(datalist)
@@ -66,7 +69,14 @@ def add_domain(
             f"The datalist must have training and validation cases; got {len(data.training)} and "
             f"{len(data.validation)}. Make it with 'prepare --validation 0.1'."
         )
-    network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
+    # whatever network the configuration names, the new one is as the checkpoint's; only the prior follows the data
+    definition = ConfigParser.load_config_file(str(config)).get("network_def", {})
+    common = ("spatial_dims", "in_channels", "out_channels", "prior")
+    network = {name: definition[name] for name in common if name in definition} | {
+        "_target_": f"monai_gu2net.networks.{card.network['name']}",
+        **{name: value for name, value in card.network["options"].items() if name != "prior"},
+    }
+    writable_folder(output_dir)
     overrides: dict[str, Any] = {
         "datalist": str(Path(datalist).resolve()),
         "output_dir": str(Path(output_dir).resolve()),
@@ -75,7 +85,7 @@ def add_domain(
         "shared_rate": shared_rate,
         "sigma": card.sigma,
         "resume": resume,
-        **network,
+        "network_def": network,
         **(options or {}),
     }
     monai.bundle.run(run_id="training", config_file=str(config), **overrides)

@@ -15,6 +15,7 @@ import torch
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.files import writable_folder
 from monai_gu2net.metrics.conformal import LEVELS, calibrate
 from monai_gu2net.networks.checkpoint import save_calibration
 
@@ -58,6 +59,7 @@ def calibrate_model(
     Raises:
         ValueError: the split is not known or empty, or has no annotated case that can be read though one is required;
             the data's domains are not the model's; or several models are given without output.
+        OSError: the folder of the output does not take files.
     """
     paths = checkpoint_paths(checkpoint)
     if len(paths) > 1 and output is None:
@@ -66,6 +68,7 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     network, card, cases = model_and_cases(paths, data, split=split, device=device)
+    writable_folder(Path(paths[0] if output is None else output).parent)
     rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     calibration = {}
     for name, domain in card.domains.items():

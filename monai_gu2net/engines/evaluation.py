@@ -18,6 +18,7 @@ from monai_gu2net.data.spacing import checked_sources
 from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
+from monai_gu2net.files import writable_folder
 from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
 
 __all__ = ["evaluate_model"]
@@ -63,6 +64,7 @@ def evaluate_model(
     Raises:
         ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, no case
             has the annotator, or what the protocol leaves out is not there.
+        OSError: the folder does not take files.
     """
     paths = checkpoint_paths(checkpoint)
     data = data if annotator is None else data.annotated_by(annotator)
@@ -72,6 +74,7 @@ def evaluate_model(
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
+    writable_folder(output_dir)
     calibrations = calibrations_of(card, views=views, members=len(paths))
     rows, failures = run_cases(
         network,

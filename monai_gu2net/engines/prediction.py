@@ -21,6 +21,7 @@ from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.engines.tolerant_saving import TolerantSaving
+from monai_gu2net.files import writable_folder
 from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
@@ -57,7 +58,7 @@ def predict_images(
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Predict the landmarks of images; write a file per image and format, an overlay PNG, and one table.
 
-    An image that cannot be read is left out and listed; the others go on.
+    An image that cannot be read, or fails later, is left out and listed; the others go on.
 
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
@@ -81,6 +82,7 @@ def predict_images(
 
     Raises:
         ValueError: the domain is not one of the model's, or an overlay would replace an image.
+        OSError: the folder does not take files.
     """
     predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
     return predictor.predict(
@@ -129,6 +131,7 @@ class Predictor:
         formats: Sequence[str] = FORMATS,
         overlays: bool = True,
         sop_instance_uids: Mapping[str, str] | None = None,
+        tolerant: bool = True,
         on_case: Callable[[int], None] = lambda count: None,
     ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """Predict the landmarks of images, as :func:`predict_images`, where the arguments are described.
@@ -143,6 +146,7 @@ class Predictor:
             overlays: whether ``CASE.png`` is drawn.
             sop_instance_uids: of the formats "sr" and "gsps", for a single image; by default they follow from image and
                 result.
+            tolerant: see :func:`~monai_gu2net.engines.run_cases`.
             on_case: called after each.
 
         Returns:
@@ -181,7 +185,8 @@ class Predictor:
                 f"An overlay must not replace the image that it is of; {replaced[0]} in output_dir "
                 f"{str(output_dir)!r} would. Name another folder."
             )
-        saving, coco = TolerantSaving(save), CollectCocod("pred", domains=domains)
+        writable_folder(folder)
+        saving, coco = TolerantSaving(save, tolerant=tolerant), CollectCocod("pred", domains=domains)
         rows, failures = run_cases(
             self.network,
             replace(self.card, domains=domains),
@@ -197,12 +202,14 @@ class Predictor:
                 saving,
                 coco,
             ],
+            tolerant=tolerant,
             on_case=on_case,
         )
         files = {case["case"]: case["image"] for case in checked}
+        drawing = TolerantSaving(lambda sample: _draw(files[sample["case"]], sample["rows"], pictures[sample["case"]]))
         for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
-            _draw(files[name], list(group), pictures[name])
-        failures += saving.failures
+            drawing({"case": name, "domain": domain, "rows": list(group)})
+        failures += saving.failures + drawing.failures
         write_rows(folder / "landmarks.csv", rows)
         if "coco" in formats:
             write_coco(folder / "coco.json", coco.images)

@@ -4,7 +4,17 @@
 
 from __future__ import annotations
 
+from monai_gu2net.files.full_disk import full_disk
 from monai_gu2net.files.left_out import LeftOut, left_out_lines
+from monai_gu2net.files.result_folder import writable_folder
 from monai_gu2net.files.whole_file import whole_file, write_bytes_whole, write_text_whole
 
-__all__ = ["LeftOut", "left_out_lines", "whole_file", "write_bytes_whole", "write_text_whole"]
+__all__ = [
+    "LeftOut",
+    "full_disk",
+    "left_out_lines",
+    "whole_file",
+    "writable_folder",
+    "write_bytes_whole",
+    "write_text_whole",
+]
