@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +15,7 @@ from monai_gu2net.connections.destination import FolderDestination, RefusedError
 from monai_gu2net.connections.dicomweb import DicomWebServer, RemoteInstance
 from monai_gu2net.connections.spool import spool_name, write_durably
 from monai_gu2net.connections.worker import NoAnswerError
-from monai_gu2net.files import full_disk
+from monai_gu2net.files import csv_text, full_disk
 from monai_gu2net.visualize import write_rows
 
 __all__ = ["answer_instances"]
@@ -81,11 +79,8 @@ def answer_instances(
     finally:
         if folder is not None:
             write_rows(folder.folder / "landmarks.csv", rows)
-            text = io.StringIO()
-            writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(outcomes)
-            write_durably(folder.folder / "instances.csv", text.getvalue().encode(), mode=0o666)
+            text = csv_text([_COLUMNS, *([outcome[column] for column in _COLUMNS] for outcome in outcomes)])
+            write_durably(folder.folder / "instances.csv", text.encode(), mode=0o666)
     return outcomes
 
 

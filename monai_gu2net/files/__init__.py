@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from monai_gu2net.files.csv_text import csv_text, original_cell
 from monai_gu2net.files.full_disk import full_disk
 from monai_gu2net.files.left_out import LeftOut, left_out_lines
 from monai_gu2net.files.result_folder import writable_folder
@@ -11,8 +12,10 @@ from monai_gu2net.files.whole_file import whole_file, write_bytes_whole, write_t
 
 __all__ = [
     "LeftOut",
+    "csv_text",
     "full_disk",
     "left_out_lines",
+    "original_cell",
     "whole_file",
     "writable_folder",
     "write_bytes_whole",

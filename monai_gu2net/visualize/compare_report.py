@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -13,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import csv_text, write_text_whole
 from monai_gu2net.visualize.case_pictures import file_names
 from monai_gu2net.visualize.compare import Comparison
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
@@ -171,14 +169,12 @@ def _write_csv(path: Path, comparison: Comparison) -> None:
     thresholds = sorted({threshold for summary in comparison.summaries for threshold in summary["sdr"]})
     scalars = [key for key in comparison.summaries[0] if key != "sdr"]
     parts = ("a", "b", "difference", "low", "high", "p")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)])
+    lines = [[*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)]]
     for summary in comparison.summaries:
         values = [summary[key] for key in scalars]
         values += [summary["sdr"].get(threshold, {}).get(part) for threshold in thresholds for part in parts]
-        writer.writerow(["" if value is None or value != value else value for value in values])
-    write_text_whole(path, text.getvalue())
+        lines.append(values)
+    write_text_whole(path, csv_text(lines))
 
 
 def _select(comparison: Comparison, group: tuple[str, str] | None) -> list[dict[str, Any]]:
