@@ -21,7 +21,7 @@ from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.engines.tolerant_saving import TolerantSaving
-from monai_gu2net.files import writable_folder
+from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
@@ -64,7 +64,8 @@ def predict_images(
         checkpoint: a trained model, or several whose heatmaps are averaged.
         images: image files of one domain.
         output_dir: where ``CASE.json``, ``CASE.csv``, ``CASE.mrk.json``, ``CASE.png``, ``landmarks.csv``
-            and, where the domain has measurements, ``measurements.csv`` go.
+            and, where the domain has measurements, ``measurements.csv`` go. What an earlier prediction wrote there and
+            this one does not is removed, see :func:`~monai_gu2net.files.results_of_one_run`.
         domain: which of the model's domains; a model of one domain needs none.
         spacing: mm per pixel of the images; by default what each file tells, or the domain's reference length, else
             pixels are the unit. The spacing of the images that the model was trained on says nothing of others.
@@ -187,37 +188,38 @@ class Predictor:
             )
         writable_folder(folder)
         saving, coco = TolerantSaving(save, tolerant=tolerant), CollectCocod("pred", domains=domains)
-        rows, failures = run_cases(
-            self.network,
-            replace(self.card, domains=domains),
-            checked,
-            device=self.device,
-            min_confidence=self.min_confidence,
-            views=self.views,
-            calibrations=self.calibrations,
-            spacing=spacing,
-            accept_spacing_source=accept_spacing_source,
-            then=[
-                ScaleByPredictiond("pred", domains=domains, accept_spacing_source=accept_spacing_source),
-                saving,
-                coco,
-            ],
-            tolerant=tolerant,
-            on_case=on_case,
-        )
-        files = {case["case"]: case["image"] for case in checked}
-        drawing = TolerantSaving(lambda sample: _draw(files[sample["case"]], sample["rows"], pictures[sample["case"]]))
-        for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
-            drawing({"case": name, "domain": domain, "rows": list(group)})
-        failures += saving.failures + drawing.failures
-        write_rows(folder / "landmarks.csv", rows)
-        if "coco" in formats:
-            write_coco(folder / "coco.json", coco.images)
-        measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
-        if measured:
-            write_measurements(folder / "measurements.csv", measured)
-        else:
-            (folder / "measurements.csv").unlink(missing_ok=True)  # an earlier prediction's
+        with results_of_one_run(folder, kind="prediction"):
+            rows, failures = run_cases(
+                self.network,
+                replace(self.card, domains=domains),
+                checked,
+                device=self.device,
+                min_confidence=self.min_confidence,
+                views=self.views,
+                calibrations=self.calibrations,
+                spacing=spacing,
+                accept_spacing_source=accept_spacing_source,
+                then=[
+                    ScaleByPredictiond("pred", domains=domains, accept_spacing_source=accept_spacing_source),
+                    saving,
+                    coco,
+                ],
+                tolerant=tolerant,
+                on_case=on_case,
+            )
+            files = {case["case"]: case["image"] for case in checked}
+            drawing = TolerantSaving(
+                lambda sample: _draw(files[sample["case"]], sample["rows"], pictures[sample["case"]])
+            )
+            for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
+                drawing({"case": name, "domain": domain, "rows": list(group)})
+            failures += saving.failures + drawing.failures
+            write_rows(folder / "landmarks.csv", rows)
+            if "coco" in formats:
+                write_coco(folder / "coco.json", coco.images)
+            measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
+            if measured:
+                write_measurements(folder / "measurements.csv", measured)
         warn_of_pixels(rows)
         return rows, failures
 

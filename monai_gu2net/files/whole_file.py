@@ -8,9 +8,12 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["whole_file", "write_bytes_whole", "write_text_whole"]
+__all__ = ["noted_files", "whole_file", "write_bytes_whole", "write_text_whole"]
+
+_NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
 
 @contextmanager
@@ -38,8 +41,21 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+        for noted in _NOTED.get():
+            noted.add(Path(os.path.abspath(path)))
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def noted_files() -> Iterator[set[Path]]:
+    """The absolute paths of the files that :func:`whole_file` writes in this thread, as long as the block lasts."""
+    noted: set[Path] = set()
+    token = _NOTED.set((*_NOTED.get(), noted))
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
 
 
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:

@@ -19,7 +19,7 @@ from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
 from monai_gu2net.visualize import read_rows, write_rows
 from monai_gu2net.visualize.tables import write_summary_csv
 
-FORMULAS = ['=HYPERLINK("http://x",1)', "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "=", "-", "'=1", "''@x", "＝1+1"]
+FORMULAS = ['=HYPERLINK("http://x",1)', "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "=", "-", "'=1", "''@x", "\uff1d1+1"]
 texts = st.text(st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n", "'", '"', ",", "a", "1", ".", "e", " ", "ä"]))
 
 
