@@ -179,8 +179,8 @@ class Predictor:
             sop_instance_uids=sop_instance_uids,
         )
         pictures = {name: folder / f"{save.names((domain, name))}.png" for name in case_names(sources)}
-        given = {path.resolve() for path in sources}
-        replaced = [path.name for path in pictures.values() if overlays and path.resolve() in given]
+        given = {os.path.realpath(path) for path in sources}
+        replaced = [path.name for path in pictures.values() if overlays and os.path.realpath(path) in given]
         if replaced:
             raise ValueError(
                 f"An overlay must not replace the image that it is of; {replaced[0]} in output_dir "

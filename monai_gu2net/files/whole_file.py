@@ -27,6 +27,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Args:
         path: the file.
 
+    Raises:
+        OSError: it cannot be written, or the path is that of a folder or of a device, which is not to be replaced.
+
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -36,6 +39,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         ['a.txt']
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(f"The file to write must be one; got {str(path)!r}, a folder or a device. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
