@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.traceback:
             traceback.print_exc()
         sys.stderr.write(f"error: {reason_of(error)}\n")
-        if not (options.traceback or isinstance(first_error(error), (OSError, ValueError, ImportError))):
+        first = first_error(error)
+        foreseen = isinstance(first, (OSError, ValueError, ImportError)) or "Symlink loop" in str(first)  # pathlib's
+        if not (options.traceback or foreseen):
             sys.stderr.write("This was not foreseen. Where it comes from: python -m monai_gu2net --traceback ...\n")
         return 2
     except KeyboardInterrupt:
