@@ -4,13 +4,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
+    # `python -m` looks for every module in the working directory first, where a folder of images called "dl" or "code"
+    # hides what others import. This package is imported already, and finds its modules without it.
+    _here = sys.path.pop(0)
+    if (sys.platform != "linux" or sys.version_info >= (3, 14)) and os.path.isdir(os.path.join(_here, __package__)):
+        sys.path.append(_here)  # processes that are spawned, not forked, get this list and import the package anew
+
 import argparse
 import logging
-import sys
+import traceback
 from collections.abc import Sequence
 
 from monai_gu2net import __version__
 from monai_gu2net.commands import add_domain, calibrate, dicomweb, evaluate, info, listen, predict, prepare, report
+from monai_gu2net.data.tolerant import first_error, reason_of
 from monai_gu2net.engines import keep_freed_memory
 from monai_gu2net.label_app import command as label
 
@@ -36,8 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_freed_memory()
     try:
         return int(options.run(options))
-    except (OSError, ValueError, ImportError) as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        if options.traceback:
+            traceback.print_exc()
+        sys.stderr.write(f"error: {reason_of(error)}\n")
+        first = first_error(error)
+        foreseen = isinstance(first, (OSError, ValueError, ImportError)) or "Symlink loop" in str(first)  # pathlib's
+        if not (options.traceback or foreseen):
+            sys.stderr.write("This was not foreseen. Where it comes from: python -m monai_gu2net --traceback ...\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was written before is whole\n")
@@ -58,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="give freed memory back to the system at once (slower on a processor)",
     )
+    parser.add_argument("--traceback", action="store_true", help="show where in the program an error comes from")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (prepare, evaluate, predict, dicomweb, listen, calibrate, add_domain, label, info, report):
         command.add(commands)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import re
 import signal
 import threading
@@ -47,7 +48,7 @@ def add(commands: Any) -> None:
     add_answer_options(command)
     command.add_argument("--ae-title", default="GU2NET", help="its own AE title (default %(default)s)")
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
-    command.add_argument("--port", type=int, default=11112, help="default %(default)s")
+    command.add_argument("--port", type=_port, default=11112, help="default %(default)s")
     command.add_argument(
         "--also", nargs="+", choices=list(OPTIONAL_CLASSES), default=[], help="accept these beside CR and DX"
     )
@@ -64,6 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        if not 0 < options.max_gigabytes < math.inf:
+            raise ValueError(f"--max-gigabytes must be positive; got {options.max_gigabytes}. Correct it.")
         answers = answers_of(options)
         spool = Spool(options.spool, max_files=options.max_images, max_bytes=int(options.max_gigabytes * 1e9))
         try:
@@ -97,6 +100,12 @@ def _destination(options: argparse.Namespace) -> Destination:
         return FolderDestination(options.answer_dir)
     ae_title, host, port = options.answer
     return ApplicationDestination(ae_title, host, port, calling_ae_title=options.ae_title)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError(f"must be a port, 0 to 65535; got {text!r}")
+    return int(text)
 
 
 def _application(text: str) -> tuple[str, str, int]:

@@ -126,6 +126,7 @@ class RadiographAnswers:
             formats=FORMATS,
             overlays=False,
             sop_instance_uids=self.uids(uid, domain),
+            tolerant=False,  # whoever asks may try again
         )
         if failures:
             raise NoAnswerError(failures[0]["reason"])

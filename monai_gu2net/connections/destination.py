@@ -13,6 +13,7 @@ from typing import Protocol
 from monai_gu2net.connections.extra import dicom_extra
 from monai_gu2net.connections.spool import write_durably
 from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.files import writable_folder
 
 __all__ = [
     "ApplicationDestination",
@@ -60,11 +61,13 @@ class FolderDestination:
 
     Args:
         folder: it is made.
+
+    Raises:
+        OSError: it does not take files.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = writable_folder(folder)
 
     def deliver(self, files: Sequence[Path]) -> None:
         """See :class:`Destination`."""

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.connections.answers import RadiographAnswers
-from monai_gu2net.connections.destination import FolderDestination, RefusedError
+from monai_gu2net.connections.destination import FolderDestination, RefusedError, UnreachableError
 from monai_gu2net.connections.dicomweb import DicomWebServer, RemoteInstance
 from monai_gu2net.connections.spool import spool_name, write_durably
 from monai_gu2net.connections.worker import NoAnswerError
+from monai_gu2net.files import csv_text, full_disk
 from monai_gu2net.visualize import write_rows
 
 __all__ = ["answer_instances"]
@@ -68,6 +67,10 @@ def answer_instances(
                 found = _answer(server, answers, instance, outcome, store=store, folder=folder)
             except (NoAnswerError, RefusedError) as error:
                 outcome |= {"outcome": "failed", "reason": str(error)}
+            except Exception as error:  # its words may quote the image
+                if isinstance(error, UnreachableError) or full_disk(error) is not None:
+                    raise  # the next image would fare no better
+                outcome |= {"outcome": "failed", "reason": f"it ended with {type(error).__name__}"}
             else:
                 outcome |= {"outcome": "there already" if found is None else "answered", "reason": ""}
                 rows += found or []
@@ -76,11 +79,8 @@ def answer_instances(
     finally:
         if folder is not None:
             write_rows(folder.folder / "landmarks.csv", rows)
-            text = io.StringIO()
-            writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(outcomes)
-            write_durably(folder.folder / "instances.csv", text.getvalue().encode(), mode=0o666)
+            text = csv_text([_COLUMNS, *([outcome[column] for column in _COLUMNS] for outcome in outcomes)])
+            write_durably(folder.folder / "instances.csv", text.encode(), mode=0o666)
     return outcomes
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,8 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 __all__ = ["Spool", "SpoolFullError", "spool_name", "write_durably"]
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
 _TRIES = 3  # an image that was put back as often has failed
 
 
@@ -44,7 +46,7 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file that is there whole after a crash, or not at all; by default only its owner may read it."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -104,11 +106,10 @@ class Spool:
         )
         for place in (self.incoming, self.work, self.answers, self.failed):
             place.mkdir(mode=0o700, exist_ok=True)
-        self._owned = (root / "lock").open("w")
+        self._owned = FileLock(root / "lock", thread_local=False)
         try:
-            fcntl.flock(self._owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._owned.close()
+            self._owned.acquire(timeout=0)
+        except Timeout:
             raise OSError(
                 f"The spool must belong to one process; got {root.name!r}, which another one has. "
                 "Stop that, or choose another folder."
@@ -119,7 +120,7 @@ class Spool:
 
     def close(self) -> None:
         """Let another process have the folder; what is in it stays."""
-        self._owned.close()
+        self._owned.release()
 
     def __len__(self) -> int:
         """Images that wait for their answer or its delivery."""
@@ -289,7 +290,9 @@ def _images(place: Path) -> list[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Flush a file, or which files a folder has, to the disk."""
+    """Flush a file, or which files a folder has, to the disk; Windows opens no folder, and flushes no file to read."""
+    if os.name == "nt":
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monai_gu2net.connections.destination import DeferredError, Destination, RefusedError, UnreachableError
 from monai_gu2net.connections.spool import Spool
+from monai_gu2net.files import full_disk
 
 __all__ = ["Answer", "NoAnswerError", "Worker"]
 
@@ -89,9 +90,9 @@ class Worker(threading.Thread):
                     raise NoAnswerError("no answer was written")
         except NoAnswerError as error:
             self._fail(name, str(error))
-        except OSError:  # not the image's fault: it stays claimed
-            raise
         except Exception as error:
+            if full_disk(error) is not None:  # not the image's fault: it stays claimed
+                raise
             _log.error("%s: got %s", name, _kind(error))
             if not self.spool.release(name, f"three tries ended with {_kind(error)}"):
                 _log.error("%s failed", name)

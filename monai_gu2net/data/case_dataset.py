@@ -4,12 +4,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from monai.data import CacheDataset
 
-__all__ = ["CaseDataset"]
+from monai_gu2net.data.tolerant import reason_of
+
+__all__ = ["BrokenCasesError", "CaseDataset"]
+
+
+class BrokenCasesError(ValueError):
+    """Cases of a training cannot be read; the message names them all.
+
+    A program that ends by it says the message and nothing else: MONAI runs a bundle some ten calls above, wraps the
+    error at each, and lets Python print all of it.
+    """
 
 
 class CaseDataset(CacheDataset):
@@ -28,6 +40,9 @@ class CaseDataset(CacheDataset):
 
     Attributes:
         pairs: ``data``.
+
+    Raises:
+        BrokenCasesError: cases cannot be read or transformed.
     """
 
     def __init__(
@@ -39,5 +54,41 @@ class CaseDataset(CacheDataset):
         num_workers: int | None = 1,
         progress: bool = True,
     ) -> None:
+        self._reasons: dict[int, str] = {}
         super().__init__(cases, transform, num_workers=num_workers, progress=progress)
         self.pairs = data
+        if self._reasons:
+            _say_alone()
+            lines = [
+                f"  case {cases[index].get('case')} of domain {cases[index].get('domain')}: {reason}"
+                for index, reason in sorted(self._reasons.items())
+            ]
+            raise BrokenCasesError(
+                f"Cases must be readable to be trained or validated on; {len(lines)} of {len(cases)} are not:\n"
+                + "\n".join(lines)
+                + "\nMend these files, or take the cases out of the datalist to go on without them."
+            )
+
+    def _load_cache_item(self, idx: int) -> Any:
+        """Called by CacheDataset in its threads, which run on after an error and abort the process as it ends."""
+        try:
+            return super()._load_cache_item(idx)
+        except Exception as error:
+            self._reasons[idx] = reason_of(error)
+            return None
+
+
+def _say_alone() -> None:
+    """From now on an uncaught error that came from a BrokenCasesError is printed as that one's message."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        found: BaseException | None = error
+        while found is not None and not isinstance(found, BrokenCasesError):
+            found = found.__cause__
+        if found is None:
+            before(kind, error, trace)
+        else:
+            sys.stderr.write(f"error: {found}\n")
+
+    sys.excepthook = hook

@@ -10,9 +10,10 @@ from typing import Any
 
 from torch.utils.data import IterableDataset
 
-__all__ = ["TolerantDataset"]
+__all__ = ["TolerantDataset", "first_error", "reason_of"]
 
 _log = logging.getLogger(__name__)
+_WRAPPED = ("applying transform", "Failed to instantiate component", "Failed to evaluate")  # MONAI 1.6
 
 
 class TolerantDataset(IterableDataset[Any]):
@@ -43,7 +44,7 @@ class TolerantDataset(IterableDataset[Any]):
             try:
                 sample = self.transform(dict(case))
             except Exception as error:
-                reason = _reason(error)
+                reason = reason_of(error)
                 _log.warning("Case %s of domain %s left out: %s", case.get("case"), case.get("domain"), reason)
                 self.failures.append(
                     {"case": str(case.get("case")), "domain": str(case.get("domain")), "reason": reason}
@@ -53,8 +54,19 @@ class TolerantDataset(IterableDataset[Any]):
             self.on_case(count)
 
 
-def _reason(error: BaseException) -> str:
-    """What the transform itself said: every Compose around it wraps that in a RuntimeError of its own."""
-    while error.__cause__ is not None and str(error).startswith("applying transform"):
+def first_error(error: BaseException) -> BaseException:
+    """The error that was raised first.
+
+    MONAI's Compose, ConfigParser and ``instantiate`` wrap whatever is raised below them in a RuntimeError of their own.
+    """
+    while error.__cause__ is not None and str(error).startswith(_WRAPPED):
         error = error.__cause__
-    return str(error) or type(error).__name__
+    return error
+
+
+def reason_of(error: BaseException) -> str:
+    """What was said first; an error that is not in our words is named by its kind too."""
+    error = first_error(error)
+    if isinstance(error, (OSError, ValueError, ImportError)) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monai.bundle import ConfigParser
+
 from monai_gu2net.data.config_paths import config_value
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.engines.training_data import check_training_data
+from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.start import domains_from
 
@@ -53,6 +56,7 @@ def add_domain(
 
     Raises:
         FileNotFoundError: a file is not there.
+        OSError: the folder does not take files.
         ValueError: the datalist has no domain that is new to the model, no training or validation cases, or cases that
             cannot be trained on, see :func:`~monai_gu2net.engines.check_training_data`; a loss or gradient is not
             finite, see :class:`~monai_gu2net.handlers.FiniteTraining`; or a run is resumed with options that must be as
@@ -74,7 +78,14 @@ def add_domain(
             f"{len(data.validation)}. Make it with 'prepare --validation 0.1'."
         )
     check_training_data(datalist_in_frame(data, allow_outside=allow_outside), start_from=checkpoint)
-    network = {f"network_def#{name}": value for name, value in card.network["options"].items() if name != "prior"}
+    # whatever network the configuration names, the new one is as the checkpoint's; only the prior follows the data
+    definition = ConfigParser.load_config_file(str(config)).get("network_def", {})
+    common = ("spatial_dims", "in_channels", "out_channels", "prior")
+    network = {name: definition[name] for name in common if name in definition} | {
+        "_target_": f"monai_gu2net.networks.{card.network['name']}",
+        **{name: value for name, value in card.network["options"].items() if name != "prior"},
+    }
+    writable_folder(output_dir)
     overrides: dict[str, Any] = {
         "datalist": config_value(Path(datalist).resolve()),
         "output_dir": config_value(Path(output_dir).resolve()),
@@ -84,7 +95,7 @@ def add_domain(
         "sigma": card.sigma,
         "resume": resume,
         "allow_outside": allow_outside,
-        **network,
+        "network_def": network,
         **(options or {}),
     }
     run_training(config, overrides)

@@ -17,6 +17,7 @@ from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.engines.left_out import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
+from monai_gu2net.files import writable_folder
 from monai_gu2net.metrics.conformal import LEVELS, calibrate
 from monai_gu2net.networks.checkpoint import save_calibration
 
@@ -63,6 +64,7 @@ def calibrate_model(
     Raises:
         ValueError: the split is not known or empty, or has no annotated case that can be read though one is required;
             the data's domains are not the model's; or several models are given without output.
+        OSError: the folder of the output does not take files.
     """
     paths = checkpoint_paths(checkpoint)
     if len(paths) > 1 and output is None:
@@ -71,6 +73,7 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     network, card, cases = model_and_cases(paths, data, split=split, allow_outside=allow_outside, device=device)
+    writable_folder(Path(paths[0] if output is None else output).parent)
     warn_of_left_out(data, cases)
     rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
     calibration = {}

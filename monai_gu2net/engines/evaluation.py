@@ -20,6 +20,7 @@ from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.left_out import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
+from monai_gu2net.files import writable_folder
 from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
 
 __all__ = ["evaluate_model"]
@@ -69,6 +70,7 @@ def evaluate_model(
         ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, no case
             has the annotator, too many landmarks lie outside of their images, or what the protocol leaves out is not
             there.
+        OSError: the folder does not take files.
     """
     paths = checkpoint_paths(checkpoint)
     data = data if annotator is None else data.annotated_by(annotator)
@@ -78,6 +80,7 @@ def evaluate_model(
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
+    writable_folder(output_dir)
     left_out = warn_of_left_out(data, cases)
     calibrations = calibrations_of(card, views=views, members=len(paths))
     rows, failures = run_cases(

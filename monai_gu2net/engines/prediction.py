@@ -21,10 +21,12 @@ from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.engines.tolerant_saving import TolerantSaving
+from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS
+from monai_gu2net.transforms.file_names import case_part
+from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS, TABLES
 from monai_gu2net.transforms.save_coco import CollectCocod
 from monai_gu2net.visualize import (
     draw_landmarks,
@@ -57,13 +59,14 @@ def predict_images(
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Predict the landmarks of images; write a file per image and format, an overlay PNG, and one table.
 
-    An image that cannot be read is left out and listed; the others go on.
+    An image that cannot be read, or fails later, is left out and listed; the others go on.
 
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
         images: image files of one domain.
         output_dir: where ``CASE.json``, ``CASE.csv``, ``CASE.mrk.json``, ``CASE.png``, ``landmarks.csv``
-            and, where the domain has measurements, ``measurements.csv`` go.
+            and, where the domain has measurements, ``measurements.csv`` go. What an earlier prediction wrote there
+            of the same cases, and its tables, is removed, see :func:`~monai_gu2net.files.results_of_one_run`.
         domain: which of the model's domains; a model of one domain needs none.
         spacing: mm per pixel of the images; by default what each file tells, or the domain's reference length, else
             pixels are the unit. The spacing of the images that the model was trained on says nothing of others.
@@ -81,6 +84,7 @@ def predict_images(
 
     Raises:
         ValueError: the domain is not one of the model's, or an overlay would replace an image.
+        OSError: the folder does not take files.
     """
     predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
     return predictor.predict(
@@ -129,6 +133,7 @@ class Predictor:
         formats: Sequence[str] = FORMATS,
         overlays: bool = True,
         sop_instance_uids: Mapping[str, str] | None = None,
+        tolerant: bool = True,
         on_case: Callable[[int], None] = lambda count: None,
     ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """Predict the landmarks of images, as :func:`predict_images`, where the arguments are described.
@@ -143,6 +148,7 @@ class Predictor:
             overlays: whether ``CASE.png`` is drawn.
             sop_instance_uids: of the formats "sr" and "gsps", for a single image; by default they follow from image and
                 result.
+            tolerant: see :func:`~monai_gu2net.engines.run_cases`.
             on_case: called after each.
 
         Returns:
@@ -174,43 +180,48 @@ class Predictor:
             sop_instance_uids=sop_instance_uids,
         )
         pictures = {name: folder / f"{save.names((domain, name))}.png" for name in case_names(sources)}
-        given = {path.resolve() for path in sources}
-        replaced = [path.name for path in pictures.values() if overlays and path.resolve() in given]
+        given = {os.path.realpath(path) for path in sources}
+        replaced = [path.name for path in pictures.values() if overlays and os.path.realpath(path) in given]
         if replaced:
             raise ValueError(
                 f"An overlay must not replace the image that it is of; {replaced[0]} in output_dir "
                 f"{str(output_dir)!r} would. Name another folder."
             )
-        saving, coco = TolerantSaving(save), CollectCocod("pred", domains=domains)
-        rows, failures = run_cases(
-            self.network,
-            replace(self.card, domains=domains),
-            checked,
-            device=self.device,
-            min_confidence=self.min_confidence,
-            views=self.views,
-            calibrations=self.calibrations,
-            spacing=spacing,
-            accept_spacing_source=accept_spacing_source,
-            then=[
-                ScaleByPredictiond("pred", domains=domains, accept_spacing_source=accept_spacing_source),
-                saving,
-                coco,
-            ],
-            on_case=on_case,
-        )
-        files = {case["case"]: case["image"] for case in checked}
-        for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
-            _draw(files[name], list(group), pictures[name])
-        failures += saving.failures
-        write_rows(folder / "landmarks.csv", rows)
-        if "coco" in formats:
-            write_coco(folder / "coco.json", coco.images)
-        measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
-        if measured:
-            write_measurements(folder / "measurements.csv", measured)
-        else:
-            (folder / "measurements.csv").unlink(missing_ok=True)  # an earlier prediction's
+        writable_folder(folder)
+        saving, coco = TolerantSaving(save, tolerant=tolerant), CollectCocod("pred", domains=domains)
+        own = {*(path.stem for path in pictures.values()), *TABLES}
+        with results_of_one_run(folder, kind="prediction", answers_for=lambda name: case_part(name) in own):
+            rows, failures = run_cases(
+                self.network,
+                replace(self.card, domains=domains),
+                checked,
+                device=self.device,
+                min_confidence=self.min_confidence,
+                views=self.views,
+                calibrations=self.calibrations,
+                spacing=spacing,
+                accept_spacing_source=accept_spacing_source,
+                then=[
+                    ScaleByPredictiond("pred", domains=domains, accept_spacing_source=accept_spacing_source),
+                    saving,
+                    coco,
+                ],
+                tolerant=tolerant,
+                on_case=on_case,
+            )
+            files = {case["case"]: case["image"] for case in checked}
+            drawing = TolerantSaving(
+                lambda sample: _draw(files[sample["case"]], sample["rows"], pictures[sample["case"]])
+            )
+            for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
+                drawing({"case": name, "domain": domain, "rows": list(group)})
+            failures += saving.failures + drawing.failures
+            write_rows(folder / "landmarks.csv", rows)
+            if "coco" in formats:
+                write_coco(folder / "coco.json", coco.images)
+            measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
+            if measured:
+                write_measurements(folder / "measurements.csv", measured)
         warn_of_pixels(rows)
         return rows, failures
 

@@ -16,6 +16,7 @@ from monai.transforms import Compose
 from monai_gu2net.data.tolerant import TolerantDataset
 from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
+from monai_gu2net.engines.tolerant_evaluator import TolerantEvaluator
 from monai_gu2net.handlers.result_rows import ResultRows
 from monai_gu2net.inferers.averaging import AveragingInferer
 from monai_gu2net.metrics.conformal import Calibration
@@ -41,9 +42,10 @@ def run_cases(
     spacing: Sequence[float] | None = None,
     accept_spacing_source: Sequence[str] | None = None,
     then: Sequence[Callable[[Any], Any]] = (),
+    tolerant: bool = True,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Predict the landmarks of each case; a case that cannot be read does not stop the others.
+    """Predict the landmarks of each case; a case that fails does not stop the others.
 
     Args:
         network: called as ``network(image, domain)``, in evaluation mode.
@@ -57,11 +59,13 @@ def run_cases(
         accept_spacing_source: what the source of a spacing must begin with, see
             :func:`~monai_gu2net.data.case_spacing`; None: any will do.
         then: transforms of each sample once its landmarks are found, such as one that saves them.
+        tolerant: whether a case that can be read and fails then, such as one that is too large for the device's memory,
+            is a failure as one that cannot be read; else its error is raised. A disk that is full is an error always.
         on_case: called with the number of cases done, after each.
 
     Returns:
         Result rows, one per case and landmark (see :class:`~monai_gu2net.handlers.ResultRows`), with radius and
-        presence in calibrated domains, and failures, one per case that could not be read, with ``case``, ``domain`` and
+        presence in calibrated domains, and failures, one per case that has no result, with ``case``, ``domain`` and
         ``reason``.
     """
     preparation = Compose(
@@ -72,7 +76,7 @@ def run_cases(
     )
     dataset = TolerantDataset(cases, preparation, on_case=on_case)
     results = ResultRows(domains=card.domains)
-    evaluator = SupervisedEvaluator(
+    evaluator = (TolerantEvaluator if tolerant else SupervisedEvaluator)(
         device=torch.device(device),
         val_data_loader=DataLoader(dataset, batch_size=1),
         network=network,
@@ -90,7 +94,8 @@ def run_cases(
     )
     if cases:
         evaluator.run()
-    return results.rows, dataset.failures
+    later = evaluator.failures if isinstance(evaluator, TolerantEvaluator) else []
+    return results.rows, [*dataset.failures, *later]
 
 
 def warn_of_pixels(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -8,9 +8,12 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["whole_file", "write_bytes_whole", "write_text_whole"]
+__all__ = ["noted_files", "whole_file", "write_bytes_whole", "write_text_whole"]
+
+_NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
 
 @contextmanager
@@ -24,6 +27,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Args:
         path: the file.
 
+    Raises:
+        OSError: it cannot be written, or the path is that of a folder or of a device, which is not to be replaced.
+
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -33,13 +39,28 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         ['a.txt']
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(f"The file to write must be one; got {str(path)!r}, a folder or a device. Choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield temporary
         os.replace(temporary, path)
+        for noted in _NOTED.get():
+            noted.add(Path(os.path.abspath(path)))
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def noted_files() -> Iterator[set[Path]]:
+    """The absolute paths of the files that :func:`whole_file` writes in this thread, as long as the block lasts."""
+    noted: set[Path] = set()
+    token = _NOTED.set((*_NOTED.get(), noted))
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
 
 
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:

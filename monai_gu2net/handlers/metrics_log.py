@@ -15,7 +15,7 @@ import torch
 from ignite import distributed
 from ignite.engine import Engine, Events
 
-from monai_gu2net.files import whole_file
+from monai_gu2net.files import csv_text, original_cell, write_text_whole
 from monai_gu2net.visualize import draw_learning_curve, save_figure
 
 __all__ = ["MetricsLog"]
@@ -57,7 +57,8 @@ class MetricsLog:
         self._validated = self.validator.state.epoch
         if engine.state.epoch and path.is_file():
             with path.open(newline="", encoding="utf-8") as file:
-                self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= engine.state.epoch]
+                rows = [{original_cell(name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
+            self._rows = [row for row in rows if int(row["epoch"]) <= engine.state.epoch]
 
     def _start_epoch(self) -> None:
         self._losses, self._measured, self._began = [], [], time.monotonic()
@@ -87,8 +88,5 @@ class MetricsLog:
         self._rows.append(row)
         path = self.folder / "metrics.csv"
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(self._rows)
+        write_text_whole(path, csv_text([columns, *([row.get(name, "") for name in columns] for row in self._rows)]))
         save_figure(draw_learning_curve(path), self.folder / "learning_curve.png")

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from monai_gu2net.label_app.dicomweb import DicomWebLandmarks
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.train import LandmarkTrainTask
+from monai_gu2net.label_app.uploads import ConfinedSessions
 from monai_gu2net.label_app.weights import AppWeights
 
 __all__ = ["LandmarkApp"]
@@ -123,16 +126,63 @@ class LandmarkApp(MONAILabelApp):
         tasks = {task.domain.name: task for task in self._infers.values()}
         return {"uncertainty": UncertaintyScore(tasks), "radial_error": CorrectionScore(self.domains)}
 
+    @cached_property
+    def uploads(self) -> Path:
+        """Holds the images that clients send with a request, as long as it lasts."""
+        self._uploads = tempfile.TemporaryDirectory(prefix="gu2net_uploads_")  # goes with the app
+        return Path(self._uploads.name).resolve()
+
     def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Answer a request; what is found becomes a pre-label at most, never a final label.
+
+        Args:
+            request: ``model`` and ``image``, an image's id in the datastore; with ``save_label`` its pre-label is
+                saved. The path of a file is taken in the folders of sessions and uploads alone, and nothing saved then.
+            datastore: by default the app's.
 
         Raises:
             MONAILabelException: no such model or image, or the request asks for a final label.
         """
         if request.get("save_label"):
             _refuse_final(request)
-        answer: dict[str, Any] = super().infer(request, self.datastore() if datastore is None else datastore)
+        store = self.datastore() if datastore is None else datastore
+        image = str(request.get("image") or "")
+        path = store.get_image_uri(image)
+        asked = {**request, "image": path or self._sent(image), "save_label": False}
+        answer: dict[str, Any] = super().infer(asked, store)  # which takes whatever path it is given
+        if path and request.get("save_label") and answer["file"]:
+            tag = request.get("label_tag", DefaultLabelTag.ORIGINAL)
+            info = {"model": request["model"], "params": answer["params"]}
+            answer["label"] = store.save_label(image, answer["file"], tag, info)
         return answer
+
+    def infer_wsi(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Refuse: there is no model for slides."""
+        raise MONAILabelException(
+            MONAILabelError.INVALID_INPUT, "The model must be for slides; this app has none. Use /infer/MODEL."
+        )
+
+    def _sent(self, image: str) -> str:
+        """The path of a file that a client sent, refused where it leads elsewhere."""
+        sessions = self.sessions()
+        places = [self.uploads, *([] if sessions is None else [Path(sessions.store_path).resolve()])]
+        try:
+            path = Path(image).resolve()
+            known = path.is_file() and any(path.is_relative_to(place) for place in places)
+        except (OSError, ValueError):  # too long a name, a null byte
+            known = False
+        if not known:
+            raise MONAILabelException(
+                MONAILabelError.INVALID_INPUT,
+                f"The image must be an id of the datastore; got {image!r}, which is not. Reload the list.",
+            )
+        return str(path)
+
+    def _load_sessions(self, load: bool = False) -> ConfinedSessions | None:
+        """Called by MONAILabelApp."""
+        if not load:
+            return None
+        return ConfinedSessions(settings.MONAI_LABEL_SESSION_PATH, settings.MONAI_LABEL_SESSION_EXPIRY)
 
     def batch_infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Pre-label many images; one that cannot be read is in the answer with its ``error``, and stops nothing."""
@@ -149,8 +199,8 @@ class LandmarkApp(MONAILabelApp):
             return self.infer(request, datastore)
         except MONAILabelException as error:
             return {"error": error.msg}
-        except (OSError, ValueError) as error:
-            return {"error": str(error)}
+        except Exception as error:  # whatever it is, the other images go on
+            return {"error": str(error) or type(error).__name__}
 
 
 def _refuse_final(request: Mapping[str, Any]) -> None:

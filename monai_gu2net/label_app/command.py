@@ -41,6 +41,13 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--domain", nargs="+", metavar="DOMAIN", help="serve these domains alone")
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
+    command.add_argument(
+        "--allow-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names that the server is called by beside --host, such as a proxy's; by others it does not answer",
+    )
     command.add_argument("--port", type=int, default=8000, help="default %(default)s")
     command.add_argument(
         "--app-dir", type=Path, metavar="DIR", help="where weights and trainings go (default: gu2net_app in --studies)"
@@ -85,6 +92,7 @@ def _run(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         conf=conf,
+        names=options.allow_host,
         log_level="info" if options.verbose else "warning",
     )
     return 0

@@ -142,6 +142,11 @@ class LandmarkDatastore(LocalDatastore):
         image_id = image_id or given
         if not image_id or image_id != os.path.basename(image_id) or image_id.startswith("."):
             raise LabelRefusedError(f"The id of an image must be a file's name; got {image_id!r}. Rename it.")
+        if not ending or ending == LABEL_EXTENSION:
+            raise LabelRefusedError(
+                f"The file of an image must have the ending of one, {self._extensions}; that of {image_id!r} has not. "
+                "Rename it."
+            )
         with self._changing():
             if self._known(image_id) is not None:
                 raise LabelRefusedError(f"The id of a new image must be new; got {image_id!r}. Rename it.")
@@ -150,6 +155,17 @@ class LandmarkDatastore(LocalDatastore):
             info = {**(image_info or {}), "ts": int(time.time()), "name": target.name}
             self._datastore.objects[image_id] = ImageLabelModel(image=DataModel(info=info, ext=ending))
         return image_id
+
+    def remove_image(self, image_id: str) -> None:
+        """Remove an image and its labels; of a link the link, not the file that it leads to."""
+        with self._changing():
+            entry = self._known(image_id)
+            if entry is None:
+                raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
+            for tag in list(entry.labels):
+                self.remove_label(image_id, tag)
+            entry = self._datastore.objects.pop(image_id)  # what is on disk was read again
+            (Path(self._datastore.image_path()) / f"{image_id}{entry.image.ext}").unlink(missing_ok=True)
 
     def update_image_info(self, image_id: str, info: Mapping[str, Any]) -> None:
         """Note something of an image."""

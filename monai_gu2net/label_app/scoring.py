@@ -64,6 +64,9 @@ class UncertaintyScore(ScoringMethod):
             except MONAILabelException as error:
                 failed[image] = error.msg
                 continue
+            except Exception as error:  # whatever it is, the other images go on
+                failed[image] = str(error) or type(error).__name__
+                continue
             scores[image] = _uncertainty(rows)
             datastore.update_image_info(image, {UNCERTAINTY: scores[image]})
         _log.info("Scored %d images by uncertainty; %d failed", len(scores), len(failed))
@@ -100,8 +103,8 @@ class CorrectionScore(ScoringMethod):
                 continue
             try:
                 score, distances = self._score(image, datastore)
-            except (OSError, ValueError) as error:
-                failed[image] = str(error)
+            except Exception as error:  # whatever it is, the other images go on
+                failed[image] = str(error) or type(error).__name__
                 continue
             scores[image] = score
             pooled.setdefault(score["unit"], []).extend(distances)

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import ipaddress
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_gu2net.connections import RefusedError, UnreachableError
+from monai_gu2net.label_app.guard import OwnPagesOnly, is_loopback
 from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
 
@@ -26,6 +26,7 @@ from monai_gu2net.label_app.app import LandmarkApp
 
 __all__ = ["LandmarkApp"]
 '''
+_log = logging.getLogger(__name__)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".nrrd", ".mha")
 
 
@@ -97,16 +98,24 @@ def server_settings(
 
 
 def run_server(
-    studies: str, folder: Path, *, host: str, port: int, conf: Mapping[str, str], log_level: str = "warning"
+    studies: str,
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    conf: Mapping[str, str],
+    names: Sequence[str] = (),
+    log_level: str = "warning",
 ) -> None:
     """Serve until interrupted.
 
     Args:
         studies: a folder, which must be there, or a DICOMweb address.
         folder: of the app, as :func:`prepare_app` made it.
-        host: to listen at; of loopback ones requests under another name are refused.
+        host: to listen at; there is a warning where others than this machine can reach it.
         port: to listen at.
         conf: see :class:`~monai_gu2net.label_app.app.LandmarkApp`.
+        names: that the server has beside ``host``, see :class:`~monai_gu2net.label_app.guard.OwnPagesOnly`.
         log_level: of MONAI Label's own messages, which hold the images' names; this package's are shown in any case.
     """
     os.environ.update(server_settings(studies, folder, port=port, conf=conf, environment=os.environ))
@@ -115,22 +124,30 @@ def run_server(
     from monailabel.config import settings
 
     # Scripts of other sites are not to read from here. Not by the environment: the processes would fail to print it.
+    origins = [str(origin) for origin in settings.MONAI_LABEL_CORS_ORIGINS]
     settings.MONAI_LABEL_CORS_ORIGINS = settings.MONAI_LABEL_CORS_ORIGINS or [f"http://127.0.0.1:{port}"]
     logging.getLogger("monai_gu2net").setLevel(logging.INFO)
     logging.getLogger("monailabel").setLevel(log_level.upper())
     logging.getLogger("timeloop").disabled = True  # of the clean-up of sessions; it logs each message twice
-    uvicorn.run(_served(host), host=host, port=port, log_config=None, log_level=log_level, access_log=False)
+    if not is_loopback(host):
+        _log.warning(
+            "The server has no password and no TLS: everybody who reaches %s can read the images, and change labels "
+            "and weights. Listen at 127.0.0.1, or put a proxy that asks for a password in front",
+            host,
+        )
+    application = OwnPagesOnly(_served(), host=host, names=names, origins=origins)
+    uvicorn.run(application, host=host, port=port, log_config=None, log_level=log_level, access_log=False)
 
 
-def _served(host: str) -> Any:
+def _served() -> Any:
     """MONAI Label's application, with the page and with answers to errors."""
     from fastapi import Request
     from fastapi.responses import JSONResponse
     from monailabel.app import app
     from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from monai_gu2net.label_app.page import router
+    from monai_gu2net.label_app.uploads import router as uploads
 
     def refused(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=422)
@@ -145,19 +162,11 @@ def _served(host: str) -> Any:
         return JSONResponse({"detail": str(error)}, status_code=502)
 
     app.include_router(router)
+    app.router.routes[:0] = uploads.routes  # before MONAI Label's own of the same path
     app.add_exception_handler(LabelRefusedError, refused)
     app.add_exception_handler(ImageNotFoundException, not_found)
     app.add_exception_handler(LabelNotFoundException, not_found)
     app.add_exception_handler(MONAILabelException, failed)
     app.add_exception_handler(UnreachableError, away)
     app.add_exception_handler(RefusedError, away)
-    if _is_loopback(host):  # a name that another site makes point here does not reach the images
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", host])
     return app
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

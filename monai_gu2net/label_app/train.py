@@ -23,6 +23,7 @@ from monailabel.utils.others.generic import device_list
 
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.config_paths import config_value
+from monai_gu2net.data.tolerant import reason_of
 from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
@@ -92,8 +93,8 @@ class LandmarkTrainTask(TrainTask):
             raise MONAILabelException(
                 MONAILabelError.APP_TRAIN_FAILED, "One training must end before another begins; one is running. Wait."
             ) from None
-        except (OSError, ValueError) as error:
-            raise MONAILabelException(MONAILabelError.APP_TRAIN_FAILED, str(error)) from error
+        except (OSError, ValueError, RuntimeError) as error:  # MONAI wraps those of a bundle's parts in the last
+            raise MONAILabelException(MONAILabelError.APP_TRAIN_FAILED, reason_of(error)) from error
         _log.info(
             "Domain %s: mean radial error on %d validation images %s before, %s after training; %s",
             result["domain"],

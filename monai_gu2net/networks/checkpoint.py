@@ -130,14 +130,24 @@ class ModelCard:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> ModelCard:
-        """The card that ``state_dict`` described."""
-        return cls(
-            domains={name: Domain.from_dict(name, fields) for name, fields in state["domains"].items()},
-            network=dict(state["network"]),
-            sigma=state["sigma"],
-            provenance=dict(state.get("provenance", {})),
-            calibration=dict(state.get("calibration", {})),
-        )
+        """The card that ``state_dict`` described.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return cls(
+                domains={name: Domain.from_dict(name, fields) for name, fields in state["domains"].items()},
+                network=dict(state["network"]),
+                sigma=state["sigma"],
+                provenance=dict(state.get("provenance", {})),
+                calibration=dict(state.get("calibration", {})),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"A model's card must have domains, network and sigma; got {type(error).__name__} {error} in it. "
+                "The file is damaged or was edited."
+            ) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ModelCard:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Hashable
 
-__all__ = ["FileNames", "file_name"]
+__all__ = ["FileNames", "case_part", "file_name"]
 
 _LONGEST = 120  # endings and a number come on top; file systems take 255 bytes
 
@@ -20,6 +20,16 @@ def file_name(case: str) -> str:
     """
     name = re.sub(r"[^\w.-]|^\.+", "_", case, flags=re.ASCII)[:_LONGEST] or "_"
     return re.sub(r"\.(mrk|sr|text|pr|sc)$", r"_\1", name, flags=re.IGNORECASE)
+
+
+def case_part(file: str) -> str:
+    """The part of a result file's name that :func:`file_name` made of the case, which never ends as a format does.
+
+    Example:
+        >>> [case_part(name) for name in ("PAT.001.png", "PAT.001.mrk.json", "PAT.001.sr.dcm")]
+        ['PAT.001', 'PAT.001', 'PAT.001']
+    """
+    return re.sub(r"(\.(mrk|sr|text|pr|sc))?\.\w+$", "", file, flags=re.IGNORECASE | re.ASCII)
 
 
 class FileNames:

@@ -28,7 +28,7 @@ from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
 
 __all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
 
-_TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
+TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 FORMATS = ("json", "csv", "mrk.json")
 """Those written by default."""
 ALL_FORMATS = (*FORMATS, *DICOM_FORMATS)
@@ -81,7 +81,7 @@ class SaveLandmarksd(MapTransform):
         self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
         dicom = [name for name in self.formats if name in DICOM_FORMATS]
         self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
-        self.names = FileNames(reserved=_TABLES)
+        self.names = FileNames(reserved=TABLES)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -13,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import csv_text, results_of_one_run, write_text_whole
 from monai_gu2net.visualize.case_pictures import file_names
 from monai_gu2net.visualize.compare import Comparison
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
@@ -130,28 +128,31 @@ def write_comparison(
     folder, (first, second) = Path(folder), names
     told = {**(protocol or {}), "Difference": f"{second} - {first}; below 0 {second} has the smaller error", **_HOW}
     notes = comparison_notes(comparison, names=names)
-    _write_csv(folder / "compare.csv", comparison)
-    content = {
-        "names": [first, second],
-        "protocol": told,
-        "summaries": [jsonable(summary) for summary in comparison.summaries],
-        "only_a": comparison.only_a,
-        "only_b": comparison.only_b,
-        "other_reference": comparison.other_reference,
-    }
-    write_text_whole(folder / "compare.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
-    curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
-    sections = [
-        Section("What was compared", [Facts(told)]),
-        Section("By domain", [difference_table("By domain", comparison, names=names), curves]),
-        Section("Detection rates", [rate_table("Detection rates", comparison, names=names)]),
-        *_by_landmark(folder, comparison, names),
-        Section("What differs beside the predictions", [Lines(notes) if notes else "Nothing."]),
-    ]
-    document = Document(f"Comparison: {first} and {second}", sections)
-    write_page(folder / "compare.html", document)
-    return write_text_whole(folder / "compare.md", render_markdown(document))
+    with results_of_one_run(folder, kind="comparison"):
+        _write_csv(folder / "compare.csv", comparison)
+        content = {
+            "names": [first, second],
+            "protocol": told,
+            "summaries": [jsonable(summary) for summary in comparison.summaries],
+            "only_a": comparison.only_a,
+            "only_b": comparison.only_b,
+            "other_reference": comparison.other_reference,
+        }
+        write_text_whole(
+            folder / "compare.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+        save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
+        curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
+        sections = [
+            Section("What was compared", [Facts(told)]),
+            Section("By domain", [difference_table("By domain", comparison, names=names), curves]),
+            Section("Detection rates", [rate_table("Detection rates", comparison, names=names)]),
+            *_by_landmark(folder, comparison, names),
+            Section("What differs beside the predictions", [Lines(notes) if notes else "Nothing."]),
+        ]
+        document = Document(f"Comparison: {first} and {second}", sections)
+        write_page(folder / "compare.html", document)
+        return write_text_whole(folder / "compare.md", render_markdown(document))
 
 
 def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> Iterator[Section]:
@@ -171,14 +172,12 @@ def _write_csv(path: Path, comparison: Comparison) -> None:
     thresholds = sorted({threshold for summary in comparison.summaries for threshold in summary["sdr"]})
     scalars = [key for key in comparison.summaries[0] if key != "sdr"]
     parts = ("a", "b", "difference", "low", "high", "p")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)])
+    lines = [[*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)]]
     for summary in comparison.summaries:
         values = [summary[key] for key in scalars]
         values += [summary["sdr"].get(threshold, {}).get(part) for threshold in thresholds for part in parts]
-        writer.writerow(["" if value is None or value != value else value for value in values])
-    write_text_whole(path, text.getvalue())
+        lines.append(values)
+    write_text_whole(path, csv_text(lines))
 
 
 def _select(comparison: Comparison, group: tuple[str, str] | None) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
+from monai_gu2net.files import original_cell
 from monai_gu2net.visualize.pictures import DPI
 from monai_gu2net.visualize.rows import checked_rows
 
@@ -135,7 +136,8 @@ def draw_learning_curve(path: str | os.PathLike[str]) -> Figure:
     path = Path(path)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        rows, columns = list(reader), list(reader.fieldnames or ())
+        rows = [{original_cell(name): cell for name, cell in row.items()} for row in reader]
+        columns = [original_cell(name) for name in reader.fieldnames or ()]
     missing = [name for name in ("epoch", "train_loss", "learning_rate") if name not in columns]
     if missing:
         raise ValueError(

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import csv_text, write_text_whole
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
 from monai_gu2net.visualize.rows import checked_rows
@@ -104,17 +102,15 @@ def write_measurements(path: str | os.PathLike[str], cases: Sequence[MeasuredCas
         The path.
     """
     compared = any(theirs.value == theirs.value for case in cases for theirs in case.reference)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    lines: list[list[Any]] = [
         ["case", "domain", "name", "value", "error", "unit", "class", *(["reference", "reference_class"] * compared)]
-    )
+    ]
     for case in cases:
         for ours, theirs in zip(case.predicted, case.reference, strict=True):
             cells: list[Any] = [case.case, case.domain, ours.name, ours.value, ours.error, ours.unit, _class(ours)]
             cells += [theirs.value, _class(theirs)] * compared
-            writer.writerow(["" if cell != cell else cell for cell in cells])
-    return write_text_whole(path, text.getvalue())
+            lines.append(cells)
+    return write_text_whole(path, csv_text(lines))
 
 
 def _in_space(case: Sequence[Mapping[str, Any]]) -> bool:

@@ -97,7 +97,7 @@ def measurement_sections(
     """Write ``measurements.csv`` and ``measurements.json``, and say what they hold.
 
     Args:
-        folder: of the report. Without anything to measure an earlier report's files are taken away.
+        folder: of the report.
         rows: in the files' own scale, see :func:`~monai_gu2net.visualize.checked_rows`.
         measurements: see :func:`~monai_gu2net.visualize.measure_rows`.
         annotators: rows of each comparison of annotators, whose classes stand beside the model's.
@@ -108,8 +108,6 @@ def measurement_sections(
     cases = measure_rows(rows, measurements)
     compared = compare_measurements(cases)
     if not cases:
-        for name in ("measurements.csv", "measurements.json"):
-            (folder / name).unlink(missing_ok=True)
         return []
     write_measurements(folder / "measurements.csv", cases)
     raters = {"Model": _agreements(cases)}

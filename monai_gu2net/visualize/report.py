@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import LeftOut, left_out_lines, write_text_whole
+from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
 from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.visualize.coverage import coverage_section
@@ -61,7 +61,8 @@ def write_report(
     first cases are drawn. Volumes are not.
 
     Args:
-        folder: where the files go; it is made.
+        folder: where the files go; it is made. What an earlier report wrote there and this one does not is removed, see
+            :func:`~monai_gu2net.files.results_of_one_run`.
         rows: see :func:`~monai_gu2net.visualize.checked_rows`; as evaluated.
         images: (domain, case) -> image file, in whose pixels the rows' points are. A case without one, or
             whose file cannot be read, has no picture, and the report says so.
@@ -91,44 +92,46 @@ def write_report(
     raters = {comparison: list(of) for comparison, of in (annotators or {}).items()}
     apart = _annotators(raters, scoring)
     told = {**scoring.words(dict.fromkeys(row["domain"] for row in given)), **_COUNTED, **(protocol or {})}
-    for name in ("scored.csv", "coverage.json", "coverage.png"):
-        (folder / name).unlink(missing_ok=True)  # an earlier report's, where this one has none
-    write_rows(folder / "landmarks.csv", given)
-    if scoring.changes_rows:
-        write_rows(folder / "scored.csv", checked)
-    write_summary_csv(folder / "summary.csv", summaries)
-    write_summary_json(
-        folder / "summary.json",
-        summaries,
-        protocol=told,
-        scoring=scoring.to_dict(),
-        annotators=apart,
-        failures=failures,
-        left_out=left_out,
-    )
+    with results_of_one_run(folder, kind="report"):
+        write_rows(folder / "landmarks.csv", given)
+        if scoring.changes_rows:
+            write_rows(folder / "scored.csv", checked)
+        write_summary_csv(folder / "summary.csv", summaries)
+        write_summary_json(
+            folder / "summary.json",
+            summaries,
+            protocol=told,
+            scoring=scoring.to_dict(),
+            annotators=apart,
+            failures=failures,
+            left_out=left_out,
+        )
 
-    sections = [Section("What was measured", [Facts(told)]), _by_domain(folder, checked, summaries)]
-    if apart:
-        named = [summary | {"domain": f"{summary['domain']}: {summary['comparison']}"} for summary in apart]
-        title = "Disagreement of the annotators"
-        sections.append(Section(title, [summary_table(title, named)]))
-    in_own_scale = rescore(given, replace(ORIGINAL, left_out=scoring.left_out))  # as the radii are
-    sections += coverage_section(folder, in_own_scale, calibrations or {})
-    sections += measurement_sections(
-        folder,
-        in_own_scale,
-        measurements,
-        {comparison: rescore(of, replace(ORIGINAL, left_out=scoring.left_out)) for comparison, of in raters.items()},
-    )
-    sections += _by_landmark(folder, groups, summaries)
-    cases = write_case_pictures(folder, groups, images, worst)
-    sections += [Section("Cases", [cases])] if cases else []
-    sections.append(Section("Left out", [Lines(left_out_lines(left_out)) if left_out else "Nothing."]))
-    failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
-    sections.append(Section("Failures", [Lines(failed) if failed else "None."]))
-    document = Document("Landmark detection: results", sections)
-    write_page(folder / "report.html", document)
-    return write_text_whole(folder / "report.md", render_markdown(document))
+        sections = [Section("What was measured", [Facts(told)]), _by_domain(folder, checked, summaries)]
+        if apart:
+            named = [summary | {"domain": f"{summary['domain']}: {summary['comparison']}"} for summary in apart]
+            title = "Disagreement of the annotators"
+            sections.append(Section(title, [summary_table(title, named)]))
+        in_own_scale = rescore(given, replace(ORIGINAL, left_out=scoring.left_out))  # as the radii are
+        sections += coverage_section(folder, in_own_scale, calibrations or {})
+        sections += measurement_sections(
+            folder,
+            in_own_scale,
+            measurements,
+            {
+                comparison: rescore(of, replace(ORIGINAL, left_out=scoring.left_out))
+                for comparison, of in raters.items()
+            },
+        )
+        sections += _by_landmark(folder, groups, summaries)
+        cases = write_case_pictures(folder, groups, images, worst)
+        sections += [Section("Cases", [cases])] if cases else []
+        sections.append(Section("Left out", [Lines(left_out_lines(left_out)) if left_out else "Nothing."]))
+        failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
+        sections.append(Section("Failures", [Lines(failed) if failed else "None."]))
+        document = Document("Landmark detection: results", sections)
+        write_page(folder / "report.html", document)
+        return write_text_whole(folder / "report.md", render_markdown(document))
 
 
 def _annotators(annotators: Mapping[str, Iterable[Mapping[str, Any]]], scoring: Protocol) -> list[dict[str, Any]]:

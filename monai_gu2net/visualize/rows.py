@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import read_text, write_text_whole
+from monai_gu2net.files import csv_text, original_cell, read_text, write_text_whole
 
 __all__ = ["checked_rows", "read_rows", "write_rows"]
 
@@ -90,7 +90,7 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) 
     Args:
         path: the file; its folder is made.
         rows: see :func:`checked_rows`. A number that is NaN or None is an empty field, inf is "inf"; all
-            others are written with all their digits.
+            others are written with all their digits; text as in :func:`~monai_gu2net.files.csv_text`.
 
     Returns:
         The path.
@@ -101,12 +101,8 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) 
     checked = checked_rows(rows)
     # Without rows there is still a header, so that the file can be read back.
     columns = list(checked[0]) if checked else list(checked_rows([dict.fromkeys(_NEEDED, "mm") | {"error": 0}])[0])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in checked:
-        writer.writerow(["" if value != value else value for value in (row[column] for column in columns)])
-    return write_text_whole(path, text.getvalue())
+    lines = [columns, *([row[column] for column in columns] for row in checked)]
+    return write_text_whole(path, csv_text(lines))
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -128,7 +124,10 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(f"The header must have the columns {list(_NEEDED)}; got none for {missing}. Add them.")
-        return checked_rows(rows)
+        return checked_rows(
+            {column: original_cell(cell) if isinstance(cell, str) else cell for column, cell in row.items()}
+            for row in rows
+        )
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 

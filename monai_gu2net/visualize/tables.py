@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -14,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import LeftOut, write_text_whole
+from monai_gu2net.files import LeftOut, csv_text, write_text_whole
 from monai_gu2net.visualize.document import Table
 
 __all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]
@@ -36,14 +34,11 @@ def write_summary_csv(path: str | os.PathLike[str], summaries: Summaries) -> Pat
     """
     thresholds = _thresholds(summaries)
     scalars = [key for key in (summaries[0] if summaries else ()) if key != "sdr"]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*scalars, *(f"sdr_{threshold:g}" for threshold in thresholds)])
+    lines = [[*scalars, *(f"sdr_{threshold:g}" for threshold in thresholds)]]
     for summary in summaries:
         values = [summary[key] for key in scalars] + [summary["sdr"].get(t) for t in thresholds]
-        values = [" ".join(value) if isinstance(value, list) else value for value in values]
-        writer.writerow(["" if value is None or value != value else value for value in values])
-    return write_text_whole(path, text.getvalue())
+        lines.append([" ".join(value) if isinstance(value, list) else value for value in values])
+    return write_text_whole(path, csv_text(lines))
 
 
 def write_summary_json(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,3 +31,14 @@ def test_of_writers_at_the_same_time_one_wins_whole(tmp_path: Path) -> None:
         list(threads.map(lambda text: write_text_whole(tmp_path / "a.txt", text), texts))
     assert (tmp_path / "a.txt").read_text() in texts
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_neither_a_folder_nor_a_device_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(OSError, match="a folder or a device"):
+            write_text_whole(tmp_path / name, "text")
+    assert (tmp_path / "folder").is_dir()
+    assert (tmp_path / "pipe").is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe"}

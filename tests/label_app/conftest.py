@@ -102,8 +102,8 @@ def server_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
 def start_server(tmp_path_factory: pytest.TempPathFactory, server_environment: dict[str, str]) -> StartServer:
     """Starts a server: ``with start_server(["-m", "monailabel.main", "start_server", ...]) as server``.
 
-    Its arguments are those of Python's command line; ``--host 127.0.0.1 --port N`` are added. ``environment`` is laid
-    over ``server_environment``, and ``ready`` is the path that answers once the server is up.
+    Its arguments are those of Python's command line; ``--host 127.0.0.1 --port N`` are added, or another ``host``.
+    ``environment`` is laid over ``server_environment``, and ``ready`` is the path that answers once the server is up.
     """
 
     @contextmanager
@@ -113,10 +113,11 @@ def start_server(tmp_path_factory: pytest.TempPathFactory, server_environment: d
         environment: Mapping[str, str] | None = None,
         ready: str = "/info/",
         seconds: float = 60,
+        host: str = "127.0.0.1",
     ) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("server")
         port = _free_port()
-        command = [sys.executable, *map(os.fspath, arguments), "--host", "127.0.0.1", "--port", str(port)]
+        command = [sys.executable, *map(os.fspath, arguments), "--host", host, "--port", str(port)]
         log = folder / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(

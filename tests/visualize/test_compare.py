@@ -261,7 +261,7 @@ def test_a_comparison_is_written_whole(tmp_path: Path, rng):
     path = write_comparison(tmp_path, comparison, names=["old", "new"], protocol={"Data": "test split"})
 
     pictures = {"compare_curves.png", "compare_head.png", "compare__i_chest.png"}
-    found = {file.name for file in tmp_path.iterdir()}
+    found = {file.name for file in tmp_path.iterdir() if not file.name.startswith(".")}
     assert found == pictures | {"compare.md", "compare.html", "compare.csv", "compare.json"}
     for name in pictures:
         with Image.open(tmp_path / name) as picture:

@@ -53,6 +53,7 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
     )
 
     files = {path.relative_to(tmp_path / "r").as_posix() for path in (tmp_path / "r").rglob("*") if path.is_file()}
+    files = {name for name in files if not name.startswith(".")}
     overlays = {f"overlays/{name}.png" for name in ("head_c4", "head_c3", "head_c2", "chest_p")}
     pictures = overlays | {"curves.png", "overlays.png", "per_landmark_head.png", "per_landmark_chest.png"}
     assert files == pictures | {"report.md", "report.html", "landmarks.csv", "summary.csv", "summary.json"}
@@ -155,3 +156,19 @@ def test_without_worst_cases_none_is_drawn(image, tmp_path):
 
     assert "## Cases" not in report.read_text()
     assert not (tmp_path / "r" / "overlays").exists()
+
+
+def test_a_report_beside_an_earlier_one_has_the_pictures_of_its_own_cases_alone(image, tmp_path):
+    rows = [row for n in range(5) for row in case_rows(f"c{n}", [1.0 + n, 3.0])]
+    images = {("head", f"c{n}"): image for n in range(5)}
+    write_report(tmp_path, rows, images=images, worst=2)
+    (tmp_path / "overlays" / "mine.png").write_bytes(b"a picture of the user's")
+    later = [{**row, "domain": "chest"} for row in rows if row["case"] in ("c0", "c1")]
+    write_report(tmp_path, later, images={("chest", case): path for (_, case), path in images.items()}, worst=1)
+    shown = {path.name for path in (tmp_path / "overlays").iterdir()}
+    assert not any(name.startswith("head") for name in shown)
+    assert "mine.png" in shown
+    assert [path.name for path in tmp_path.glob("per_landmark_*")] == ["per_landmark_chest.png"]
+    write_report(tmp_path, later, images={}, worst=0)
+    assert [path.name for path in (tmp_path / "overlays").iterdir()] == ["mine.png"]
+    assert not (tmp_path / "overlays.png").exists()

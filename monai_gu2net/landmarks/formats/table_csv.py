@@ -18,11 +18,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import LeftOut, write_text_whole
+from monai_gu2net.files import LeftOut, csv_text, original_cell, write_text_whole
 from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
@@ -94,7 +94,7 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     """
     path, text = read_text(path)
     reader = csv.reader(io.StringIO(text))
-    header = [field.strip() for field in next(reader, [])]
+    header = [original_cell(field.strip()) for field in next(reader, [])]
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise parse_error(path, 1, "columns must be all different", repeated, "Rename or remove them")
@@ -145,15 +145,12 @@ def write_table(
     numbers = {**({} if confidence is None else {"confidence": confidence}), **(columns or {})}
     header = [] if image is None else ["image"]
     header += ["landmark", *_AXES[: landmark_set.dims], "frame", *numbers]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    lines: list[list[Any]] = [header]
     checked = [checked_confidence(column, len(landmark_set.names)) for column in numbers.values()]
     for position, (name, point) in enumerate(zip(landmark_set.names, landmark_set.points.tolist(), strict=True)):
-        row = [] if image is None else [image]
-        row += [name, *("" if math.isnan(p) else repr(p) for p in point), landmark_set.frame]
-        writer.writerow(row + ["" if (value := column[position]) is None else repr(value) for column in checked])
-    return write_text_whole(path, text.getvalue())
+        row: list[Any] = [] if image is None else [image]
+        lines.append([*row, name, *point, landmark_set.frame, *(column[position] for column in checked)])
+    return write_text_whole(path, csv_text(lines))
 
 
 Line = tuple[int, dict[str, str]]
@@ -171,7 +168,9 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list
             rule = f"the line must have {len(header)} fields, as the header"
             odd.append(parse_error(path, line, rule, len(fields), "Correct the line"))
             continue
-        lines.append((line, {column: field.strip() for column, field in zip(header, fields, strict=True)}))
+        lines.append(
+            (line, {column: original_cell(field.strip()) for column, field in zip(header, fields, strict=True)})
+        )
     return lines
 
 
