@@ -15,7 +15,7 @@ import torch
 from ignite import distributed
 from ignite.engine import Engine, Events
 
-from monai_gu2net.networks.checkpoint import ModelCard, save_atomically, save_model
+from monai_gu2net.networks.checkpoint import ModelCard, refuse_not_finite, save_atomically, save_model
 
 __all__ = ["TrainingCheckpoints"]
 
@@ -40,7 +40,8 @@ class TrainingCheckpoints:
         resume: go on from ``last.pt`` if it is there.
 
     Raises:
-        ValueError: on resuming, a checkpoint of other domains, landmarks or network.
+        ValueError: on resuming, a checkpoint of other domains, landmarks or network, or one that is not finite; on
+            saving, what is not finite, and the files stay as they were.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class TrainingCheckpoints:
         if not (self.resume and last.is_file()):
             return
         saved = torch.load(last, map_location="cpu", weights_only=True)
+        refuse_not_finite(saved, last)
         self.state["card"].load_state_dict(saved["card"])
         for name, part in self.state.items():
             if name != "card":
