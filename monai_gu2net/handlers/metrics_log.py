@@ -48,7 +48,7 @@ class MetricsLog:
             return
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: self._losses.append(e.state.output["loss"]))
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_loss)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
 
     def _start(self, engine: Engine) -> None:
@@ -60,6 +60,12 @@ class MetricsLog:
 
     def _start_epoch(self) -> None:
         self._losses, self._began = [], time.monotonic()
+
+    def _note_loss(self, engine: Engine) -> None:
+        output: Any = engine.state.output
+        # of a decollated batch each sample has the loss of the batch, as a number
+        loss = (output[0] if isinstance(output, list) else output)["loss"]
+        self._losses.append(torch.as_tensor(loss))
 
     def _write(self, engine: Engine) -> None:
         row: dict[str, Any] = {
