@@ -26,8 +26,8 @@ from monai_gu2net.landmarks.formats import read_payer_csv
 __all__ = ["HAND_LANDMARKS", "hand_names_of_now", "read_hand"]
 
 _WRIST = ("wrist_ulnar", "wrist_radial")
-# The annotation has no names. These are ours, for what its points lie at in the pictures, palm down: the corners of ulna
-# and radius at the growth plate and their styloids, the ends of the carpals towards the forearm, the bases of the
+# The annotation has no names. These are ours, for what its points lie at in the pictures, palm down: the corners of
+# ulna and radius at the growth plate and their styloids, the ends of the carpals towards the forearm, the bases of the
 # metacarpals from the little finger to the thumb, and the joints of the fingers from the thumb to the little one.
 HAND_LANDMARKS = (
     _WRIST[0],
