@@ -17,8 +17,10 @@ from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts import read_layout, recognize_layout
+from monai_gu2net.data.lazy_datalist import LazyDatalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.phantom import make_phantom
+from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
 from monai_gu2net.files import LeftOut, left_out_lines
@@ -49,7 +51,7 @@ def open_data(
         domain: name of the domain of ``dataset_dir``, which must be a single dataset without ``datalist.json``; by
             default the layout's or the folder's.
         domains: keep these domains alone; by default all that the data has.
-        phantom_dir: where the phantom is drawn when neither is given.
+        phantom_dir: where the phantom is drawn when neither is given, as soon as its cases are asked for.
         phantom_domains: those of the phantom, where ``domains`` does not say.
         allow_outside: share of a domain's landmarks that may lie outside of their images, beside those that the
             datalist itself says do; they are absent.
@@ -82,7 +84,11 @@ def open_data(
             raise _unnameable(domain, "a datalist.json, which names its own")
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain, allow_outside)
     else:
-        data = _phantom(phantom_dir, tuple(domains or phantom_domains))
+        known = tuple(domains or phantom_domains)
+        if set(known) <= set(EXAMINATIONS):  # else drawing it says what is wrong
+            declared = {name: EXAMINATIONS[name].domain for name in known}
+            return LazyDatalist("phantom", declared, lambda: _phantom(phantom_dir, known))
+        data = _phantom(phantom_dir, known)
     if domains:
         data = data.only(domains)
     return datalist_in_frame(data, allow_outside=allow_outside)

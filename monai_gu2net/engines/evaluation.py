@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,8 @@ def evaluate_model(
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
         data: its cases of one split; a domain of the data must be one of the model's, with landmarks among the model's,
-            in any order. Domains and landmarks of the model that the data lacks do not count.
+            in any order. Domains and landmarks of the model that the data lacks do not count. A domain of the data that
+            does not fit is a failure, and the others go on.
         output_dir: where the report goes, see :func:`~monai_gu2net.visualize.write_report`.
         split: "training", "validation", "test" or "all".
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
@@ -67,21 +69,29 @@ def evaluate_model(
         The path of ``report.md``.
 
     Raises:
-        ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, no case
-            has the annotator, too many landmarks lie outside of their images, or what the protocol leaves out is not
-            there.
+        ValueError: the split is not known or empty, no domain of the data fits the model, no case has the annotator,
+            too many landmarks lie outside of their images, or what the protocol leaves out is not there.
         OSError: the folder does not take files.
     """
     paths = checkpoint_paths(checkpoint)
     data = data if annotator is None else data.annotated_by(annotator)
-    network, card, cases = model_and_cases(paths, data, split=split, allow_outside=allow_outside, device=device)
-    domains = {name: card.domains[name] for name in data.domains}
+    mismatched: dict[str, str] = {}
+    network, card, cases = model_and_cases(
+        paths, data, split=split, allow_outside=allow_outside, device=device, mismatched=mismatched
+    )
+    domains = {name: card.domains[name] for name in data.domains if name not in mismatched}
+    counts = Counter(case["domain"] for case in data.cases(split))
+    refused = [
+        {"case": f"all {counts[name]} cases", "domain": name, "reason": reason}
+        for name, reason in mismatched.items()
+        if counts[name]
+    ]
     protocol.check({name: domain.landmarks for name, domain in domains.items()})
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)
     writable_folder(output_dir)
-    left_out = warn_of_left_out(data, cases)
+    left_out = warn_of_left_out(data.only(domains), cases)
     calibrations = calibrations_of(card, views=views, members=len(paths))
     rows, failures = run_cases(
         network,
@@ -114,7 +124,7 @@ def evaluate_model(
         annotators=annotator_rows(rows, cases, domains),
         calibrations=calibrations,
         measurements={name: domain.all_measurements for name, domain in domains.items()},
-        failures=[*lacking, *failures],
+        failures=[*refused, *lacking, *failures],
         left_out=left_out,
         worst=worst,
     )

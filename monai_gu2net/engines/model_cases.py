@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.layouts.hand import hand_names_of_now
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.ensemble import load_ensemble
@@ -35,6 +36,7 @@ def model_and_cases(
     split: str,
     allow_outside: float = ALLOWED_OUTSIDE,
     device: str | torch.device = "cpu",
+    mismatched: dict[str, str] | None = None,
 ) -> tuple[torch.nn.Module, ModelCard, list[dict[str, Any]]]:
     """Load a model, or several as one, and take the cases of a split.
 
@@ -46,12 +48,14 @@ def model_and_cases(
         allow_outside: share of a domain's landmarks that may lie outside of their images, see
             :func:`~monai_gu2net.data.cases_in_frame`.
         device: where the network goes.
+        mismatched: gets the reason for each domain of the data that does not fit the model, whose cases are left out
+            as long as another one fits; None: such a domain is an error.
 
     Returns:
         The network, its card, and the cases. Landmarks, annotators' points among them, are those of the model in its
         order; one that the data lacks is absent, and so is one outside of its image. The card's domains are the data's
         with the model's landmarks, and with its input sizes, for it learned landmarks at that size; physical scale and
-        measurements are the data's.
+        measurements are the data's. The hand's landmarks may have the names of version 0.1.0 on either side.
 
     Raises:
         ValueError: the split is not known or empty, the data has a domain or a landmark that the model lacks, or too
@@ -59,28 +63,38 @@ def model_and_cases(
     """
     cases = data.cases(split)
     network, card = load_ensemble(checkpoints, map_location=device)
+    names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    reasons: dict[str, str] = {}
     for name, domain in data.domains.items():
         known = card.domains.get(name)
         if known is None:
-            raise ValueError(
+            reasons[name] = (
                 f"The data's domain must be one of the model's {list(card.domains)}; got {name!r}. Name that of a "
                 "folder with --domain, and that of a datalist within it."
             )
-        strange = [landmark for landmark in domain.landmarks if landmark not in known.landmarks]
+            continue
+        same_hand = hand_names_of_now(domain.landmarks) == hand_names_of_now(known.landmarks)
+        given = known.landmarks if same_hand else domain.landmarks
+        strange = [landmark for landmark in given if landmark not in known.landmarks]
         if strange:
-            raise ValueError(
+            reasons[name] = (
                 f"Landmarks of domain {name!r} must be among the model's {list(known.landmarks)}; got {strange}. "
                 "Rename them in the data, or take them out."
             )
+            continue
+        names[name] = (given, known.landmarks)
+    if reasons and (mismatched is None or not names):
+        raise ValueError(next(iter(reasons.values())))
+    if mismatched is not None:
+        mismatched.update(reasons)
+    cases = [case for case in cases if case["domain"] in names]
     if not cases:
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
     cases = cases_in_frame(cases, data.domains, allow_outside=allow_outside)
-    learned = {name: card.domains[name] for name in data.domains}
     card.domains |= {
-        name: replace(domain, landmarks=learned[name].landmarks, size=learned[name].size)
-        for name, domain in data.domains.items()
+        name: replace(data.domains[name], landmarks=wanted, size=card.domains[name].size)
+        for name, (_, wanted) in names.items()
     }
-    names = {name: (domain.landmarks, learned[name].landmarks) for name, domain in data.domains.items()}
     return network, card, [_renumbered(case, *names[case["domain"]]) for case in cases]
 
 

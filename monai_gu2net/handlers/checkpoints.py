@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_gu2net.handlers.resumed_optimizer import restore_optimizer
-from monai_gu2net.networks.checkpoint import ModelCard, save_atomically, save_model
+from monai_gu2net.networks.checkpoint import ModelCard, refuse_not_finite, save_atomically, save_model
 
 __all__ = ["TrainingCheckpoints"]
 
@@ -53,8 +53,9 @@ class TrainingCheckpoints:
         metric: name of the metric; smaller is better, NaN is never best.
         resume: go on from ``last.pt`` if it is there.
 
-    Raises (when the trainer starts):
-        ValueError: on resuming, a checkpoint of other domains, landmarks, input size, network, sigma or options.
+    Raises:
+        ValueError: when the trainer starts, on resuming: a checkpoint of other domains, landmarks, input size, network,
+            sigma or options, or one that is not finite; on saving: what is not finite, and the files stay as they were.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class TrainingCheckpoints:
         if not (self.resume and last.is_file()):
             return
         saved = torch.load(last, map_location="cpu", weights_only=True)
+        refuse_not_finite(saved, last)
         self.state["card"].load_state_dict(saved["card"])
         self._compare_options(saved, last)
         self._restore(engine, saved, last)

@@ -39,7 +39,7 @@ class MetricsLog:
         self.optimizer, self.validator = optimizer, validator
         self._rows: list[dict[str, Any]] = []
         self._losses: list[torch.Tensor] = []
-        self._measured: list[bool | torch.Tensor] = []
+        self._measured: list[bool] = []
         self._began = 0.0
         self._validated = 0
 
@@ -65,10 +65,12 @@ class MetricsLog:
 
     def _note_loss(self, engine: Engine) -> None:
         """A batch without any landmark has the loss 0, which measures nothing."""
-        output: dict[str, Any] = engine.state.output  # type: ignore[assignment]
-        points = output.get("label")
-        self._losses.append(output["loss"])
-        self._measured.append(True if points is None else ~torch.isnan(points).all())
+        output: Any = engine.state.output
+        # of a decollated batch each sample has the loss of the batch, as a number
+        samples = output if isinstance(output, list) else [output]
+        points = [sample["label"] for sample in samples if sample.get("label") is not None]
+        self._losses.append(torch.as_tensor(samples[0]["loss"]))
+        self._measured.append(not points or any(bool((~torch.isnan(each)).any()) for each in points))
 
     def _write(self, engine: Engine) -> None:
         losses = [loss for loss, measured in zip(self._losses, self._measured, strict=True) if measured]

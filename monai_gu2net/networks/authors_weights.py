@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from monai_gu2net.networks.card_state import without_card
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.networks.nets.gu2net import GU2Net
 
@@ -34,7 +35,7 @@ def load_authors_weights(network: DomainNetwork, checkpoint: Mapping[str, Any]) 
         ValueError: a parameter is missing, left over, or of another shape.
     """
     theirs = _state_dict(checkpoint)
-    ours = network.state_dict()
+    ours = without_card(network.state_dict())
     names = {name: _authors_name(name, network) for name in ours if not name.endswith("num_batches_tracked")}
     differences = []
     for our_name, name in names.items():

@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints that describe themselves."""
+"""Checkpoints that describe themselves: state dicts with the card of the model among the weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ import monai_gu2net
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.files import whole_file
 from monai_gu2net.networks import nets
+from monai_gu2net.networks.card_state import (
+    CARD_KEY,
+    card_from_tensor,
+    card_to_tensor,
+    first_not_finite,
+    without_card,
+)
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
 __all__ = [
@@ -61,14 +68,17 @@ class ModelCard:
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
-        """A network as described, with fresh weights."""
-        return getattr(nets, self.network["name"])(
+        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`."""
+        network: DomainNetwork = getattr(nets, self.network["name"])(
             len(next(iter(self.domains.values())).size),
             {name: domain.in_channels for name, domain in self.domains.items()},
             {name: len(domain.landmarks) for name, domain in self.domains.items()},
             **self.network["options"],
             default_domain=default_domain,
         )
+        if network.card is not None:
+            network.card.content = self.state_dict()
+        return network
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as ``torch.load(weights_only=True)`` takes them."""
@@ -152,7 +162,7 @@ class ModelCard:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ModelCard:
         """The card of a checkpoint file; raises as :func:`load_model`."""
-        return cls.from_state_dict(_read(Path(path), "cpu")["card"])
+        return cls.from_state_dict(_read(Path(path), "cpu")[1])
 
 
 def load_model(
@@ -170,13 +180,14 @@ def load_model(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint of this package, or its weights do not fit its card.
+        ValueError: the file is no checkpoint of this package, a weight is not finite, or the weights do not fit the
+            card.
     """
-    state = _read(Path(path), map_location)
-    card = ModelCard.from_state_dict(state["card"])
+    weights, described = _read(Path(path), map_location)
+    card = ModelCard.from_state_dict(described)
     network = card.build_network(default_domain=default_domain)
     try:
-        network.load_state_dict(state["model"])
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(
             f"{path}: the weights must fit the card; {error}. The file is damaged or was edited."
@@ -209,17 +220,23 @@ def card_of(
 def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:
     """Write weights and card, whole or not at all.
 
+    The file is a plain state dict, which ``load_state_dict`` of such a network takes, with the card as one more tensor
+    in it.
+
     Args:
         path: the file.
         network: its weights are written, on whatever device they are.
         card: its description.
         half: write floating-point numbers in half precision, at half the size.
+
+    Raises:
+        ValueError: a weight is not finite, as written; nothing is written.
     """
     weights = {
         name: (value.half() if half and value.is_floating_point() else value).detach().cpu().clone()
         for name, value in network.state_dict().items()
     }
-    return save_atomically({"model": weights, "card": card.state_dict()}, path)
+    return _write(path, weights, card.state_dict())
 
 
 def save_calibration(
@@ -239,15 +256,14 @@ def save_calibration(
         FileNotFoundError: there is no such file.
         ValueError: the file is no checkpoint of this package, or lacks one of the domains.
     """
-    state = _read(Path(path), "cpu")
-    card = state["card"]
+    weights, card = _read(Path(path), "cpu")
     unknown = sorted(set(calibration) - set(card["domains"]))
     if unknown:
         raise ValueError(
             f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}. Correct them."
         )
-    state["card"] = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
-    return save_atomically(state, path if output is None else output)
+    card = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
+    return _write(path if output is None else output, weights, card)
 
 
 def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathLike[str]) -> Path:
@@ -264,17 +280,41 @@ def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathL
         FileNotFoundError: the other file is not there.
         ValueError: it is no checkpoint of this package.
     """
-    return save_atomically(_read(Path(by), "cpu"), checkpoint)
+    return _write(checkpoint, *_read(Path(by), "cpu"))
 
 
 def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """``torch.save`` under a temporary name, then rename: an interrupted run leaves the earlier file whole."""
+    """``torch.save`` under a temporary name, then rename: an interrupted run leaves the earlier file whole.
+
+    Raises:
+        ValueError: a tensor is not finite; nothing is written.
+    """
+    refuse_not_finite(state, path)
     with whole_file(path) as temporary:
         torch.save(dict(state), temporary)
     return Path(path)
 
 
-def _read(path: Path, map_location: str | torch.device) -> dict[str, Any]:
+def refuse_not_finite(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Refuse what a checkpoint holds, or is to hold, where a tensor of it is not finite.
+
+    Raises:
+        ValueError: the message names the file and the first such tensor.
+    """
+    bad = first_not_finite(state)
+    if bad is not None:
+        raise ValueError(
+            f"{os.fspath(path)}: the weights of a checkpoint must be finite; got NaN or infinity in {bad!r}. "
+            "Use an earlier checkpoint, or train again."
+        )
+
+
+def _write(path: str | os.PathLike[str], weights: Mapping[str, Any], card: Mapping[str, Any]) -> Path:
+    return save_atomically({CARD_KEY: card_to_tensor(card), **without_card(weights)}, path)
+
+
+def _read(path: Path, map_location: str | torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The state dict of a checkpoint, and its card; also of one of version 0.1.0, which has "model" and "card"."""
     if not path.is_file():
         raise FileNotFoundError(
             f"The checkpoint must be a file; got {str(path)!r}, which is not there. "
@@ -286,10 +326,19 @@ def _read(path: Path, map_location: str | torch.device) -> dict[str, Any]:
         raise ValueError(
             f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
         ) from error
-    if not isinstance(state, dict) or "model" not in state or "card" not in state:
+    card, weights = None, state
+    if isinstance(state, dict) and "model" in state and "card" in state:
+        weights, card = dict(state["model"]), state["card"]
+    elif isinstance(state, dict) and isinstance(state.get(CARD_KEY), torch.Tensor):
+        try:
+            card = card_from_tensor(state[CARD_KEY])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if card is None:
         raise ValueError(
-            f"{path} must hold 'model' and 'card'; got "
-            f"{sorted(state) if isinstance(state, dict) else type(state).__name__}. "
-            "Weights of the authors' code go through load_authors_weights."
+            f"{path} must hold the weights of a model and its card; got "
+            f"{sorted(map(str, state))[:5] if isinstance(state, dict) else type(state).__name__}. Write it with "
+            "save_model; weights of the authors' code go through load_authors_weights."
         )
-    return state
+    refuse_not_finite(weights, path)
+    return {**weights, CARD_KEY: card_to_tensor(card)}, card

@@ -15,6 +15,7 @@ from torch import nn
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
+from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.checkpoint import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
@@ -105,7 +106,7 @@ def start_from(
     for key, value in network.state_dict().items():
         own = _OWN.search(key)
         if own is None:
-            start[key] = weights[key]
+            start[key] = value if key == CARD_KEY else weights[key]
             continue
         name = network.domain_names[int(own[1])]
         index = names.index(name) if name in names else model

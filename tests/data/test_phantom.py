@@ -17,7 +17,7 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.layouts import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
 from monai_gu2net.data.phantom import hand as hand_module
 from monai_gu2net.data.phantom import make_phantom, phantom_case
-from monai_gu2net.data.phantom.anatomy import Pose, Tissue, gap_between, outline_crossing
+from monai_gu2net.data.phantom.anatomy import Pose, Tissue, outline_crossing
 from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.data.phantom.chest import draw_chest
 from monai_gu2net.data.phantom.hand import draw_hand
@@ -148,11 +148,6 @@ def test_quantum_noise_has_the_variance_of_counts():
     assert quiet[:200].std() == 0
 
 
-def test_the_joint_space_lies_half_way_between_two_balls():
-    first, second = REST.ellipsoid((0, 0, 0), (2, 2, 2)), REST.ellipsoid((10, 0, 0), (4, 4, 4))
-    np.testing.assert_allclose(gap_between(first, second), [4, 0, 0])
-
-
 def test_outlines_of_two_balls_cross_where_the_circles_do():
     first, second = REST.ellipsoid((0, 0, 0), (5, 5, 5)), REST.ellipsoid((6, 0, 20), (5, 5, 5))
     np.testing.assert_allclose(outline_crossing(first, [second], 90, 0)[:2], [3, 4], atol=1e-8)
@@ -170,9 +165,26 @@ def test_phantom_and_dataset_name_the_same_landmarks_alike():
     landmarks = {name: examination.domain.landmarks for name, examination in EXAMINATIONS.items()}
     assert landmarks["head"] == HEAD_LANDMARKS
     assert landmarks["chest"] == CHEST_LANDMARKS
-    named = [place for place, name in enumerate(HAND_LANDMARKS) if not name.startswith("landmark_")]
-    assert len(named) == 21
-    assert [landmarks["hand"][place] for place in named] == [HAND_LANDMARKS[place] for place in named]
+    assert landmarks["hand"] == HAND_LANDMARKS
+
+
+def test_the_places_of_the_hand_are_those_of_the_atlass_pictures():
+    """By their place in the dataset's lines, as seen on its pictures: palm down, the thumb on the right."""
+    for seed in range(5):
+        marks = draw_hand(np.random.default_rng(seed)).landmarks
+        x, y = np.stack([marks.get(name, np.full(2, np.nan)) for name in HAND_LANDMARKS]).T
+        assert (np.diff(x[[0, 2, 3, 4]]) > 0).all()  # ulna, then radius, each from its ulnar to its radial side
+        assert y[1] < min(y[0], y[2])  # the two styloids lie beyond their bones' ends
+        assert y[5] < min(y[3], y[4])
+        assert (np.diff(x[[6, 7, 8]]) > 0).all()  # triquetrum, lunate, scaphoid
+        assert (np.diff(x[[9, 10, 11, 12]]) > 0).all()  # hamate, capitate, trapezoid, trapezium
+        assert (np.diff(x[[13, 14, 15, 16, 17]]) > 0).all()  # metacarpals, the thumb's last
+        for row, next_row in (([0, 2], [6, 7, 8]), ([7, 8], [9, 10, 11, 12]), ([9, 10, 11], [13, 14, 15, 16])):
+            assert y[row].min() > y[next_row].max()
+        for first in (18, 21, 25, 29, 33):  # thumb, then index to little finger
+            last = first + (2 if first == 18 else 3)
+            assert (np.diff(y[first : last + 1][np.isfinite(y[first : last + 1])]) < 0).all()
+        assert (np.diff(x[[18, 21, 25, 29, 33]]) < 0).all()
 
 
 @pytest.mark.parametrize(
@@ -407,7 +419,7 @@ def test_an_identical_phantom_is_used_again_and_another_one_replaced(tmp_path):
     assert not list(tmp_path.glob("*.part"))
     assert Datalist.load(path).origin == {
         "generator": "phantom",
-        "version": 2,
+        "version": 3,
         "seed": 1,
         "domains": ["hand"],
         "cases": cases,

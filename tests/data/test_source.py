@@ -12,6 +12,7 @@ from PIL import Image
 from pydicom import uid
 
 from monai_gu2net.data import Datalist, Domain, case_names, cases_to_predict, images_in, make_phantom, open_data, source
+from monai_gu2net.data.layouts import HAND_LANDMARKS
 from monai_gu2net.files import left_out_lines
 
 HEAD = Domain("head", ("a", "b"), (8, 8))
@@ -175,10 +176,17 @@ def test_folders_of_no_known_layout_and_what_the_others_left_out_are_kept(tmp_pa
     assert Datalist.load(data.save(tmp_path / "datalist.json")).left_out == tuple(data.left_out)
 
 
-def test_without_data_the_phantom_is_drawn(tmp_path: Path, phantom_calls: list[tuple[str, ...]]) -> None:
+def test_without_data_the_phantom_is_drawn_once_its_cases_are_asked_for(
+    tmp_path: Path, phantom_calls: list[tuple[str, ...]]
+) -> None:
     data = open_data(domains=["hand"], phantom_dir=tmp_path / "phantom")
+    assert (data.name, list(data.domains), phantom_calls) == ("phantom", ["hand"], [])
+    assert data.domains["hand"].landmarks == HAND_LANDMARKS
+    assert len(data.cases("all")) == 2
     assert phantom_calls == [("hand",)]
-    assert list(data.domains) == ["hand"]
+    assert data.origin is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        data.nothing  # type: ignore[attr-defined]  # noqa: B018
     assert [len(data.training), len(data.validation), len(data.test)] == [1, 0, 1]
     assert Path(data.test[0]["image"]).parent.parent == tmp_path / "phantom"
 
@@ -194,9 +202,10 @@ def test_the_phantom_has_the_papers_domains_if_no_others_are_named(
         return path
 
     monkeypatch.setattr(source, "make_phantom", fake)
-    assert open_data(phantom_dir=tmp_path).name == "own"
-    assert open_data(phantom_dir=tmp_path, phantom_domains=["head", "spine"]).name == "own"
-    assert open_data(domains=["head"], phantom_dir=tmp_path, phantom_domains=["head", "spine"]).name == "own"
+    for options in ({}, {"phantom_domains": ["head", "spine"]}, {"domains": ["head"], "phantom_domains": ["spine"]}):
+        data = open_data(phantom_dir=tmp_path, **options)  # type: ignore[arg-type]
+        assert data.cases("test")
+        assert data.name == "own"
     assert asked == [("head", "hand", "chest"), ("head", "spine"), ("head",)]
 
 

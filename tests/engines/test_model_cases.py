@@ -16,6 +16,7 @@ import torch
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
+from monai_gu2net.data.layouts import HAND_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.engines import calibrations_of, evaluate_model
@@ -175,6 +176,58 @@ def test_a_landmark_that_the_model_does_not_know_is_an_error(model: Path, images
     message = r"Landmarks of domain 'knee' must be among the model's \['c', 'a', 'd', 'b'\]; got \['x'\]\. Rename"
     with pytest.raises(ValueError, match=message):
         evaluate_model(model, data, output_dir=tmp_path)
+
+
+def test_a_domain_that_does_not_fit_is_a_failure_and_the_others_are_scored(
+    model: Path, images: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = datalist(images, NAMES, POINTS.tolist())
+    others = {"hip": Domain("hip", ("a", "b"), (32, 32)), "knee": alone.domains["knee"]}
+    hips = [{"image": str(image), "domain": "hip", "landmarks": [[1, 2], [3, 4]]} for image in images]
+    both = Datalist("both", others, test=[*hips, *alone.test]).save(tmp_path / "both.json")
+    arguments = ["evaluate", "-m", str(model), "--worst", "0"]
+    assert main([*arguments, "--datalist", str(both), "-o", str(tmp_path / "both")]) == 1
+    assert "hip" in capsys.readouterr().err
+    assert main([*arguments, "--datalist", str(alone.save(tmp_path / "d.json")), "-o", str(tmp_path / "alone")]) == 0
+    assert rows_of(tmp_path / "both") == rows_of(tmp_path / "alone")
+    (failure,) = json.loads((tmp_path / "both" / "summary.json").read_text())["failures"]
+    assert (failure["domain"], failure["case"]) == ("hip", "all 2 cases")
+    assert "must be one of the model's ['knee']; got 'hip'" in failure["reason"]
+    strange = replace(others["knee"], name="hip"), replace(others["knee"], landmarks=("x", "a", "d", "b"))
+    data = Datalist("none", {each.name: each for each in strange}, test=alone.test)
+    with pytest.raises(ValueError, match="The data's domain must be one of the model's"):
+        evaluate_model(model, data, output_dir=tmp_path / "none")
+
+
+def numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """The hand's names in version 0.1.0, in which places 2 to 4 and 6 to 18 had none."""
+    places = {*range(2, 5), *range(6, 19)}
+    return tuple(f"landmark_{at:02d}" if at in places else name for at, name in enumerate(names, start=1))
+
+
+@pytest.mark.parametrize("old_side", ["data", "model"])
+def test_the_hands_earlier_names_are_the_same_landmarks(images: list[Path], tmp_path: Path, old_side: str) -> None:
+    lists = {"data": HAND_LANDMARKS, "model": HAND_LANDMARKS} | {old_side: numbered(HAND_LANDMARKS)}
+    assert sum(name.startswith("landmark_") for name in lists[old_side]) == 16
+    network = GU2Net(2, 1, {"hand": 37}, features=(4, 8), global_features=4, dilations=(1, 2))
+    card = ModelCard({"hand": Domain("hand", lists["model"], (32, 32))}, network.description)
+    saved = save_model(tmp_path / "hand.pt", network, card)
+    points = [[float(at), 2.0 * at % 40] for at in range(37)]
+    cases = [{"image": str(image), "domain": "hand", "landmarks": points} for image in images]
+    data = Datalist("d", {"hand": Domain("hand", lists["data"], (64, 64))}, test=cases)
+    _, card, found = model_and_cases([saved], data, split="test")
+    assert card.domains["hand"].landmarks == lists["model"]
+    assert [case["landmarks"] for case in found] == [points, points]
+
+
+def test_some_of_the_hands_earlier_names_alone_are_an_error(images: list[Path], tmp_path: Path) -> None:
+    network = GU2Net(2, 1, {"hand": 37}, features=(4, 8), global_features=4, dilations=(1, 2))
+    card = ModelCard({"hand": Domain("hand", HAND_LANDMARKS, (32, 32))}, network.description)
+    saved = save_model(tmp_path / "hand.pt", network, card)
+    cases = [{"image": str(images[0]), "domain": "hand", "landmarks": [[1, 2], [3, 4]]}]
+    data = Datalist("d", {"hand": Domain("hand", ("wrist_ulnar", "landmark_02"), (64, 64))}, test=cases)
+    with pytest.raises(ValueError, match=r"must be among the model's .*; got \['landmark_02'\]\. Rename"):
+        model_and_cases([saved], data, split="test")
 
 
 def test_a_landmark_to_leave_out_may_be_one_that_the_data_lacks(

@@ -81,8 +81,37 @@ def epoch_of_the_best(folder: Path) -> int:
 def test_the_model_kept_is_that_of_the_lowest_metric(tmp_path: Path, values: list[float | None], best: int) -> None:
     Run(tmp_path, values).go(3)
     assert epoch_of_the_best(tmp_path) == best
-    weights = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)
     assert any(torch.equal(value, torch.full_like(value, 2.0 * best)) for value in weights.values())
+
+
+def test_a_state_that_is_not_finite_leaves_the_last_good_files(tmp_path: Path) -> None:
+    Run(tmp_path, [1.0]).go(1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"model.pt", "last.pt"}
+    run = Run(tmp_path, [NAN, 0.5], resume=True)
+    run.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: run.bias.data.fill_(math.nan))
+    with pytest.raises(ValueError, match=r"model\.pt: the weights of a checkpoint must be finite; .* in '.*bias'"):
+        run.go(2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_last_state_that_is_not_finite_is_not_resumed(tmp_path: Path) -> None:
+    Run(tmp_path, [1.0]).go(1)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    next(value for name, value in saved["model"].items() if name.endswith("bias")).fill_(math.inf)
+    torch.save(saved, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"last\.pt: the weights .* must be finite; got .* in 'model\..*bias'"):
+        Run(tmp_path, [NAN, 0.5], resume=True).go(2)
+
+
+def test_a_run_that_was_interrupted_before_cards_lay_among_the_weights_is_resumed(tmp_path: Path) -> None:
+    Run(tmp_path, [1.0]).go(1)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    del saved["model"]["card._extra_state"]
+    torch.save(saved, tmp_path / "last.pt")
+    run = Run(tmp_path, [NAN, 0.5], resume=True).go(2)
+    assert torch.equal(run.bias, torch.full_like(run.bias, 4.0))
 
 
 def test_a_run_without_a_validation_ends_with_its_last_state_as_the_model(tmp_path: Path) -> None:

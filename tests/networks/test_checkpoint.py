@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import math
+import re
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from monai.networks.utils import copy_model_state
 
 from monai_gu2net.data import Domain
 from monai_gu2net.data.domain import ReferenceLength
@@ -17,12 +22,15 @@ from monai_gu2net.networks import (
     ModelCard,
     card_of,
     first_checkpoint,
+    keep_domains,
+    load_ensemble,
     load_model,
     replace_checkpoint,
     save_calibration,
     save_model,
+    start_from,
 )
-from monai_gu2net.networks.checkpoint import save_atomically
+from monai_gu2net.networks.card_state import without_card
 
 DOMAINS = {
     "head": Domain("head", ("sella", "nasion"), (32, 48), spacing=(0.1, 0.2)),
@@ -73,18 +81,21 @@ def test_the_default_domain_is_chosen_on_loading(saved: Path) -> None:
 
 def test_a_checkpoint_is_plain_data_that_says_its_versions(saved: Path) -> None:
     state = torch.load(saved, weights_only=True)
-    assert set(state["card"]["versions"]) == {"monai_gu2net", "monai", "torch", "python"}
-    assert state["card"]["versions"]["torch"] == str(torch.__version__)
+    packed = state.pop("card._extra_state").numpy().tobytes()
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    versions = json.loads(zlib.decompressobj().decompress(packed))["versions"]
+    assert set(versions) == {"monai_gu2net", "monai", "torch", "python"}
+    assert versions["torch"] == str(torch.__version__)
 
 
 def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path: Path) -> None:
-    network = make_network(features=(64, 128))
+    network = make_network(features=(64, 128, 256))
     card = make_card(network)
     full = save_model(tmp_path / "full.pt", network, card)
     half = save_model(tmp_path / "half.pt", network, card, half=True)
     assert half.stat().st_size < 0.6 * full.stat().st_size
     loaded, _ = load_model(half)
-    for name, value in loaded.state_dict().items():
+    for name, value in without_card(loaded.state_dict()).items():
         assert value.dtype == network.state_dict()[name].dtype
         # 11 significant bits, and 2**-24 between the smallest numbers
         torch.testing.assert_close(value, network.state_dict()[name], rtol=2.0**-11, atol=2.0**-24)
@@ -188,8 +199,8 @@ def replace_by_a_list(path: Path) -> None:
 
 def lose_a_weight(path: Path) -> None:
     state = torch.load(path, weights_only=True)
-    state["model"].popitem()
-    save_atomically(state, path)
+    state.popitem()
+    torch.save(state, path)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +209,8 @@ def lose_a_weight(path: Path) -> None:
         (truncate, "must be a checkpoint; got .* damaged or of another kind"),
         (replace_by_text, "must be a checkpoint; got .* damaged or of another kind"),
         (replace_by_an_object, "must be a checkpoint; got UnpicklingError"),
-        (replace_by_weights, r"must hold 'model' and 'card'; got \['weight'\]"),
-        (replace_by_a_list, "must hold 'model' and 'card'; got list"),
+        (replace_by_weights, r"must hold the weights of a model and its card; got \['weight'\]"),
+        (replace_by_a_list, "must hold the weights of a model and its card; got list"),
         (lose_a_weight, "the weights must fit the card; (.|\n)*Missing key"),
     ],
 )
@@ -243,7 +254,7 @@ def test_a_calibrated_model_can_be_another_file(saved: Path, network: GU2Net, tm
 def test_half_precision_stays_half_when_a_model_is_calibrated(tmp_path: Path, network: GU2Net) -> None:
     path = save_model(tmp_path / "half.pt", network, make_card(network), half=True)
     save_calibration(path, {"head": {}})
-    weights = torch.load(path, weights_only=True)["model"].values()
+    weights = torch.load(path, weights_only=True).values()
     assert {value.dtype for value in weights if value.is_floating_point()} == {torch.float16}
 
 
@@ -252,10 +263,29 @@ def test_a_domain_the_model_lacks_is_not_calibrated(saved: Path) -> None:
         save_calibration(saved, {"knee": {}})
 
 
+def write_as_version_0_1_0(path: Path, network: GU2Net) -> None:
+    """Weights and card side by side, and networks that had no part for their card."""
+    torch.save({"model": without_card(network.state_dict()), "card": make_card(network).state_dict()}, path)
+
+
+def test_a_checkpoint_of_an_earlier_version_loads_and_is_written_as_a_new_one(saved: Path, network: GU2Net) -> None:
+    new = torch.load(saved, weights_only=True)
+    write_as_version_0_1_0(saved, network)
+    loaded, card = load_model(saved)
+    assert card == make_card(network)
+    image = torch.randn(1, 1, 32, 48)
+    assert torch.equal(loaded(image, "hand"), network(image, "hand"))
+    save_calibration(saved, {})
+    again = torch.load(saved, weights_only=True)
+    assert list(again) == list(new)
+    assert all(torch.equal(again[name], value) for name, value in new.items())
+
+
 def test_a_checkpoint_from_before_calibration_loads(saved: Path, network: GU2Net) -> None:
+    write_as_version_0_1_0(saved, network)
     state = torch.load(saved, weights_only=True)
     del state["card"]["calibration"]
-    save_atomically(state, saved)
+    torch.save(state, saved)
     assert ModelCard.load(saved) == make_card(network)
     save_calibration(saved, {"head": {}})
     assert ModelCard.load(saved).calibration == {"head": {}}
@@ -268,14 +298,132 @@ def test_a_checkpoint_takes_the_place_of_another_and_stays(saved: Path, network:
     assert [path.name for path in old.parent.iterdir()] == ["model.pt"]
     assert load_model(old)[1] == load_model(saved)[1]
     weights = load_model(old)[0].state_dict()
-    assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
+    assert all(torch.equal(weights[name], value) for name, value in network.named_parameters())
 
 
 def test_what_is_no_checkpoint_does_not_take_the_place_of_one(saved: Path, tmp_path: Path) -> None:
     before, foreign = saved.read_bytes(), tmp_path / "foreign.pt"
     torch.save({"weights": torch.ones(2)}, foreign)
-    with pytest.raises(ValueError, match="must hold 'model' and 'card'"):
+    with pytest.raises(ValueError, match="must hold the weights of a model and its card"):
         replace_checkpoint(saved, by=foreign)
     with pytest.raises(FileNotFoundError, match="must be a file"):
         replace_checkpoint(saved, by=tmp_path / "none.pt")
     assert saved.read_bytes() == before
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_file_is_a_state_dict_that_loads_strictly_and_brings_its_card(
+    tmp_path: Path, network: GU2Net, half: bool
+) -> None:
+    path = save_model(tmp_path / "model.pt", network, make_card(network), half=half)
+    other = make_network()
+    state = torch.load(path, weights_only=True)
+    assert set(state) == set(other.state_dict())
+    assert other.load_state_dict(state).missing_keys == []
+    other.load_state_dict({name: value.half() for name, value in state.items()})  # the card too is a tensor
+    for name, value in other.named_parameters():
+        torch.testing.assert_close(value, network.get_parameter(name), rtol=2.0**-11, atol=2.0**-24)
+    torch.save(other.state_dict(), path)
+    assert ModelCard.load(path) == make_card(network)
+
+
+def test_monais_copy_of_weights_takes_all_of_them_and_the_card(saved: Path, network: GU2Net) -> None:
+    other = make_network()
+    _, _, unchanged = copy_model_state(other, torch.load(saved, weights_only=True))
+    assert unchanged == []
+    assert all(torch.equal(other.get_parameter(name), value) for name, value in network.named_parameters())
+    assert other.card is not None
+    assert other.card.content == make_card(network).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("domains", "options", "message"),
+    [
+        ({"head": DOMAINS["head"], "palm": DOMAINS["hand"]}, {}, r"'palm': 3}; got {'head': 2, 'hand': 3}"),
+        (DOMAINS, {"global_features": 8}, r"'global_features': 8.*; got .*'global_features': 4"),
+        (DOMAINS, {"branches": "local"}, r"'branches': 'local'.*; got .*'branches': 'both'"),
+    ],
+)
+def test_weights_of_another_network_are_not_passed_over(
+    saved: Path, domains: dict[str, Domain], options: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        copy_model_state(make_network(domains, **options), torch.load(saved, weights_only=True))
+
+
+def test_weights_of_other_landmarks_are_refused_by_a_network_with_a_card(saved: Path, network: GU2Net) -> None:
+    other = make_card(network, RENAMED).build_network()
+    with pytest.raises(ValueError, match=r"Domain 'head'.* \['sella', 'porion'\]; got \['sella', 'nasion'\]"):
+        other.load_state_dict(torch.load(saved, weights_only=True))
+
+
+def test_weights_without_a_card_load_and_are_no_checkpoint(saved: Path, network: GU2Net) -> None:
+    loaded = load_model(saved)[0]
+    loaded.load_state_dict(without_card(network.state_dict()))
+    torch.save(loaded.state_dict(), saved)  # these are other weights than those of the card that it had
+    with pytest.raises(ValueError, match="must hold the weights of a model and its card"):
+        load_model(saved)
+
+
+def test_a_scripted_network_and_a_domain_taken_out_are_without_card(saved: Path) -> None:
+    network = load_model(saved)[0]
+    scripted = torch.jit.script(network)
+    image = torch.randn(1, 1, 32, 32)
+    torch.testing.assert_close(scripted(image, 1), network(image, "hand"))
+    assert not any("card" in name for name in [*scripted.state_dict(), *network.specialize("head").state_dict()])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_checkpoint_with_weights_that_are_not_finite_is_written(saved: Path, network: GU2Net, value: float) -> None:
+    before = saved.read_bytes()
+    name, bias = next((name, each) for name, each in network.named_parameters() if name.endswith("bias"))
+    bias.data[0] = value
+    with pytest.raises(ValueError, match=rf"model\.pt: the weights .* must be finite; got .* in '{re.escape(name)}'"):
+        save_model(saved, network, make_card(network))
+    assert saved.read_bytes() == before
+
+
+def test_a_weight_too_large_for_half_precision_is_not_written_in_it(tmp_path: Path, network: GU2Net) -> None:
+    next(network.parameters()).data.fill_(1e5)
+    with pytest.raises(ValueError, match="must be finite"):
+        save_model(tmp_path / "half.pt", network, make_card(network), half=True)
+    assert load_model(save_model(tmp_path / "full.pt", network, make_card(network)))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_no_checkpoint_with_weights_that_are_not_finite_is_read(saved: Path, network: GU2Net, old: bool) -> None:
+    if old:
+        write_as_version_0_1_0(saved, network)
+    state = torch.load(saved, weights_only=True)
+    weights = state["model"] if old else state
+    name = next(name for name in weights if name.endswith("running_var"))
+    weights[name][-1] = math.nan
+    torch.save(state, saved)
+    message = rf"{re.escape(str(saved))}: the weights of a checkpoint must be finite; got .* in '{re.escape(name)}'"
+    for read in (load_model, ModelCard.load, lambda path: start_from(make_network(), path)):
+        with pytest.raises(ValueError, match=message):
+            read(saved)
+    for read in (lambda path: load_ensemble([path]), lambda path: keep_domains(path, ["head"])):
+        with pytest.raises(ValueError, match=message):
+            read(saved)
+    for write in (lambda: save_calibration(saved, {}), lambda: replace_checkpoint(saved.with_name("b.pt"), by=saved)):
+        with pytest.raises(ValueError, match=message):
+            write()
+    with pytest.raises(ValueError, match=rf"Weights must be finite; got .* in '{re.escape(name)}'"):
+        make_network().load_state_dict(weights)
+
+
+def test_a_damaged_card_is_refused_by_the_file(saved: Path) -> None:
+    state = torch.load(saved, weights_only=True)
+    state["card._extra_state"][5:50] = 7
+    torch.save(state, saved)
+    with pytest.raises(ValueError, match=r"model\.pt: The card of the weights must be readable"):
+        load_model(saved)
+
+
+def test_a_card_longer_than_a_block_comes_back(saved: Path, network: GU2Net) -> None:
+    random = torch.randint(2**31, (20000,)).tolist()  # which no packing makes short
+    save_calibration(saved, {"head": {"quantiles": random}})
+    assert torch.load(saved, weights_only=True)["card._extra_state"].shape == (2 * 65536,)
+    assert ModelCard.load(saved).calibration["head"]["quantiles"] == random
+    assert load_model(saved)[0].card

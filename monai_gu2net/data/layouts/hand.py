@@ -24,17 +24,24 @@ from monai_gu2net.data.layouts.split import split_in_order
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.formats import read_payer_csv
 
-__all__ = ["HAND_LANDMARKS", "read_hand"]
+__all__ = ["HAND_LANDMARKS", "hand_names_of_now", "read_hand"]
 
 _WRIST = ("wrist_ulnar", "wrist_radial")
-# The annotation has no names. These are ours, for places plain to see; the others keep their number.
+# The annotation has no names. These are ours, for what its points lie at in the pictures, palm down: the corners of
+# ulna and radius at the growth plate and their styloids, the ends of the carpals towards the forearm, the bases of the
+# metacarpals from the little finger to the thumb, and the joints of the fingers from the thumb to the little one.
 HAND_LANDMARKS = (
     _WRIST[0],
-    "landmark_02",
-    "landmark_03",
-    "landmark_04",
+    "ulnar_styloid",
+    "ulna_radial_corner",
+    "radius_ulnar_corner",
     _WRIST[1],
-    *(f"landmark_{number:02d}" for number in range(6, 19)),
+    "radial_styloid",
+    *(
+        f"{carpal}_proximal_end"
+        for carpal in ("triquetrum", "lunate", "scaphoid", "hamate", "capitate", "trapezoid", "trapezium")
+    ),
+    *(f"{finger}_cmc" for finger in ("little", "ring", "middle", "index", "thumb")),
     "thumb_mcp",
     "thumb_ip",
     "thumb_tip",
@@ -44,8 +51,26 @@ HAND_LANDMARKS = (
         for joint in ("mcp", "pip", "dip", "tip")
     ),
 )
+# Until version 0.1.0 places 2 to 4 and 6 to 18 had their number alone.
+_NUMBERED = tuple(
+    f"landmark_{place:02d}" if place in (2, 3, 4, *range(6, 19)) else name
+    for place, name in enumerate(HAND_LANDMARKS, start=1)
+)
 _WRIST_MM = 50.0
 _TRAINING_SHARE = 609 / 909
+
+
+def hand_names_of_now(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of landmarks, in their order; those that the atlas's points had until version 0.1.0 are today's.
+
+    Args:
+        names: of a domain. The earlier ones are known by the whole list, for ``landmark_02`` may be anything elsewhere.
+
+    Example:
+        >>> hand_names_of_now(["sella", "landmark_02"])
+        ('sella', 'landmark_02')
+    """
+    return HAND_LANDMARKS if tuple(names) == _NUMBERED else tuple(names)
 
 
 def read_hand(

@@ -12,7 +12,7 @@ import numpy as np
 
 from .solids import Body, Ellipsoid, Floats, RoundCone, Solid
 
-__all__ = ["Anatomy", "Point", "Pose", "Tissue", "bone", "gap_between", "outline_crossing"]
+__all__ = ["Anatomy", "Point", "Pose", "Tissue", "bone", "outline_crossing"]
 
 Point = tuple[float, float, float]
 
@@ -108,15 +108,6 @@ def bone(solids: Sequence[Solid], *, compact_mm: float) -> list[Body]:
     """
     inside = [solid.shrunk(compact_mm) for solid in solids]
     return [Body(solids, Tissue.COMPACT_BONE), Body(inside, Tissue.SPONGY_BONE - Tissue.COMPACT_BONE)]
-
-
-def gap_between(first: Ellipsoid, second: Ellipsoid) -> Floats:
-    """(3,) middle of the joint space: half-way between two surfaces on the line between the centres."""
-    line = second.centre - first.centre
-    leave = 1 / np.linalg.norm(np.linalg.solve(first.axes, line))
-    enter = 1 - 1 / np.linalg.norm(np.linalg.solve(second.axes, line))
-    middle: Floats = first.centre + line * (leave + enter) / 2
-    return middle
 
 
 def outline_crossing(along: Ellipsoid, other: Sequence[Solid], start_deg: float, stop_deg: float) -> Floats:

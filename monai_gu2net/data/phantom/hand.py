@@ -27,7 +27,7 @@ import numpy as np
 
 from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
 
-from .anatomy import Anatomy, Point, Pose, Tissue, bone, gap_between
+from .anatomy import Anatomy, Point, Pose, Tissue, bone
 from .solids import Body, Ellipsoid, Floats, Solid
 
 __all__ = ["LANDMARKS", "REFERENCE_MM", "draw_hand"]
@@ -35,24 +35,7 @@ __all__ = ["LANDMARKS", "REFERENCE_MM", "draw_hand"]
 FINGERS = ("little", "ring", "middle", "index", "thumb")
 FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
 THUMB_JOINTS = ("mcp", "ip", "tip")
-# The reader of the atlas names the ends of the wrist and the joints of the fingers, the phantom the rest.
-LANDMARKS = (
-    HAND_LANDMARKS[0],
-    "ulnar_styloid",
-    "distal_radioulnar_joint",
-    "radius_ulnar_corner",
-    HAND_LANDMARKS[4],
-    "radial_styloid",
-    "triquetrum_proximal_end",
-    "radiolunate_joint",
-    "radioscaphoid_joint",
-    "capitolunate_joint",
-    "scaphocapitate_joint",
-    "scaphotrapezoid_joint",
-    "scaphotrapezium_joint",
-    *(f"{finger}_cmc" for finger in FINGERS),
-    *HAND_LANDMARKS[18:],
-)
+LANDMARKS = HAND_LANDMARKS
 REFERENCE_MM = 50.0
 """Distance of the two wrist ends, the first and the fifth landmark, in every hand."""
 
@@ -239,16 +222,13 @@ def _draw_wrist(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[
     head = pose.cone(ulna_head, ULNA_WIDTH / 2, ulna_head, ULNA_WIDTH / 2)
     anatomy.mark(LANDMARKS[0], head.support(out))
     anatomy.mark("ulnar_styloid", ulna_styloid.support(pose.towards((-0.4, -1, 0))))
-    anatomy.mark("distal_radioulnar_joint", head.support(-out), block.support(out))
+    anatomy.mark("ulna_radial_corner", head.support(-out))
     anatomy.mark("radius_ulnar_corner", rim.support(pose.towards((-1, -0.4, 0))))
     anatomy.mark(LANDMARKS[4], block.support(-out))
     anatomy.mark("radial_styloid", radius_styloid.support(pose.towards((0.5, -1, 0))))
-    anatomy.mark("triquetrum_proximal_end", carpals["triquetrum"].support(pose.towards((-0.2, 1, 0))))
-    anatomy.mark("radiolunate_joint", gap_between(carpals["lunate"], lunate_facet))
-    anatomy.mark("radioscaphoid_joint", gap_between(carpals["scaphoid"], scaphoid_facet))
-    anatomy.mark("capitolunate_joint", gap_between(carpals["capitate"], carpals["lunate"]))
-    for distal_bone in ("capitate", "trapezoid", "trapezium"):
-        anatomy.mark(f"scapho{distal_bone}_joint", gap_between(carpals["scaphoid"], carpals[distal_bone]))
+    for name in ("triquetrum", "lunate", "scaphoid", "hamate", "capitate", "trapezoid", "trapezium"):
+        aside = -0.2 if name == "triquetrum" else 0.0
+        anatomy.mark(f"{name}_proximal_end", carpals[name].support(pose.towards((aside, 1, 0))))
 
     # The wrist 62 mm across; the palm out to the metacarpals' heads and the thumb's ball.
     return [

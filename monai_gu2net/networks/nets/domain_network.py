@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
+from monai_gu2net.networks.card_state import CARD_KEY, CardState, card_from_tensor, first_not_finite
 
 
 class DomainNetwork(DomainModule):
@@ -26,8 +27,12 @@ class DomainNetwork(DomainModule):
         min_size: smallest size of a spatial axis that the network can take.
         default_domain: the domain of ``network(image)``; a network with one domain needs none.
 
+    Attributes:
+        card: the card of its weights, which is loaded and saved with them; None in a part of another network.
+
     Raises:
-        ValueError: an argument is out of range, or names a domain that ``out_channels`` lacks.
+        ValueError: an argument is out of range, or names a domain that ``out_channels`` lacks. ``load_state_dict`` and
+            all that calls it: a weight is not finite, or the weights' card is of another network.
     """
 
     __jit_unused_properties__ = ["description"]
@@ -53,6 +58,7 @@ class DomainNetwork(DomainModule):
                 f"in_channels must name the domains of out_channels, {names}; got {list(channels)}. "
                 "Pass one number for all, or one for each."
             )
+        self.card: CardState | None = CardState()
         self.options: dict[str, Any] = {}
         self.spatial_dims = spatial_dims
         self.min_size = min_size
@@ -137,8 +143,47 @@ class DomainNetwork(DomainModule):
                 "Resize or pad it."
             )
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        if self.card is not None:
+            self._check_state({key: value for key, value in state_dict.items() if key.startswith(prefix)}, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def _check_state(self, state: Mapping[str, Any], prefix: str) -> None:
+        """Refuse weights that are not finite, and those whose card is of another network.
+
+        MONAI's ``copy_model_state`` passes over weights of other shapes without a word; the card does not.
+        """
+        bad = first_not_finite(state)
+        if bad is not None:
+            raise ValueError(f"Weights must be finite; got NaN or infinity in {bad!r}. Use an earlier checkpoint.")
+        theirs = card_from_tensor(state[prefix + CARD_KEY]) if prefix + CARD_KEY in state else None
+        if theirs is None:
+            return
+        counts = {name: len(domain["landmarks"]) for name, domain in theirs["domains"].items()}
+        own = dict(zip(self.domain_names, self.out_channels, strict=True))
+        if list(counts.items()) != list(own.items()):
+            raise ValueError(
+                f"The weights must be of the network's domains and numbers of landmarks, {own}; got {counts}. "
+                "Build the network for them, as load_model does."
+            )
+        options = {name: value for name, value in theirs["network"]["options"].items() if name != "prior"}
+        if theirs["network"]["name"] != type(self).__name__ or any(
+            self.options.get(name) != value for name, value in options.items()
+        ):
+            raise ValueError(
+                f"The weights must be of the network {self.description}; got {theirs['network']}. Set the same options."
+            )
+        described = self.card.content if self.card is not None else None
+        for name, domain in (described or {"domains": {}})["domains"].items():
+            if domain["landmarks"] != theirs["domains"][name]["landmarks"]:
+                raise ValueError(
+                    f"Domain {name!r}: the weights must be of the network's landmarks, {domain['landmarks']}; got "
+                    f"{theirs['domains'][name]['landmarks']}. Use the weights that its card describes."
+                )
+
     def keep_only(self, domain: int) -> None:
         super().keep_only(domain)
+        self.card = None
         self.domain_names = [self.domain_names[domain]]
         self.in_channels = [self.in_channels[domain]]
         self.out_channels = [self.out_channels[domain]]

@@ -119,6 +119,9 @@ class GU2Net(DomainNetwork):
                 sees_heatmap=branches == "both",
                 prior=branch_prior,
             )
+        for part in (self.local_net, self.global_net):
+            if part is not None:
+                part.card = None  # the whole has that of both
 
     def forward(self, image: Tensor, domain: str | int | None = None) -> Tensor:
         """Logits of the heatmaps.
