@@ -26,8 +26,12 @@ _MARKS = {
 _NEAR = 0.4  # of difflib's ratio: "val" is near "validation" (0.46) and far from "name" (0.29)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    r"""The content of a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; lines end in "\n".
+def read_text(path: str | os.PathLike[str], *, newline: str | None = None) -> str:
+    r"""The content of a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+
+    Args:
+        path: the file.
+        newline: as ``open`` takes it: by default lines end in "\n"; "" keeps their ends, as the csv module wants it.
 
     Raises:
         OSError: it cannot be opened.
@@ -36,7 +40,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     content = Path(path).read_bytes()
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
-        text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding).read()
+        text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline=newline).read()
         if "\0" in text:
             raise ValueError("zero bytes, as of UTF-16 without a byte order mark")
     except ValueError as error:

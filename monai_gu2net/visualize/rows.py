@@ -119,7 +119,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(read_text(path, newline=""), newline=""), strict=True)
         rows = list(reader)
         missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
         if missing:
