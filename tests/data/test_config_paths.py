@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from monai.bundle import ConfigParser
+from PIL import Image
 
 from monai_gu2net.data import Datalist, Domain, open_data
 from monai_gu2net.data.config_paths import check_not_rewritten, config_value
@@ -64,6 +65,8 @@ def test_add_domain_hands_on_its_paths_as_they_are(tmp_path: Path, monkeypatch: 
     model = save_model(folder / "model#.pt", network, card)
     (folder / "train#.json").write_text("{}")
     cases = [{"image": str(folder / f"{n}.png"), "landmarks": [[1.0, 2.0]]} for n in range(2)]
+    for case in cases:
+        Image.new("L", (8, 8)).save(case["image"])
     new = Datalist("new", {"new": Domain("new", ("b",), (16, 16))}, training=cases[:1], validation=cases[1:])
     new.save(folder / "data#.json")
     given: dict[str, object] = {}
