@@ -84,11 +84,12 @@ def errors_of(path: Path) -> list[str]:
     return [line for line in said if line.startswith("Error")]
 
 
-@pytest.mark.parametrize("case", ["head", "hand", "unusual names", "nothing found"])
+@pytest.mark.parametrize("case", ["head", "hand", "300 landmarks", "unusual names", "nothing found"])
 def test_dciodvfy_finds_no_error(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
     landmarks = {
         "head": some(HEAD_LANDMARKS, rng),
         "hand": some(HAND_LANDMARKS, rng),
+        "300 landmarks": some(tuple(f"point {number}" for number in range(300)), rng),
         "unusual names": UNUSUAL,
         "nothing found": NOTHING,
     }[case]
@@ -103,6 +104,21 @@ def test_dciodvfy_finds_no_error_where_the_image_is_a_scanners(
 ) -> None:
     objects = write_all(tmp_path, real(name), some(HEAD_LANDMARKS, rng))
     assert [errors_of(path) for path in objects] == [[]] * len(objects)
+
+
+@pytest.mark.parametrize("case", ["head", "hand", "300 landmarks", "nothing found"])
+def test_dcmpschk_passes_the_presentation_state(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """With letters of ASCII: dcmtk 3.6.7 takes all others of UTF-8 for errors, as it says itself."""
+    landmarks = {
+        "head": some(HEAD_LANDMARKS, rng),
+        "hand": some(HAND_LANDMARKS, rng),
+        "300 landmarks": some(tuple(f"point {number}" for number in range(300)), rng),
+        "nothing found": NOTHING,
+    }[case]
+    image = make_dicom(tmp_path / "image.dcm", picture(), ImagerPixelSpacing=[0.1, 0.2])
+    *_, state = write_all(tmp_path, image, landmarks)
+    said = run("dcmpschk", state).stderr.decode(errors="replace")
+    assert "Test passed." in said, said
 
 
 def test_dcmtk_reads_every_landmark(tmp_path: Path, rng: np.random.Generator) -> None:
