@@ -66,9 +66,17 @@ def failures(page: Any) -> list[str]:
 
 
 def open_study(page: Any, study_uid: str, *, reports: int) -> None:
-    page.events.clear()
-    page.open(f"http://127.0.0.1:{_PORT}/viewer?StudyInstanceUIDs={study_uid}")
-    page.wait(f"window.services?.displaySetService?.{_REPORTS}.length === {reports}", seconds=90)
+    started = f"window.services?.displaySetService?.{_REPORTS}.length === {reports}"
+    for last in (False, True):  # the page was seen to stay empty once, on a busy machine
+        page.events.clear()
+        page.open("about:blank")  # what the page before it still does ends
+        page.open(f"http://127.0.0.1:{_PORT}/viewer?StudyInstanceUIDs={study_uid}")
+        try:
+            page.wait(started, seconds=45)
+            break
+        except TimeoutError:
+            if last:
+                raise
     page.wait("!!window.cornerstone?.getRenderingEngines()?.[0]?.getViewports()[0]?.getImageData?.()", seconds=60)
     page.js("[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Skip all')?.click()")
 
@@ -97,6 +105,7 @@ def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, An
     yes = "[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Yes')"
     page.wait(f"!!{yes} && {_DRAWN}('DICOMSRDisplay').length > 0", seconds=30)
     drawn = page.js(f"{_DRAWN}('DICOMSRDisplay')")
+    page.mouse("mouseMoved", *page.center(".cornerstone-canvas"))  # as a hand does, upon which OHIF draws again
     page.wait("document.querySelectorAll('svg text').length > 0", seconds=10)
     written = page.js("[...document.querySelectorAll('svg text')].map(each => each.textContent)")
     picture.with_name(f"{picture.stem}-drawn.png").write_bytes(page.screenshot())

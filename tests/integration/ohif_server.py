@@ -16,6 +16,7 @@ _SETTINGS = {
     "routerBasename": "/",
     "extensions": [],
     "modes": [],
+    "customizationService": {},
     "showStudyList": True,
     "investigationalUseDialog": {"option": "never"},
     "defaultDataSourceName": "archive",
