@@ -33,6 +33,11 @@ _DRAWN = """(tool => {
     a => [a.data.label ?? null, a.annotationUID,
       Array.from(view.getImageData().imageData.worldToIndex(a.data.handles.points[0])).slice(0, 2)]);
 })"""
+_SAVE = """window.commandsManager.runCommand(
+  'storeMeasurements',
+  { measurementData: window.services.measurementService.getMeasurements(), additionalFindingTypes: ['ArrowAnnotate'],
+    dataSource: window.extensionManager.activeDataSource, options: { SeriesDescription: 'Saved', SeriesNumber: 99 } },
+  'CORNERSTONE_STRUCTURED_REPORT').then(report => report.SOPInstanceUID)"""
 _LISTED = "window.services.measurementService.getMeasurements().map(m => m.label)"
 
 
@@ -48,13 +53,25 @@ def _chromium() -> ModuleType:
     return module
 
 
-def store(files: list[Path]) -> None:
-    """Into the archive, over its own interface."""
+def asked(path: str, data: bytes | None = None) -> bytes:
+    """What the archive answers over its own interface."""
     manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
     manager.add_password(None, f"http://127.0.0.1:{_ARCHIVE}", *_PASSWORD.split(":"))
     opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(manager))
+    with opener.open(f"http://127.0.0.1:{_ARCHIVE}/{path}", data=data, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def store(files: list[Path]) -> None:
     for file in files:
-        opener.open(f"http://127.0.0.1:{_ARCHIVE}/instances", data=file.read_bytes(), timeout=60).close()
+        asked("instances", file.read_bytes())
+
+
+def saved(page: Any) -> bytes:
+    """OHIF's measurements as the report that its adapters write and store in the archive."""
+    uid = page.js(_SAVE)
+    [found] = json.loads(asked("tools/lookup", uid.encode()))
+    return asked(f"instances/{found['ID']}/file")
 
 
 def failures(page: Any) -> list[str]:
@@ -114,10 +131,13 @@ def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, An
     page.wait(f"{_LISTED}.length >= {count} && {_DRAWN}('ArrowAnnotate').length >= {count}", seconds=30)
     time.sleep(0.5)  # any that are too many
     picture.write_bytes(page.screenshot())
+    listed = page.js(_LISTED)
+    if all(isinstance(label, str) for label in listed):  # one of two values, of a name with a backslash, it cannot save
+        picture.with_suffix(".saved.dcm").write_bytes(saved(page))
     return {
         "drawn": drawn,
         "written": written,
-        "listed": page.js(_LISTED),
+        "listed": listed,
         "taken over": page.js(f"{_DRAWN}('ArrowAnnotate')"),
         "failures": failures(page),
     }

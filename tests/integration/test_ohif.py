@@ -24,6 +24,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, make_phantom
 from monai_gu2net.dicom import read_header, write_structured_report
 from monai_gu2net.dicom.readable_report import write_readable_report
@@ -205,3 +206,18 @@ def test_a_report_of_nothing_found_says_so(shown: dict[str, Any], report: str) -
     text = shown[f"nothing/{report}"]["text"]
     assert "Landmarks found: 0 {landmarks}" in text
     assert "Comment: Not found: a, b" in text
+
+
+@pytest.mark.parametrize("study", [*DOMAINS, "many"])
+def test_a_report_saved_in_ohif_is_prepared_with_its_image(shown: dict[str, Any], study: str, tmp_path: Path) -> None:
+    shutil.copy(shown["folder"] / "studies" / study / "image.dcm", tmp_path)
+    shutil.copy(shown["folder"] / f"{study}-image.sr.saved.dcm", tmp_path / "saved.dcm")
+    out = tmp_path / "prepared.json"
+    options = ["--layout", "sr", "--domain", "d", "--test", "0", "--validation", "0"]
+    assert main(["prepare", str(tmp_path), "-o", str(out), *options]) == 0
+    data = Datalist.load(out)
+    [case] = data.training
+    expected = points_of(shown, study)
+    assert set(data.domains["d"].landmarks) == set(expected)
+    for name, point in zip(data.domains["d"].landmarks, case["landmarks"], strict=True):
+        np.testing.assert_allclose(point, expected[name], rtol=0, atol=0.05, err_msg=name)
