@@ -68,7 +68,7 @@ def test_a_picture_that_is_broken_costs_a_dataset_nothing_but_itself(tmp_path: P
             (tmp_path / f"{name}.mrk.json").write_text(json.dumps(markup))
     _, splits, left_out = read_layout(tmp_path, layout=layout, test=0, validation=0)
     assert {case["case"]: case["landmarks"] for case in splits["training"]} == {"1": [[1, 2]], "3": [[5, 6]]}
-    reason = "2.png must be a PNG, JPEG, BMP or TIFF of grey or colour; got PDF. Save it as such."
+    reason = "2.png must be a PNG, JPEG, BMP or TIFF of grey or colour; got PDF. Save it as such"
     assert left_out == (LeftOut("image", "2.png", reason),)
     for name in ("1.png", "3.png"):
         (tmp_path / name).write_bytes(b"%PDF-1.4")

@@ -174,7 +174,9 @@ def readable_sizes(
                 told = image.suffix.lower() in PICTURES or is_dicom(image)  # DICOM that is no entry is no image
                 sizes[image] = image_size(image) if told else None
         except ValueError as error:
-            if (item := LeftOut("image", image.relative_to(folder).as_posix(), str(error.__cause__))) not in left_out:
+            if (
+                item := LeftOut("image", image.relative_to(folder).as_posix(), str(error.__cause__).rstrip("."))
+            ) not in left_out:
                 left_out.append(item)
     if left_out and not sizes:
         raise ValueError(f"{folder}: its images must be readable; got none that is: {left_out[0].reason}")
