@@ -166,7 +166,7 @@ def readable_sizes(
     """
     sizes: dict[Path, tuple[int, int] | None] = {}
     left_out: list[LeftOut] = []
-    for image in images:
+    for image in dict.fromkeys(images):  # each once
         try:
             if image in entries:
                 sizes[image] = entries[image].size
@@ -174,10 +174,8 @@ def readable_sizes(
                 told = image.suffix.lower() in PICTURES or is_dicom(image)  # DICOM that is no entry is no image
                 sizes[image] = image_size(image) if told else None
         except ValueError as error:
-            if (
-                item := LeftOut("image", image.relative_to(folder).as_posix(), str(error.__cause__).rstrip("."))
-            ) not in left_out:
-                left_out.append(item)
+            reason = str(error.__cause__).rstrip(".")
+            left_out.append(LeftOut("image", image.relative_to(folder).as_posix(), reason))
     if left_out and not sizes:
         raise ValueError(f"{folder}: its images must be readable; got none that is: {left_out[0].reason}")
     return sizes, left_out
