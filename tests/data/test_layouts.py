@@ -276,6 +276,30 @@ class TestChest:
             read_chest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("make", "names", "broken", "reason"),
+    [
+        (make_head, [1, 2, 160], None, "the image must be readable"),
+        (make_head, [1, 2, 160], "400_senior/{}.txt", "400_senior/001.txt"),
+        (make_hand, [1, 2, 3], None, "the image must be readable"),
+        (make_chest, ["a", "b", "c"], None, "the image must be readable"),
+        (make_chest, ["a", "b", "c"], "labels/{}.txt", "labels/a.txt"),
+    ],
+)
+def test_what_is_broken_costs_a_dataset_nothing_but_itself(tmp_path, make, names, broken, reason):
+    make(tmp_path, names)
+    whole = read_layout(tmp_path)
+    cases = [case for split in whole.splits.values() for case in split]
+    image = Path(cases[0]["image"])
+    (image if broken is None else tmp_path / broken.format(image.stem)).write_bytes(b"\xff\xfebroken\x00")
+    found = read_layout(tmp_path)
+    left = [case["case"] for split in found.splits.values() for case in split]
+    assert sorted(left) == sorted(case["case"] for case in cases[1:])
+    [item] = [item for item in found.left_out if item not in whole.left_out]
+    assert (item.what, item.name) == ("image", image.relative_to(tmp_path).as_posix())
+    assert reason in item.reason
+
+
 def make_table(folder: Path, lines: Sequence[str], *, header: str = "image,patient,a_x,a_y,b_x,b_y") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "landmarks.csv").write_text("\n".join([header, *lines]) + "\n")
@@ -413,7 +437,9 @@ class TestMarkups:
         domain, splits, _ = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
         assert domain.landmarks == ("two", "three", "one")
         assert splits["training"][0]["landmarks"] == [[3.0, 4.0], None, [1.0, 2.0]]
-        with pytest.raises(ValueError, match=r"a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"):
+        with pytest.raises(
+            ValueError, match=r"got none: a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"
+        ):
             read_markups_folder(folder, landmarks=["one"])
 
     def test_strays_on_either_side_are_named(self, folder):

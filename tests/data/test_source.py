@@ -141,8 +141,9 @@ def test_folders_within_a_folder_are_a_domain_each(tmp_path: Path) -> None:
 def test_a_broken_layout_is_not_passed_over(tmp_path: Path) -> None:
     make_chest(tmp_path / "all" / "lungs")
     make_hand(tmp_path / "all" / "hands")
-    (tmp_path / "all" / "lungs" / "labels" / "0.txt").write_text("6\nwords\n")
-    with pytest.raises(ValueError, match=r"0\.txt"):
+    for label in (tmp_path / "all" / "lungs" / "labels").iterdir():
+        label.write_text("6\nwords\n")
+    with pytest.raises(ValueError, match=r"lungs: its images and annotations must be readable; got none .*0\.txt"):
         open_data(dataset_dir=tmp_path / "all", phantom_dir=tmp_path / "phantom")
 
 

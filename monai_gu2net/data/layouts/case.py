@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -33,9 +34,11 @@ __all__ = [
     "fitting_size",
     "image_size",
     "images_by_stem",
+    "made_cases",
     "make_case",
     "plain_images",
     "readable_sizes",
+    "reason_within",
     "share_spacing",
     "unmatched",
 ]
@@ -179,6 +182,38 @@ def readable_sizes(
     if left_out and not sizes:
         raise ValueError(f"{folder}: its images must be readable; got none that is: {left_out[0].reason}")
     return sizes, left_out
+
+
+def made_cases(
+    images: Mapping[str, Path], make: Callable[[str, Path], Case], folder: Path
+) -> tuple[list[Case], list[LeftOut]]:
+    """The case of each image; one that is broken, or whose annotation is, is left out with the reason.
+
+    Args:
+        images: by name.
+        make: the case of a name and its image; raises a ValueError where it is broken.
+        folder: the dataset.
+
+    Raises:
+        ValueError: all are broken.
+    """
+    cases: list[Case] = []
+    left_out: list[LeftOut] = []
+    for name, image in images.items():
+        try:
+            cases.append(make(name, image))
+        except ValueError as error:
+            left_out.append(LeftOut("image", image.relative_to(folder).as_posix(), reason_within(folder, error)))
+    if left_out and not cases:
+        raise ValueError(
+            f"{folder}: its images and annotations must be readable; got none that is: {left_out[0].reason}"
+        )
+    return cases, left_out
+
+
+def reason_within(folder: Path, error: ValueError) -> str:
+    """What an error says, its files by their paths in the folder."""
+    return str(error).replace(f"{folder}{os.sep}", "").rstrip(".")
 
 
 def chosen_spacing(option: SpacingOption, default: Sequence[float] | None) -> Sequence[float] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.layouts.case import (
+    Case,
     Dataset,
     SpacingOption,
     chosen_spacing,
@@ -17,6 +18,7 @@ from monai_gu2net.data.layouts.case import (
     files_by_stem,
     image_size,
     images_by_stem,
+    made_cases,
     make_case,
     share_spacing,
     unmatched,
@@ -74,10 +76,10 @@ def read_chest(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: images
-        without label, labels without image, and those to exclude. Left and right are the patient's.
+        without label, labels without image, what is broken, and those to exclude. Left and right are the patient's.
 
     Raises:
-        ValueError: a label is broken, or no image has one.
+        ValueError: no image has a label, or none can be read.
 
     Source: https://github.com/MIRACLE-Center/YOLO_Universal_Anatomical_Landmark_Detection, datasets/chest.py
     and config.yaml; Shiraishi et al., American Journal of Roentgenology 174 (2000), JSRT.
@@ -89,21 +91,20 @@ def read_chest(
         *unmatched(images, labels, what="image", lacks="label", folder=folder),
         *unmatched(labels, images, what="label", lacks="image", folder=folder),
     ]
-    cases = []
-    for stem, image in images.items():
-        if stem not in labels:
-            continue
+
+    def made(stem: str, image: Path) -> Case:
         pixels = image_size(image)
-        cases.append(
-            make_case(
-                image,
-                read_fraction_txt(labels[stem], image_size=pixels, names=CHEST_LANDMARKS),
-                domain=domain,
-                case=stem,
-                size=pixels,
-                spacing=chosen_spacing(spacing, _spacing(stem, pixels)),
-            )
+        return make_case(
+            image,
+            read_fraction_txt(labels[stem], image_size=pixels, names=CHEST_LANDMARKS),
+            domain=domain,
+            case=stem,
+            size=pixels,
+            spacing=chosen_spacing(spacing, _spacing(stem, pixels)),
         )
+
+    cases, broken = made_cases({stem: image for stem, image in images.items() if stem in labels}, made, folder)
+    left_out += broken
     kept = [case for case in cases if case["case"] not in exclude]
     left_out += [LeftOut("image", case["case"], "it is to be excluded") for case in cases if case["case"] in exclude]
     if not kept:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.layouts.case import (
+    Case,
     Dataset,
     SpacingOption,
     chosen_spacing,
     existing_folder,
     image_size,
     images_by_stem,
+    made_cases,
     make_case,
     share_spacing,
     unmatched,
@@ -105,7 +107,7 @@ def read_hand(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: broken
-        lines, lines without image and images without line.
+        lines and images, lines without image and images without line.
 
     Raises:
         ValueError: no line of the table is as it must be, or no image has a line in it.
@@ -120,8 +122,10 @@ def read_hand(
         *table.left_out,
         *(LeftOut("line", f"all.csv id {key}", "it has no image") for key in table if key not in images),
     ]
-    cases = [
-        make_case(
+    in_order = sorted((stem for stem in images if stem in table), key=lambda stem: (len(stem), stem))
+
+    def made(stem: str, image: Path) -> Case:
+        return make_case(
             image,
             table[stem],
             domain=domain,
@@ -129,9 +133,9 @@ def read_hand(
             size=image_size(image),
             spacing=chosen_spacing(spacing, None),
         )
-        for stem, image in sorted(images.items(), key=lambda item: (len(item[0]), item[0]))
-        if stem in table
-    ]
+
+    cases, broken = made_cases({stem: images[stem] for stem in in_order}, made, folder)
+    left_out += broken
     if not cases:
         raise ValueError(f"{folder}: jpg/ must hold images whose ids stand in all.csv; got none. Unpack them there.")
     hand = Domain(

@@ -21,6 +21,7 @@ from monai_gu2net.data.layouts.case import (
     files_by_stem,
     image_size,
     images_by_stem,
+    made_cases,
     make_case,
     share_spacing,
     unmatched,
@@ -88,32 +89,31 @@ def read_head(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: images
-        without annotation and annotations without image.
+        without annotation or without that of the annotator, annotations without image, and what is broken.
 
     Raises:
-        ValueError: an image is not numbered 001 to 400, or an annotation is broken or lacks the annotator.
+        ValueError: an image is not numbered 001 to 400, or none has an annotation of the annotator that can be read.
 
     Source: Wang et al., Medical Image Analysis 31 (2016); the paper, section 3 (150 and 250 images).
     """
     folder = existing_folder(Path(folder))
     if annotator not in ("mean", *_FOLDERS):
         raise ValueError(f"annotator must be 'mean', 'senior' or 'junior'; got {annotator!r}. Choose one.")
-    parts: dict[str, list[Case]] = {"training": [], "test": []}
     images = images_by_stem(folder / "raw")
     annotated = {name: files_by_stem(folder / inner, ".txt") for name, inner in _FOLDERS.items()}
     both = {stem for files in annotated.values() for stem in files}
     left_out = unmatched(images, both, what="image", lacks="annotation", folder=folder)
     for files in annotated.values():
         left_out += unmatched(files, images, what="annotation", lacks="image", folder=folder)
-    for stem, image in images.items():
+    for stem, image in images.items():  # an image of elsewhere would be in one of the parts by chance
         number = int(stem) if stem.isdigit() else 0
         if not 1 <= number <= _LAST_TEST:
             raise ValueError(f"{image}: images must be numbered 001 to 400; got {stem!r}. Move other files elsewhere.")
-        if stem not in both:
-            continue
+
+    def made(stem: str, image: Path) -> Case:
         pixels = image_size(image)
         sets = _annotations(folder, annotated, stem, annotator)
-        case = make_case(
+        return make_case(
             image,
             _mean(sets.values()) if annotator == "mean" else sets[annotator],
             domain=domain,
@@ -122,8 +122,9 @@ def read_head(
             spacing=chosen_spacing(spacing, _spacing(pixels)),
             annotators=sets,
         )
-        parts["training" if number <= _LAST_TRAINING else "test"].append(case)
-    cases = parts["training"] + parts["test"]
+
+    cases, broken = made_cases({stem: image for stem, image in images.items() if stem in both}, made, folder)
+    left_out += broken
     if not cases:
         raise ValueError(f"{folder}: raw/ must hold annotated images; got none. Unpack the dataset there.")
     head = Domain(
@@ -133,7 +134,9 @@ def read_head(
         spacing=share_spacing(cases),
         ground_truth="mean of senior and junior" if annotator == "mean" else annotator,
     )
-    splits = hold_out_validation(parts["training"], parts["test"], validation=validation, seed=seed)
+    training = [case for case in cases if int(case["case"]) <= _LAST_TRAINING]
+    test = [case for case in cases if int(case["case"]) > _LAST_TRAINING]
+    splits = hold_out_validation(training, test, validation=validation, seed=seed)
     return Dataset(head, splits, tuple(left_out))
 
 

@@ -24,11 +24,15 @@ from monai_gu2net.data.layouts.case import (
     images_by_stem,
     make_case,
     readable_sizes,
+    reason_within,
     share_spacing,
     unmatched,
 )
 from monai_gu2net.data.layouts.split import split_drawn
+from monai_gu2net.files import LeftOut
+from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import read_markups
+from monai_gu2net.landmarks.formats.parsing import ParseError
 
 __all__ = ["MARKUPS_EXTENSION", "read_markups_folder"]
 
@@ -86,13 +90,22 @@ def read_markups_folder(
     ]
     known_mm = chosen_spacing(spacing, None)
     entries = dicom_images(place)
-    pixels_of, broken = readable_sizes([images[stem] for stem in files if stem in images], entries, folder)
+    pixels_of, unreadable = readable_sizes([images[stem] for stem in files if stem in images], entries, folder)
+    left_out += unreadable
+    sets: dict[str, LandmarkSet] = {}
+    broken = []
+    for stem, path in files.items():
+        if stem not in images or images[stem] not in pixels_of:
+            continue
+        try:
+            found = read_markups(path, names=landmarks, dims=2)
+        except ParseError as error:
+            broken.append(LeftOut("markups file", path.relative_to(folder).as_posix(), reason_within(folder, error)))
+        else:
+            sets[stem] = found.to_index(_affine(spacing, entries.get(images[stem])))
+    if broken and not sets:
+        raise ValueError(f"{folder}: images must have markups that can be read; got none: {broken[0].reason}")
     left_out += broken
-    sets = {
-        stem: read_markups(path, names=landmarks, dims=2).to_index(_affine(spacing, entries.get(images[stem])))
-        for stem, path in files.items()
-        if stem in images and images[stem] in pixels_of
-    }
     if not sets:
         raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
     odd = [item for landmark_set in sets.values() for item in landmark_set.left_out]

@@ -75,12 +75,17 @@ def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no text.
+        ParseError: it is no text.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"A landmark file must exist; got {str(path)!r}. Check the folder and the name.")
-    return path, files.read_text(path)
+    try:
+        return path, files.read_text(path)
+    except ValueError as error:
+        raise parse_error(
+            path, None, "the file must be UTF-8 text", str(error.__cause__), "Save it as UTF-8"
+        ) from error
 
 
 def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
