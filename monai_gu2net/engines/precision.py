@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from ignite import distributed
 
+from monai_gu2net.networks.checkpoint import load_state
+
 __all__ = ["decide_precision", "processor_prefers_bfloat16"]
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ def _recorded(last: Path) -> str | None:
     """The precision that a saved state was trained in, if it is there and says so."""
     if not last.is_file():
         return None
-    card = torch.load(last, map_location="cpu", weights_only=True)["card"]
+    card = load_state(last)["card"]
     found: str | None = card.get("provenance", {}).get("precision")
     return found
 

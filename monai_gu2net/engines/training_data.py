@@ -12,6 +12,7 @@ from ignite import distributed
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.engines.left_out import warn_of_left_out
+from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import ModelCard
 
 __all__ = ["begin_training", "check_training_data"]
@@ -20,13 +21,29 @@ _SHOWN = 5
 _log = logging.getLogger(__name__)
 
 
-def begin_training(data: Datalist, *, start_from: str | os.PathLike[str] | None = None) -> None:
+def begin_training(
+    data: Datalist,
+    *,
+    start_from: str | os.PathLike[str] | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+) -> None:
     """Check the data of a training, see :func:`check_training_data`, and log what cannot be learned from it.
 
     Warnings are logged, by the first process of a run, of what was left out of the data and of landmarks that no
     training case has.
+
+    Args:
+        data: as :func:`~monai_gu2net.data.open_data` gives it.
+        start_from: the checkpoint that the training goes on from.
+        output_dir: where its results are to go; the folder is made. None: it is not looked at.
+
+    Raises:
+        OSError: the folder takes no files, or an image is not there.
+        ValueError: the data cannot be learned from.
     """
     check_training_data(data, start_from=start_from)
+    if output_dir is not None:
+        writable_folder(output_dir)
     if distributed.get_rank() > 0:
         return
     warn_of_left_out(data, [*data.training, *data.validation])

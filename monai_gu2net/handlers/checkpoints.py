@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite import distributed
 from ignite.engine import Engine, Events
 from monai.handlers import EarlyStopHandler
@@ -19,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_gu2net.handlers.resumed_optimizer import restore_optimizer
-from monai_gu2net.networks.checkpoint import ModelCard, refuse_not_finite, save_atomically, save_model
+from monai_gu2net.networks.checkpoint import ModelCard, load_state, refuse_not_finite, save_atomically, save_model
 
 __all__ = ["TrainingCheckpoints"]
 
@@ -87,7 +86,7 @@ class TrainingCheckpoints:
         last = self.folder / "last.pt"
         if not (self.resume and last.is_file()):
             return
-        saved = torch.load(last, map_location="cpu", weights_only=True)
+        saved = load_state(last)
         refuse_not_finite(saved, last)
         self.state["card"].load_state_dict(saved["card"])
         self._compare_options(saved, last)

@@ -145,6 +145,7 @@ def _served() -> Any:
     from fastapi.responses import JSONResponse
     from monailabel.app import app
     from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
+    from starlette.routing import Route
 
     from monai_gu2net.label_app.page import router
     from monai_gu2net.label_app.uploads import router as uploads
@@ -161,9 +162,18 @@ def _served() -> Any:
     def away(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=502)
 
+    def weights_stay(request: Request) -> JSONResponse:
+        detail = "Weights change by training alone, or with --checkpoint when the server starts."
+        return JSONResponse({"detail": detail}, status_code=405)
+
+    def not_json(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": f"The request must hold JSON; got {error}. Correct it."}, status_code=422)
+
     app.include_router(router)
-    app.router.routes[:0] = uploads.routes  # before MONAI Label's own of the same path
+    # before MONAI Label's own of the same paths; its /model writes whatever it is sent over the weights
+    app.router.routes[:0] = [Route("/model/{model}", weights_stay, methods=["PUT", "DELETE"]), *uploads.routes]
     app.add_exception_handler(LabelRefusedError, refused)
+    app.add_exception_handler(json.JSONDecodeError, not_json)
     app.add_exception_handler(ImageNotFoundException, not_found)
     app.add_exception_handler(LabelNotFoundException, not_found)
     app.add_exception_handler(MONAILabelException, failed)

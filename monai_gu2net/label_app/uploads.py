@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -67,6 +68,8 @@ async def infer(
     output: ResultType | None = None,
 ) -> Any:
     """MONAI Label's inference, whose images are those of the datastore, of a session, or sent with the request."""
+    if not isinstance(json.loads(params or "{}"), dict):
+        raise HTTPException(422, f"params must be an object of JSON; got {params[:100]!r}. Correct it.")
     if file is None:
         return run_inference(background_tasks, model, image, session_id, params, None, label, output)
     uploads = app_instance().uploads

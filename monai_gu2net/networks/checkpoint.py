@@ -283,6 +283,20 @@ def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathL
     return _write(checkpoint, *_read(Path(by), "cpu"))
 
 
+def load_state(path: str | os.PathLike[str], *, map_location: Any = "cpu") -> Any:
+    """What :func:`save_atomically` wrote.
+
+    Raises:
+        ValueError: it is no file of PyTorch's, or a damaged one.
+    """
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch names no common type for what a foreign file can raise
+        raise ValueError(
+            f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
+        ) from error
+
+
 def save_atomically(state: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """``torch.save`` under a temporary name, then rename: an interrupted run leaves the earlier file whole.
 
@@ -320,12 +334,7 @@ def _read(path: Path, map_location: str | torch.device) -> tuple[dict[str, Any],
             f"The checkpoint must be a file; got {str(path)!r}, which is not there. "
             "Train a model first, or correct the path."
         )
-    try:
-        state = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:  # torch names no common type for what a foreign file can raise
-        raise ValueError(
-            f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
-        ) from error
+    state = load_state(path, map_location=map_location)
     card, weights = None, state
     if isinstance(state, dict) and "model" in state and "card" in state:
         weights, card = dict(state["model"]), state["card"]

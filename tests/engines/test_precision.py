@@ -88,3 +88,9 @@ def test_processes_that_would_decide_differently_take_the_firsts_decision(tmp_pa
     command = [sys.executable, "-c", DECIDE_AS_ONE_OF_TWO_PROCESSES, str(tmp_path)]
     processes = [subprocess.Popen([*command, str(rank)], stdout=subprocess.PIPE, text=True) for rank in range(2)]
     assert [process.communicate(timeout=120)[0].strip() for process in processes] == ["bfloat16", "bfloat16"]
+
+
+def test_a_damaged_state_of_a_resumed_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ValueError, match=r"last\.pt must be a checkpoint; got \w+\. It is damaged"):
+        decide_precision("auto", device="cpu", resumed=tmp_path / "last.pt")

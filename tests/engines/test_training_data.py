@@ -68,6 +68,14 @@ def test_missing_images_are_listed(tmp_path: Path) -> None:
     assert "7.png" not in str(raised.value)
 
 
+@pytest.mark.parametrize("place", ["model.pt", "model.pt/output"])
+def test_a_file_in_the_place_of_the_output_folder_is_refused_before_training(tmp_path: Path, place: str) -> None:
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    with pytest.raises(OSError, match=r"folder of the results must take files; got .*model\.pt.*Choose another one"):
+        begin_training(data([case(tmp_path, 1, [[1, 1], [2, 2]])]), output_dir=tmp_path / place)
+    assert (tmp_path / "model.pt").read_bytes() == b"weights"
+
+
 def test_a_domain_without_any_landmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Domain 'knee' must have landmarks to train on; got none in its 1 training"):
         check_training_data(data([case(tmp_path, 1, [None, None])]))
@@ -89,3 +97,4 @@ def test_a_domain_without_training_cases_must_be_known_to_the_model_gone_on_from
 def test_every_bundle_checks_its_data_before_it_trains(config: Path) -> None:
     first = json.loads(config.read_text())["training"][0]
     assert first["_target_"] == "monai_gu2net.engines.begin_training"
+    assert first["output_dir"] == "@output_dir"

@@ -105,6 +105,15 @@ def test_a_last_state_that_is_not_finite_is_not_resumed(tmp_path: Path) -> None:
         Run(tmp_path, [NAN, 0.5], resume=True).go(2)
 
 
+@pytest.mark.parametrize("rest", [0, 3, 500], ids="rest{}".format)
+def test_a_damaged_last_state_is_named_when_a_run_is_resumed(tmp_path: Path, rest: int) -> None:
+    Run(tmp_path, [NAN]).go(1)
+    last = tmp_path / "last.pt"
+    last.write_bytes(last.read_bytes()[:rest])
+    with pytest.raises(ValueError, match=r"last\.pt must be a checkpoint; got \w+\. It is damaged or of another kind"):
+        Run(tmp_path, [NAN, NAN], resume=True).go(2)
+
+
 def test_a_run_that_was_interrupted_before_cards_lay_among_the_weights_is_resumed(tmp_path: Path) -> None:
     Run(tmp_path, [1.0]).go(1)
     saved = torch.load(tmp_path / "last.pt", weights_only=True)

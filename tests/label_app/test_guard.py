@@ -159,6 +159,22 @@ def test_a_path_outside_the_datastore_is_no_image(server: Any, studies: Path, pi
     assert "for slides" in refused(server, "POST", slide, body=form(wsi="{}"), headers=FORM)
 
 
+@pytest.mark.parametrize("params", ["[]", "5", "null", '"x"', "{", '{"min_confidence": }'])
+def test_options_that_are_no_object_are_told(server: Any, params: str) -> None:
+    said = refused(server, "POST", f"/infer/{MODEL}?image=a&output=json", body=form(params=params), headers=FORM)
+    assert "422" in said
+    assert "must" in said
+
+
+def test_weights_that_are_sent_do_not_replace_those_of_the_app(server: Any, studies: Path) -> None:
+    weights = studies / "gu2net_app" / "model" / "model.pt"
+    before = weights.read_bytes()
+    body = form(file=("m.pt", b"junk"))
+    assert "Weights change by training alone" in refused(server, "PUT", f"/model/{MODEL}", body=body, headers=FORM)
+    assert "Weights change by training alone" in refused(server, "DELETE", f"/model/{MODEL}")
+    assert weights.read_bytes() == before
+
+
 def test_an_image_that_is_sent_is_predicted_and_gone_afterwards(server: Any, picture: Path) -> None:
     at_home = json.loads(
         server.request("POST", f"/infer/{MODEL}?image=a&output=json", body=form(params="{}"), headers=FORM)
