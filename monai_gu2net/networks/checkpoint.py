@@ -80,6 +80,17 @@ class ModelCard:
             network.card.content = self.state_dict()
         return network
 
+    def network_config(self, definition: Mapping[str, Any]) -> dict[str, Any]:
+        """The ``network_def`` of a bundle's training with this network in place of the one that it names.
+
+        What follows from the data (number of dimensions, channels, landmarks, the prior) stays.
+        """
+        common = ("spatial_dims", "in_channels", "out_channels", "prior")
+        return {name: definition[name] for name in common if name in definition} | {
+            "_target_": f"monai_gu2net.networks.{self.network['name']}",
+            **{name: value for name, value in self.network["options"].items() if name != "prior"},
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as ``torch.load(weights_only=True)`` takes them."""
         return {
@@ -202,19 +213,24 @@ def first_checkpoint(paths: Sequence[str | os.PathLike[str]]) -> Path:
 
 
 def card_of(
-    checkpoint: str | os.PathLike[str], domains: Mapping[str, Mapping[str, Any]], *, network: str = "GU2Net"
+    checkpoint: str | os.PathLike[str],
+    domains: Mapping[str, Mapping[str, Any]],
+    *,
+    network: str = "GU2Net",
+    options: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """The card of a checkpoint or, as long as there is none, one of declared domains.
 
     Args:
         checkpoint: the file, which need not be there yet.
         domains: their JSON form by name, see :meth:`~monai_gu2net.data.Domain.from_dict`.
-        network: class of the network, at its default options.
+        network: class of the network.
+        options: of the network; by default its own.
     """
     if Path(checkpoint).is_file():
         return ModelCard.load(checkpoint)
     declared = {name: Domain.from_dict(name, fields) for name, fields in domains.items()}
-    return ModelCard(declared, {"name": network, "options": {}})
+    return ModelCard(declared, {"name": network, "options": dict(options or {})})
 
 
 def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:
