@@ -87,8 +87,8 @@ def open_data(
             raise _unnameable(domain, "a datalist.json, which names its own")
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain, allow_outside)
     elif declared is not None:
-        own = {each: Domain.from_dict(each, fields) for each, fields in declared.items()}
-        return LazyDatalist("no data", own, lambda: _no_phantom(own))
+        alone = {each: Domain.from_dict(each, fields) for each, fields in declared.items()}
+        return LazyDatalist("no data", alone, lambda: _no_phantom(alone))
     else:
         known = tuple(domains or phantom_domains)
         if set(known) <= set(EXAMINATIONS):  # else drawing it says what is wrong
