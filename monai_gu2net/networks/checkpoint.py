@@ -68,14 +68,29 @@ class ModelCard:
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
-        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`."""
-        network: DomainNetwork = getattr(nets, self.network["name"])(
-            len(next(iter(self.domains.values())).size),
-            {name: domain.in_channels for name, domain in self.domains.items()},
-            {name: len(domain.landmarks) for name, domain in self.domains.items()},
-            **self.network["options"],
-            default_domain=default_domain,
-        )
+        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`.
+
+        Raises:
+            ValueError: there is no such network, or it has no such options.
+        """
+        known = ["GU2Net", "GlobalNet", "UShapedNet"]
+        if self.network.get("name") not in known:
+            raise ValueError(
+                f"A model's network must be among {known}; got {self.network.get('name')!r}. Update monai_gu2net."
+            )
+        try:
+            network: DomainNetwork = getattr(nets, self.network["name"])(
+                len(next(iter(self.domains.values())).size),
+                {name: domain.in_channels for name, domain in self.domains.items()},
+                {name: len(domain.landmarks) for name, domain in self.domains.items()},
+                **self.network.get("options", {}),
+                default_domain=default_domain,
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"The options of a model's network must be those of {self.network['name']}; got "
+                f"{self.network.get('options')!r}: {error}. Update monai_gu2net."
+            ) from error
         if network.card is not None:
             network.card.content = self.state_dict()
         return network
@@ -195,8 +210,11 @@ def load_model(
             card.
     """
     weights, described = _read(Path(path), map_location)
-    card = ModelCard.from_state_dict(described)
-    network = card.build_network(default_domain=default_domain)
+    try:
+        card = ModelCard.from_state_dict(described)
+        network = card.build_network(default_domain=default_domain)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -343,7 +361,7 @@ def _read(path: Path, map_location: str | torch.device) -> tuple[dict[str, Any],
             f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
         ) from error
     card, weights = None, state
-    if isinstance(state, dict) and "model" in state and "card" in state:
+    if isinstance(state, dict) and isinstance(state.get("model"), dict) and isinstance(state.get("card"), dict):
         weights, card = dict(state["model"]), state["card"]
     elif isinstance(state, dict) and isinstance(state.get(CARD_KEY), torch.Tensor):
         try:
