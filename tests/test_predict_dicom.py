@@ -56,6 +56,27 @@ def test_every_format_says_the_same_of_a_dicom_image(model: Path, tmp_path: Path
     np.testing.assert_allclose(np.array(points) - 0.5, expected.points, atol=0.01)
 
 
+def test_a_secondary_capture_is_the_overlay(model: Path, tmp_path: Path) -> None:
+    images = [make_dicom(tmp_path / "a.dcm", picture()), tmp_path / "b.png"]
+    Image.fromarray((picture() // 16).astype(np.uint8)).save(images[1])
+    out = tmp_path / "out"
+    assert main(["predict", *map(str, images), "-m", str(model), "-o", str(out), "--formats", "sc"]) == 0
+    assert [path.name for path in out.glob("*.dcm")] == ["a.sc.dcm"]
+    capture = pydicom.dcmread(out / "a.sc.dcm")
+    np.testing.assert_array_equal(capture.pixel_array, np.asarray(Image.open(out / "a.png")))
+
+
+def test_a_capture_of_an_image_without_a_study_is_a_failure_of_its_own(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = make_dicom(tmp_path / "bad.dcm", picture(), StudyInstanceUID=None)
+    out = tmp_path / "out"
+    assert main(["predict", str(image), "-m", str(model), "-o", str(out), "--formats", "csv", "sc"]) == 1
+    assert "not wholly saved: bad.sc.dcm: the image's header must have ['StudyInstanceUID']" in capsys.readouterr().err
+    found = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    assert found == {"bad.csv", "bad.png", "landmarks.csv"}
+
+
 def test_the_report_names_the_models_weights(model: Path, tmp_path: Path) -> None:
     image = make_dicom(tmp_path / "image.dcm", picture())
     assert main(["predict", str(image), "-m", str(model), "-o", str(tmp_path), "--formats", "sr"]) == 0

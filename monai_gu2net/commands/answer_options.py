@@ -8,6 +8,7 @@ import argparse
 
 from monai_gu2net.commands.options import add_checkpoint_options, share
 from monai_gu2net.connections import RadiographAnswers
+from monai_gu2net.connections.answers import DEFAULT_FORMATS, FORMATS
 
 __all__ = ["add_answer_options", "answers_of"]
 
@@ -37,6 +38,14 @@ def add_answer_options(command: argparse.ArgumentParser) -> None:
         default=0.0,
         help="below it, 0 to 1, a landmark is absent (default %(default)s)",
     )
+    command.add_argument(
+        "--formats",
+        nargs="+",
+        choices=FORMATS,
+        default=DEFAULT_FORMATS,
+        metavar="FORMAT",
+        help="what an answer consists of: sr, gsps, sc (default: the first two)",
+    )
 
 
 def answers_of(options: argparse.Namespace) -> RadiographAnswers:
@@ -52,6 +61,7 @@ def answers_of(options: argparse.Namespace) -> RadiographAnswers:
         min_confidence=options.min_confidence,
         views=options.views,
         accept_spacing_source=options.accept_spacing_source,
+        formats=options.formats,
         device=options.device,
     )
 

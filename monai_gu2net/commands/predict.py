@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         choices=PREDICTION_FORMATS,
         default=FORMATS,
         metavar="FORMAT",
-        help="files per image: json, csv, mrk.json; sr, gsps (for DICOM images); coco, one file of all images "
+        help="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
         "(default: the first three)",
     )
 

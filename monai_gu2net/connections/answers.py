@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to a radiograph: its landmarks as SR and GSPS."""
+"""The answer to a radiograph: its landmarks as DICOM objects of its study."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from monai_gu2net.engines.model_cases import Checkpoints
 from monai_gu2net.engines.prediction import Predictor
 from monai_gu2net.transforms.save_dicom import OBJECTS
 
-__all__ = ["FORMATS", "RadiographAnswers"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "RadiographAnswers"]
 
-FORMATS = ("sr", "gsps")
-"""What an answer consists of."""
+FORMATS = ("sr", "gsps", "sc")
+"""What an answer may consist of."""
+DEFAULT_FORMATS = ("sr", "gsps")
 _FORM = 2  # raised where the same result is written in another form, which must be another object
 
 
@@ -38,11 +39,12 @@ class RadiographAnswers:
         min_confidence: landmarks below it are called absent.
         views: of each image that the heatmaps are averaged over.
         accept_spacing_source: see :func:`~monai_gu2net.engines.predict_images`.
+        formats: what an answer consists of, among "sr", "gsps" and "sc".
         device: where the network runs.
         limits: of one image.
 
     Raises:
-        ValueError: no domain is given for a model of several, or one is not the model's.
+        ValueError: no domain is given for a model of several, one is not the model's, or a format is not known.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RadiographAnswers:
         min_confidence: float = 0.0,
         views: int = 1,
         accept_spacing_source: Sequence[str] | None = None,
+        formats: Sequence[str] = DEFAULT_FORMATS,
         device: str = "cpu",
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -66,6 +69,10 @@ class RadiographAnswers:
         strange = [name for name in (domain, *self.by_body_part.values()) if name is not None and name not in known]
         if strange or (domain is None and not by_body_part):
             raise ValueError(f"domain must be among the model's {known}; got {strange or None}. Name the right one.")
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown or not formats:
+            raise ValueError(f"formats must be among {list(FORMATS)}; got {unknown or None}. Name one or more.")
+        self.formats = tuple(formats)
         model = self.predictor.model
         sources = None if accept_spacing_source is None else sorted(accept_spacing_source)
         self.identity = f"{model['name']} {model['version']} {views} {min_confidence} {sources} {_FORM}"
@@ -101,7 +108,7 @@ class RadiographAnswers:
             sop_instance_uid: of the image.
             domain: that it is of.
         """
-        objects = (each for name in FORMATS for each in OBJECTS[name])
+        objects = (each for name in self.formats for each in OBJECTS.get(name, (name,)))
         return {kind: derived_uid(sop_instance_uid, self.identity, domain, kind) for kind in objects}
 
     def __call__(self, image: Path, folder: Path) -> list[dict[str, Any]]:
@@ -109,7 +116,7 @@ class RadiographAnswers:
 
         Args:
             image: a DICOM file, named :func:`~monai_gu2net.connections.spool_name`.
-            folder: where ``NAME.sr.dcm``, ``NAME.text.dcm`` and ``NAME.pr.dcm`` go, and nothing else.
+            folder: where ``NAME.sr.dcm`` and what else there is go, and nothing else.
 
         Returns:
             Result rows, as :class:`~monai_gu2net.engines.Predictor`.
@@ -123,7 +130,7 @@ class RadiographAnswers:
             output_dir=folder,
             domain=domain,
             accept_spacing_source=self.accept_spacing_source,
-            formats=FORMATS,
+            formats=self.formats,
             overlays=False,
             sop_instance_uids=self.uids(uid, domain),
             tolerant=False,  # whoever asks may try again

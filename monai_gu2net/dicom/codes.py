@@ -22,6 +22,8 @@ __all__ = [
     "PRIVATE_SCHEME",
     "RADIUS_90",
     "READABLE_TITLE",
+    "SOURCE_IMAGE",
+    "SPATIAL_RESAMPLING",
     "UNITS",
     "Code",
     "finding_site",
@@ -44,6 +46,8 @@ RADIUS_90: Code = ("radius_90", PRIVATE_SCHEME, "Radius of 90 %")
 LANDMARKS_FOUND: Code = ("landmarks_found", PRIVATE_SCHEME, "Landmarks found")
 READABLE_TITLE: Code = ("readable", PRIVATE_SCHEME, "Landmarks and measurements, to be read")
 NOTHING_FOUND_TITLE: Code = ("nothing_found", PRIVATE_SCHEME, "Landmarks, none found")
+SPATIAL_RESAMPLING: Code = ("113085", "DCM", "Spatial resampling")
+SOURCE_IMAGE: Code = ("121322", "DCM", "Source image for image processing operation")
 
 UNITS: dict[str, Code] = {
     "mm": ("mm", "UCUM", "mm"),

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
-__all__ = ["add_display", "is_inverted"]
+__all__ = ["add_display", "is_inverted", "laterality"]
 
 _SHUTTER = (
     "ShutterShape",
@@ -38,6 +38,12 @@ def is_inverted(header: Dataset) -> bool:
     return shape == "INVERSE" or (shape != "IDENTITY" and header.get("PhotometricInterpretation") == "MONOCHROME1")
 
 
+def laterality(header: Dataset) -> str | None:
+    """The side of the body that an image says it shows, "R" or "L"; None, which is written empty: not known."""
+    known = [header.get(keyword) for keyword in ("Laterality", "ImageLaterality")]
+    return next((side for side in known if side in ("R", "L")), None)
+
+
 def add_display(state: Dataset, header: Dataset) -> None:
     """Add what decides how the image of a header is shown to a presentation state of it.
 
@@ -48,8 +54,7 @@ def add_display(state: Dataset, header: Dataset) -> None:
     Source: DICOM PS3.3, C.10.4 (displayed area), C.11.1 (modality LUT), C.11.8 (VOI LUT), C.11.6 (presentation LUT),
     C.7.6.11 (shutter), C.7.3.1 (laterality).
     """
-    known = [header.get(keyword) for keyword in ("Laterality", "ImageLaterality")]
-    state.Laterality = next((side for side in known if side in ("R", "L")), None)  # empty: not known
+    state.Laterality = laterality(header)
     area = Dataset()
     area.DisplayedAreaTopLeftHandCorner = [1, 1]
     area.DisplayedAreaBottomRightHandCorner = [int(header.Columns), int(header.Rows)]

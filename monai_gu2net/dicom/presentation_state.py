@@ -25,6 +25,7 @@ from monai_gu2net.dicom.study_object import (
     require_writers,
     write_whole,
 )
+from monai_gu2net.dicom.text_boxes import text_boxes
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = ["LANDMARK_LAYER", "RADIUS_LAYER", "write_presentation_state"]
@@ -47,9 +48,9 @@ def write_presentation_state(
 ) -> Path:
     """Write the landmarks of an image as a presentation state of its study, in a series of its own.
 
-    The layer "LANDMARKS" has a POINT, a cross and the name of each landmark that is present; the layer "RADIUS" circles
-    of the radii given. The image is shown as it would be without it: its modality LUT, first window or VOI LUT, shutter
-    and polarity are stated again, for a presentation state replaces all of them.
+    The layer "LANDMARKS" has a POINT, a cross and, in a box beside them, the name of each landmark that is present; the
+    layer "RADIUS" circles of the radii given. The image is shown as it would be without it: its modality LUT, first
+    window or VOI LUT, shutter and polarity are stated again, for a presentation state replaces all of them.
 
     Args:
         path: the file; written whole or not at all.
@@ -78,7 +79,7 @@ def write_presentation_state(
     checked_landmarks(landmarks)
     axes = _half_axes(radius_px, len(landmarks.names))
     content = repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))
-    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "PR", content)
+    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "PR 2", content)
     state = object_in_study(
         header,
         name=path.name,
@@ -124,12 +125,18 @@ def _half_axes(radius_px: ArrayLike | None, count: int) -> np.ndarray:
 def _add_graphics(state: Dataset, landmarks: LandmarkSet, axes: np.ndarray, header: Dataset) -> None:
     """Graphic Annotation and Graphic Layer (PS3.3, C.10.5 and C.10.7)."""
     arm = max(3.0, 0.004 * max(int(header.Rows), int(header.Columns)))
+    size = int(header.Columns), int(header.Rows)
+    present = np.flatnonzero(landmarks.present)
+    names = [landmarks.names[row][:_MAX_TEXT] for row in present]
+    boxes = text_boxes(landmarks.points[present] + 0.5, names, size)
     marks, texts, circles = [], [], []
-    for row in np.flatnonzero(landmarks.present):
+    for row, name, box in zip(present, names, boxes, strict=True):
         x, y = landmarks.points[row] + 0.5
         marks.append(_graphic("POINT", [(x, y)]))
-        marks.append(_graphic("POLYLINE", [(x - arm, y), (x + arm, y), (x, y), (x, y - arm), (x, y + arm)]))
-        texts.append(_text(landmarks.names[row], (x + 1.5 * arm, y)))
+        left, right = np.clip([x - arm, x + arm], min(x, 0), max(x, size[0]))
+        top, bottom = np.clip([y - arm, y + arm], min(y, 0), max(y, size[1]))
+        marks.append(_graphic("POLYLINE", [(left, y), (right, y), (x, y), (x, top), (x, bottom)]))
+        texts.append(_text(name, (x, y), box))
         if np.isfinite(axes[row]).all() and (axes[row] > 0).all():
             circles.append(_outline(x, y, *axes[row]))
     annotations, layers = [], []
@@ -177,10 +184,13 @@ def _outline(x: float, y: float, half_x: float, half_y: float) -> Dataset:
     return _graphic("ELLIPSE", [*major, *minor])
 
 
-def _text(text: str, anchor: tuple[float, float]) -> Dataset:
+def _text(text: str, anchor: tuple[float, float], box: np.ndarray) -> Dataset:
+    """A text in its box, with a line to what it names."""
     item = Dataset()
-    item.AnchorPointAnnotationUnits = "PIXEL"
-    item.UnformattedTextValue = text[:_MAX_TEXT]
+    item.BoundingBoxAnnotationUnits = item.AnchorPointAnnotationUnits = "PIXEL"
+    item.UnformattedTextValue = text
+    item.BoundingBoxTopLeftHandCorner, item.BoundingBoxBottomRightHandCorner = box[:2].tolist(), box[2:].tolist()
+    item.BoundingBoxTextHorizontalJustification = "RIGHT" if box[2] <= anchor[0] else "LEFT"
     item.AnchorPoint = [float(value) for value in anchor]
-    item.AnchorPointVisibility = "N"
+    item.AnchorPointVisibility = "Y"
     return item

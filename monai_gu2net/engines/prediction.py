@@ -16,6 +16,9 @@ import torch
 
 from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.secondary_capture import write_secondary_capture
+from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.model_identity import model_identity
@@ -39,7 +42,7 @@ from monai_gu2net.visualize import (
 
 __all__ = ["PREDICTION_FORMATS", "Predictor", "predict_images"]
 
-PREDICTION_FORMATS = (*ALL_FORMATS, "coco")
+PREDICTION_FORMATS = (*ALL_FORMATS, "sc", "coco")
 """Every format that a prediction can be written in."""
 
 
@@ -75,7 +78,8 @@ def predict_images(
         min_confidence: landmarks below it are called absent.
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
         formats: among "json", "csv", "mrk.json", "sr" and "gsps", see
-            :class:`~monai_gu2net.transforms.SaveLandmarksd`, and "coco", one ``coco.json`` of all images.
+            :class:`~monai_gu2net.transforms.SaveLandmarksd`; "sc", the overlay of a DICOM image as ``CASE.sc.dcm``; and
+            "coco", one ``coco.json`` of all images.
         device: where the network runs.
         on_case: called with the number of images done, after each.
 
@@ -146,8 +150,8 @@ class Predictor:
             accept_spacing_source: of the images.
             formats: of the files.
             overlays: whether ``CASE.png`` is drawn.
-            sop_instance_uids: of the formats "sr" and "gsps", for a single image; by default they follow from image and
-                result.
+            sop_instance_uids: of the DICOM objects ("sr", "text", "gsps", "sc"), for a single image; by default they
+                follow from image and result.
             tolerant: see :func:`~monai_gu2net.engines.run_cases`.
             on_case: called after each.
 
@@ -171,15 +175,18 @@ class Predictor:
         ]
         checked = Datalist("prediction", {domain: domains[domain]}, test=cases).test
         folder = Path(output_dir)
+        if "sc" in formats:
+            require_writers()
         save = SaveLandmarksd(
             "pred",
             output_dir=folder,
             domains=domains,
-            formats=[name for name in formats if name != "coco"],
+            formats=[name for name in formats if name not in ("sc", "coco")],
             model=self.model,
             sop_instance_uids=sop_instance_uids,
         )
-        pictures = {name: folder / f"{save.names((domain, name))}.png" for name in case_names(sources)}
+        stems = {name: save.names((domain, name)) for name in case_names(sources)}
+        pictures = {name: folder / f"{stem}.png" for name, stem in stems.items()}
         given = {os.path.realpath(path) for path in sources}
         replaced = [path.name for path in pictures.values() if overlays and os.path.realpath(path) in given]
         if replaced:
@@ -189,7 +196,22 @@ class Predictor:
             )
         writable_folder(folder)
         saving, coco = TolerantSaving(save, tolerant=tolerant), CollectCocod("pred", domains=domains)
-        own = {*(path.stem for path in pictures.values()), *TABLES}
+        files = {case["case"]: case["image"] for case in checked}
+        captured = "sc" in formats
+        captures = (sop_instance_uids or {}).get("sc")
+
+        def draw(sample: Mapping[str, Any]) -> None:
+            name = sample["case"]
+            picture = _drawn(files[name], sample["rows"])
+            if picture is None:
+                return
+            if overlays:
+                save_picture(picture, pictures[name])
+            if captured and is_dicom(Path(files[name])):
+                self._capture(picture, files[name], folder / f"{stems[name]}.sc.dcm", captures)
+
+        drawing = TolerantSaving(draw, tolerant=tolerant)
+        own = {*stems.values(), *TABLES}
         with results_of_one_run(folder, kind="prediction", answers_for=lambda name: case_part(name) in own):
             rows, failures = run_cases(
                 self.network,
@@ -209,11 +231,7 @@ class Predictor:
                 tolerant=tolerant,
                 on_case=on_case,
             )
-            files = {case["case"]: case["image"] for case in checked}
-            drawing = TolerantSaving(
-                lambda sample: _draw(files[sample["case"]], sample["rows"], pictures[sample["case"]])
-            )
-            for name, group in groupby(rows, key=lambda row: row["case"]) if overlays else ():
+            for name, group in groupby(rows, key=lambda row: row["case"]) if overlays or captured else ():
                 drawing({"case": name, "domain": domain, "rows": list(group)})
             failures += saving.failures + drawing.failures
             write_rows(folder / "landmarks.csv", rows)
@@ -225,13 +243,25 @@ class Predictor:
         warn_of_pixels(rows)
         return rows, failures
 
+    def _capture(self, picture: np.ndarray, image: str, path: Path, uid: str | None) -> None:
+        """Write an overlay as a secondary capture."""
+        write_secondary_capture(
+            path,
+            picture,
+            header=read_header(image),
+            model=self.model["name"],
+            model_version=self.model["version"],
+            sop_instance_uid=uid,
+        )
 
-def _draw(image: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
+
+def _drawn(image: str, rows: Sequence[dict[str, Any]]) -> np.ndarray | None:
+    """The overlay of an image."""
     if "predicted_z" in rows[0]:
-        return  # a volume has no one picture
+        return None  # a volume has no one picture
     points = np.array([[row["predicted_x"], row["predicted_y"]] for row in rows])
     pixels = LoadRadiographd("image")({"image": image})["image"].as_tensor().numpy()
-    picture = draw_landmarks(
+    return draw_landmarks(
         pixels[:1],
         predicted=points,
         names=[row["landmark"] for row in rows],
@@ -239,4 +269,3 @@ def _draw(image: str, rows: Sequence[dict[str, Any]], path: Path) -> None:
         radius=radii_px(rows),
         title=rows[0]["case"],
     )
-    save_picture(picture, path)

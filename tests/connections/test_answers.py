@@ -68,6 +68,20 @@ def test_an_answer_is_an_sr_and_a_gsps_of_the_images_study_with_uids_known_befor
     assert {each.SeriesInstanceUID for each in again.values()} == {each.SeriesInstanceUID for each in answer.values()}
 
 
+def test_an_answer_consists_of_the_formats_asked_for(model: Path, make: Callable[..., Path], tmp_path: Path) -> None:
+    answers = RadiographAnswers(model, domain="hand", formats=["gsps", "sc"])
+    answer = answered(answers, make(), tmp_path / "a")
+    assert {each.SOPInstanceUID for each in answer.values()} == set(answers.uids("1.2.3", "hand").values())
+    assert set(answer) == {"pr.dcm", "sc.dcm"}
+    assert answer["sc.dcm"].pixel_array.shape[2] == 3
+
+
+@pytest.mark.parametrize("formats", [["sr", "png"], []])
+def test_a_format_that_no_answer_has_is_an_error(model: Path, formats: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"formats must be among \['sr', 'gsps', 'sc'\]"):
+        RadiographAnswers(model, domain="hand", formats=formats)
+
+
 def test_another_image_domain_model_or_use_gives_other_uids(model: Path) -> None:
     variants = [
         RadiographAnswers(model, domain="hand"),

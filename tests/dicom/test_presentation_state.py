@@ -50,6 +50,34 @@ def test_a_landmark_is_a_point_a_cross_and_its_name_half_a_pixel_from_the_index(
     assert [item.GraphicLayer for item in state.GraphicLayerSequence] == [LANDMARK_LAYER]
 
 
+def test_a_name_stands_in_a_box_beside_its_point_which_a_line_joins_to_it(tmp_path: Path) -> None:
+    [text] = layer(state_of(tmp_path), LANDMARK_LAYER).TextObjectSequence
+    assert list(text.AnchorPoint) == [3.75, 5.0]
+    assert text.AnchorPointVisibility == "Y"
+    assert text.BoundingBoxAnnotationUnits == "PIXEL"
+    left, top = text.BoundingBoxTopLeftHandCorner
+    right, bottom = text.BoundingBoxBottomRightHandCorner
+    assert 3.75 < left < 3.75 + 2
+    assert top < 5.0 < bottom
+    assert right - left == pytest.approx(5 * 0.6 * (bottom - top), rel=1e-5)
+    assert text.BoundingBoxTextHorizontalJustification == "LEFT"
+
+
+def test_at_the_right_edge_a_name_stands_left_of_its_point(tmp_path: Path) -> None:
+    [text] = layer(
+        state_of(tmp_path, LandmarkSet(("sella",), [[43.0, 10.0]], "index")), LANDMARK_LAYER
+    ).TextObjectSequence
+    assert text.BoundingBoxBottomRightHandCorner[0] < 43.5
+    assert text.BoundingBoxTextHorizontalJustification == "RIGHT"
+
+
+def test_the_arms_of_a_cross_at_the_corner_stay_in_the_displayed_area(tmp_path: Path) -> None:
+    state = state_of(tmp_path, LandmarkSet(("a", "b"), [[-0.5, 1.0], [43.5, 35.5]], "index"))
+    points = np.reshape(graphics(state, LANDMARK_LAYER, "POLYLINE"), (-1, 2))
+    assert (points >= 0).all()
+    assert (points <= [44, 36]).all()
+
+
 def test_a_radius_is_a_circle_around_the_point(tmp_path: Path) -> None:
     state = state_of(tmp_path, radius_px=[2.5, NAN])
     assert graphics(state, RADIUS_LAYER, "CIRCLE") == [[3.75, 5.0, 6.25, 5.0]]

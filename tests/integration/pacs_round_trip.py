@@ -28,6 +28,7 @@ from monai_gu2net.connections import DicomWebServer, RadiographAnswers, RemoteIn
 
 _HTTP, _DICOM, _LISTENER = 8042, 4242, 11112
 _URL = f"http://127.0.0.1:{_HTTP}/dicom-web"
+_FORMATS, _ANSWERS = ["sr", "gsps", "sc"], ["SR", "PR", "OT"]
 _PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
@@ -108,9 +109,10 @@ def over_dicomweb(folder: Path, model: Path, server: DicomWebServer) -> dict[str
     out, secret = folder / "out", folder / "secret"
     secret.write_text("anna:secret\n")
     arguments = ["dicomweb", _URL, "-m", str(model), "--domain", "hand", "--store", "--password-file", str(secret)]
+    arguments += ["--formats", *_FORMATS]
     first = subprocess.run(command(*arguments, "-o", str(out)), check=False).returncode
     written = {path.name: pydicom.dcmread(path) for path in out.glob("*.dcm")}
-    there = {each.sop_uid: each for each in server.find(modalities=["SR", "PR"])}
+    there = {each.sop_uid: each for each in server.find(modalities=_ANSWERS)}
     equal = [retrieved(server, there[each.SOPInstanceUID], folder) == each for each in written.values()]
     second = subprocess.run(command(*arguments, "-o", str(folder / "again")), check=False).returncode
     narrowed = subprocess.run(
@@ -122,7 +124,7 @@ def over_dicomweb(folder: Path, model: Path, server: DicomWebServer) -> dict[str
         "equal": equal,
         "second": [second, outcomes(folder / "again" / "instances.csv")],
         "narrowed": [narrowed, outcomes(folder / "narrowed" / "instances.csv")],
-        "answers at the server": [len(there), len(server.find(modalities=["SR", "PR"]))],
+        "answers at the server": [len(there), len(server.find(modalities=_ANSWERS))],
     }
 
 
@@ -130,7 +132,7 @@ def over_c_store(folder: Path, model: Path, server: DicomWebServer) -> dict[str,
     image = folder / "sent.dcm"
     header = pydicom.dcmread(image)
     arguments = ["listen", "-m", str(model), "--domain", "hand", "--allow", "STORESCU", "--port", str(_LISTENER)]
-    arguments += ["--spool", str(folder / "spool"), "--answer", f"ORTHANC@127.0.0.1:{_DICOM}"]
+    arguments += ["--spool", str(folder / "spool"), "--answer", f"ORTHANC@127.0.0.1:{_DICOM}", "--formats", *_FORMATS]
     log = folder / "listener.log"
     with log.open("wb") as file:
         listener = subprocess.Popen(command(*arguments), stdout=file, stderr=file)
@@ -142,12 +144,12 @@ def over_c_store(folder: Path, model: Path, server: DicomWebServer) -> dict[str,
     finally:
         listener.terminate()
         code = listener.wait(60)
-    answers, expected = RadiographAnswers(model, domain="hand"), folder / "expected"
+    answers, expected = RadiographAnswers(model, domain="hand", formats=_FORMATS), folder / "expected"
     expected.mkdir()
     named = folder / f"{spool_name(header.SOPInstanceUID)}.dcm"
     named.write_bytes(image.read_bytes())
     answers(named, expected)
-    there = {each.sop_uid: each for each in server.find(modalities=["SR", "PR"], study_uid=header.StudyInstanceUID)}
+    there = {each.sop_uid: each for each in server.find(modalities=_ANSWERS, study_uid=header.StudyInstanceUID)}
     return {
         "stranger": stranger,
         "sent": sent,

@@ -23,12 +23,14 @@ from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.readable_report import write_readable_report
+from monai_gu2net.dicom.secondary_capture import write_secondary_capture
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
 pytestmark = pytest.mark.integration
 
+_CLASSES = ("ComprehensiveSR", "GrayscaleSoftcopyPresentationState", "MultiframeTrueColorSCImage")
 MODEL = {"model": "GU2Net", "model_version": "1.2 (0123456789ab)"}
 UNUSUAL = LandmarkSet(("Übergang é \\ ^ =", "x" * 200, "山田", "none"), [[1, 2], [3, 4], [5, 6], [np.nan] * 2], "index")
 NOTHING = LandmarkSet(("a",), [[np.nan, np.nan]], "index")
@@ -57,7 +59,7 @@ def some(names: tuple[str, ...], rng: np.random.Generator) -> LandmarkSet:
     return LandmarkSet(names, points, "index")
 
 
-def write_all(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path, Path]:
+def write_all(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path, Path, Path]:
     header, count = read_header(image), len(landmarks.names)
     measured = [Measured("SNA", 81.5, "deg", 1.25, "angle", None, ""), Measured("w", 3.0, "px", np.nan, "d", None, "")]
     report = write_structured_report(
@@ -74,21 +76,24 @@ def write_all(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, 
     state = write_presentation_state(folder / "case.pr.dcm", landmarks, header=header, radius_px=axes, **MODEL)
     measured = measured if landmarks is not NOTHING else []
     text = write_readable_report(folder / "case.text.dcm", landmarks, header=header, measurements=measured, **MODEL)
-    return report, text, state
+    drawn = np.full((41, 37, 3), 90, dtype=np.uint8)
+    capture = write_secondary_capture(folder / "case.sc.dcm", drawn, header=header, **MODEL)
+    return report, text, capture, state
 
 
 def errors_of(path: Path) -> list[str]:
     done = run("dciodvfy", path)
     said = (done.stdout + done.stderr).decode(errors="replace").splitlines()
-    assert any(line.startswith(("ComprehensiveSR", "GrayscaleSoftcopyPresentationState")) for line in said), said
+    assert any(line.startswith(_CLASSES) for line in said), said
     return [line for line in said if line.startswith("Error")]
 
 
-@pytest.mark.parametrize("case", ["head", "hand", "unusual names", "nothing found"])
+@pytest.mark.parametrize("case", ["head", "hand", "300 landmarks", "unusual names", "nothing found"])
 def test_dciodvfy_finds_no_error(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
     landmarks = {
         "head": some(HEAD_LANDMARKS, rng),
         "hand": some(HAND_LANDMARKS, rng),
+        "300 landmarks": some(tuple(f"point {number}" for number in range(300)), rng),
         "unusual names": UNUSUAL,
         "nothing found": NOTHING,
     }[case]
@@ -103,6 +108,21 @@ def test_dciodvfy_finds_no_error_where_the_image_is_a_scanners(
 ) -> None:
     objects = write_all(tmp_path, real(name), some(HEAD_LANDMARKS, rng))
     assert [errors_of(path) for path in objects] == [[]] * len(objects)
+
+
+@pytest.mark.parametrize("case", ["head", "hand", "300 landmarks", "nothing found"])
+def test_dcmpschk_passes_the_presentation_state(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """With letters of ASCII: dcmtk 3.6.7 takes all others of UTF-8 for errors, as it says itself."""
+    landmarks = {
+        "head": some(HEAD_LANDMARKS, rng),
+        "hand": some(HAND_LANDMARKS, rng),
+        "300 landmarks": some(tuple(f"point {number}" for number in range(300)), rng),
+        "nothing found": NOTHING,
+    }[case]
+    image = make_dicom(tmp_path / "image.dcm", picture(), ImagerPixelSpacing=[0.1, 0.2])
+    *_, state = write_all(tmp_path, image, landmarks)
+    said = run("dcmpschk", state).stderr.decode(errors="replace")
+    assert "Test passed." in said, said
 
 
 def test_dcmtk_reads_every_landmark(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -84,14 +84,14 @@ def test_images_of_the_pacs_are_answered_over_dicomweb_and_the_answers_come_back
 ) -> None:
     told = happened["dicomweb"]
     assert told["first"] == [0, ["answered", "answered"]]
-    assert told["written"] == ["PR", "PR", "SR", "SR", "SR", "SR"]
-    assert told["equal"] == [True] * 6
+    assert told["written"] == ["OT", "OT", "PR", "PR", "SR", "SR", "SR", "SR"]
+    assert told["equal"] == [True] * 8
 
 
 def test_a_second_pass_finds_the_answers_and_stores_nothing(happened: dict[str, Any]) -> None:
     told = happened["dicomweb"]
     assert told["second"] == [0, ["there already", "there already"]]
-    assert told["answers at the server"] == [6, 6]
+    assert told["answers at the server"] == [8, 8]
 
 
 def test_a_filter_that_nothing_matches_finds_nothing(happened: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_what_storescu_sends_to_the_listener_is_answered_in_the_pacs(happened: d
     told = happened["c_store"]
     assert told["sent"] == 0
     assert told["answers at the server"]
-    assert told["equal"] == [True] * 3
+    assert told["equal"] == [True] * 4
     assert told["left in the spool"] == []
     assert told["ended"] == 0
 

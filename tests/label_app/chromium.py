@@ -35,6 +35,8 @@ _OPTIONS = (
     "--force-device-scale-factor=1",
     "--remote-debugging-pipe",
 )
+SOFTWARE_3D = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+"""Further options for pages that draw with WebGL."""
 _KEYS = {"Delete": 46, "Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 _BUTTONS = {"left": 1, "right": 2}
 _SHIFT = 8
@@ -46,13 +48,15 @@ class Chromium:
     Args:
         profile: an empty folder.
         size: of the window in pixels.
+        options: of the program, besides those that all pages need.
     """
 
-    def __init__(self, profile: Path, *, size: tuple[int, int] = (1280, 800)) -> None:
+    def __init__(self, profile: Path, *, size: tuple[int, int] = (1280, 800), options: Sequence[str] = ()) -> None:
         assert PROGRAM is not None
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        command = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}", "--window-size={},{}".format(*size), "about:blank"]
+        own = (f"--user-data-dir={profile}", "--window-size={},{}".format(*size), *options)
+        command = [PROGRAM, *_OPTIONS, *own, "about:blank"]
         with (profile / "chromium.log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", *command],

@@ -1,0 +1,180 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""OHIF in a browser opens reports in an archive; what it showed is written as JSON.
+
+It runs in a network of its own (``unshare --net``), for Orthanc listens at every address whatever its settings say.
+Arguments: OHIF's built files; a folder with a folder of DICOM files for each study, which also takes what is written.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pydicom
+from ohif_server import OhifServer
+from pacs_round_trip import bring_loopback_up, is_up, orthanc, wait_for
+
+_PORT, _ARCHIVE, _PASSWORD = 3000, 8042, "anna:secret"
+_DRAWN_TITLE = "126000"  # of the reports that OHIF draws; others it shows as text
+_REPORTS = "getActiveDisplaySets().filter(each => each.Modality === 'SR')"
+
+# What is drawn of a tool: text, and where its first point is, in pixel indices of the image.
+_DRAWN = """(tool => {
+  const view = window.cornerstone.getRenderingEngines().flatMap(engine => engine.getViewports())[0];
+  return window.cornerstoneTools.annotation.state.getAllAnnotations().filter(a => a.metadata.toolName === tool).map(
+    a => [a.data.label ?? null, a.annotationUID,
+      Array.from(view.getImageData().imageData.worldToIndex(a.data.handles.points[0])).slice(0, 2)]);
+})"""
+_SAVE = """window.commandsManager.runCommand(
+  'storeMeasurements',
+  { measurementData: window.services.measurementService.getMeasurements(), additionalFindingTypes: ['ArrowAnnotate'],
+    dataSource: window.extensionManager.activeDataSource, options: { SeriesDescription: 'Saved', SeriesNumber: 99 } },
+  'CORNERSTONE_STRUCTURED_REPORT').then(report => report.SOPInstanceUID)"""
+_LISTED = "window.services.measurementService.getMeasurements().map(m => m.label)"
+
+
+def _chromium() -> ModuleType:
+    """The browser of the tests of the annotation page."""
+    path = Path(__file__).parent.parent / "label_app" / "chromium.py"
+    spec = importlib.util.spec_from_file_location("chromium", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["chromium"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def asked(path: str, data: bytes | None = None) -> bytes:
+    """What the archive answers over its own interface."""
+    manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    manager.add_password(None, f"http://127.0.0.1:{_ARCHIVE}", *_PASSWORD.split(":"))
+    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(manager))
+    with opener.open(f"http://127.0.0.1:{_ARCHIVE}/{path}", data=data, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def store(files: list[Path]) -> None:
+    for file in files:
+        asked("instances", file.read_bytes())
+
+
+def saved(page: Any) -> bytes:
+    """OHIF's measurements as the report that its adapters write and store in the archive."""
+    uid = page.js(_SAVE)
+    [found] = json.loads(asked("tools/lookup", uid.encode()))
+    return asked(f"instances/{found['ID']}/file")
+
+
+def failures(page: Any) -> list[str]:
+    """What no script of the page caught, and what its last resort for errors wrote instead of it."""
+    page.js("0")  # what was said until now has come
+    thrown = [event["params"] for event in page.events if event.get("method") == "Runtime.exceptionThrown"]
+    wrong = page.js("document.body.innerText.includes('Something went wrong')")
+    return [json.dumps(each)[:2000] for each in thrown] + (["Something went wrong"] if wrong else [])
+
+
+def open_study(page: Any, study_uid: str, *, reports: int) -> None:
+    started = f"window.services?.displaySetService?.{_REPORTS}.length === {reports}"
+    for last in (False, True):  # the page was seen to stay empty once, on a busy machine
+        page.events.clear()
+        page.open("about:blank")  # what the page before it still does ends
+        page.open(f"http://127.0.0.1:{_PORT}/viewer?StudyInstanceUIDs={study_uid}")
+        try:
+            page.wait(started, seconds=45)
+            break
+        except TimeoutError:
+            if last:
+                raise
+    page.wait("!!window.cornerstone?.getRenderingEngines()?.[0]?.getViewports()[0]?.getImageData?.()", seconds=60)
+    page.js("[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Skip all')?.click()")
+
+
+def show(page: Any, report: pydicom.Dataset) -> None:
+    """Put a report where its image was, as a double click on it does."""
+    page.js(f"""(() => {{
+      const {{ displaySetService, viewportGridService: grid, hangingProtocolService: protocol }} = window.services;
+      const shown = displaySetService.{_REPORTS}.find(d => d.SOPInstanceUID === '{report.SOPInstanceUID}');
+      const views = protocol.getViewportsRequireUpdate(grid.getActiveViewportId(), shown.displaySetInstanceUID);
+      grid.setDisplaySetsForViewports(views); }})()""")
+
+
+def read(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, Any]:
+    """Open a report that is to be read."""
+    show(page, report)
+    title = report.ConceptNameCodeSequence[0].CodeMeaning
+    page.wait(f"document.body.innerText.includes({json.dumps('1. ' + title)})".replace("1. ", "1.\\u00a0"), seconds=30)
+    picture.write_bytes(page.screenshot())
+    return {"text": page.js("document.body.innerText"), "failures": failures(page)}
+
+
+def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, Any]:
+    """Open a report of points, and let OHIF take them over as its own measurements."""
+    show(page, report)
+    yes = "[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Yes')"
+    page.wait(f"!!{yes} && {_DRAWN}('DICOMSRDisplay').length > 0", seconds=30)
+    drawn = page.js(f"{_DRAWN}('DICOMSRDisplay')")
+    page.mouse("mouseMoved", *page.center(".cornerstone-canvas"))  # as a hand does, upon which OHIF draws again
+    page.wait("document.querySelectorAll('svg text').length > 0", seconds=10)
+    written = page.js("[...document.querySelectorAll('svg text')].map(each => each.textContent)")
+    picture.with_name(f"{picture.stem}-drawn.png").write_bytes(page.screenshot())
+    page.js(f"{yes}.click()")
+    count = len({uid for _, uid, _ in drawn})  # OHIF may draw one more than once, over itself
+    page.wait(f"{_LISTED}.length >= {count} && {_DRAWN}('ArrowAnnotate').length >= {count}", seconds=30)
+    time.sleep(0.5)  # any that are too many
+    picture.write_bytes(page.screenshot())
+    listed = page.js(_LISTED)
+    if all(isinstance(label, str) for label in listed):  # one of two values, of a name with a backslash, it cannot save
+        picture.with_suffix(".saved.dcm").write_bytes(saved(page))
+    return {
+        "drawn": drawn,
+        "written": written,
+        "listed": listed,
+        "taken over": page.js(f"{_DRAWN}('ArrowAnnotate')"),
+        "failures": failures(page),
+    }
+
+
+def main(dist: Path, folder: Path) -> None:
+    bring_loopback_up()
+    chromium = _chromium()
+    archive = orthanc(folder)
+    server = OhifServer(dist, port=_PORT, archive=_ARCHIVE, password=_PASSWORD)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    happened: dict[str, Any] = {}
+    try:
+        wait_for("Orthanc", is_up)
+        profile = folder / "profile"
+        profile.mkdir()
+        with chromium.Chromium(profile, size=(1500, 1000), options=chromium.SOFTWARE_3D) as page:
+            for study in sorted((folder / "studies").iterdir()):
+                files = sorted(study.glob("*.dcm"))
+                store(files)
+                found = {path: pydicom.dcmread(path) for path in files}
+                reports = {path: each for path, each in found.items() if each.Modality == "SR"}
+                begun = time.monotonic()
+                open_study(page, str(found[files[0]].StudyInstanceUID), reports=len(reports))
+                drawn = {
+                    path: each.ConceptNameCodeSequence[0].CodeValue == _DRAWN_TITLE for path, each in reports.items()
+                }
+                for path in sorted(reports, key=lambda path: drawn[path]):  # OHIF asks once in a page
+                    what = take_over if drawn[path] else read
+                    name = path.name.removesuffix(".dcm")
+                    happened[f"{study.name}/{name}"] = what(page, reports[path], folder / f"{study.name}-{name}.png")
+                print(study.name, f"{time.monotonic() - begun:.1f} s", flush=True)
+    finally:
+        archive.terminate()
+        archive.wait(60)
+    (folder / "happened.json").write_text(json.dumps(happened))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
