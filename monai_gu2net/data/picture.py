@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from numbers import Rational
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +57,14 @@ class _Opened:
     """An open picture, its pixels not decoded yet; of a TIFF also the page."""
 
     image: Image.Image
+    name: str
     tiff: Tiff | None = None
     page: int = 0
     deep_grey: bool = False
 
     def upright(self) -> Image.Image:
         """The pixels, as a viewer shows them."""
+        _orientation(self.image, self.name)
         self.image.load()  # which turns those of a TIFF already
         return ImageOps.exif_transpose(self.image)
 
@@ -69,7 +73,7 @@ class _Opened:
         """(width, height), upright."""
         # Pillow turns the size of a TIFF before loading from version 11 on
         width, height = self.image.size if self.tiff is None else stored_size(self.image)
-        return (height, width) if self.image.getexif().get(_ORIENTATION) in _QUARTER_TURNS else (width, height)
+        return (height, width) if _orientation(self.image, self.name) in _QUARTER_TURNS else (width, height)
 
 
 def read_picture(path: Path, *, limits: Limits, rgb: bool = False) -> np.ndarray:
@@ -170,7 +174,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Opened]:
                 width, height = image.size
                 if width * height > limits.pixels:
                     raise _too_large(path, f"{width} x {height}", limits)
-                yield _Opened(image, tiff, page, deep_grey)
+                yield _Opened(image, path.name, tiff, page, deep_grey)
         except Image.DecompressionBombError as error:
             raise _too_large(path, "more than twice what Pillow decodes", limits) from error
         except UnidentifiedImageError:
@@ -183,6 +187,17 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Opened]:
             if kind is not None:
                 raise ValueError(f"{path.name} must {_READ}; got {kind}. {_SAVE}") from None
             raise ValueError("cannot identify image file as PNG, JPEG, BMP or TIFF") from None
+
+
+def _orientation(image: Image.Image, name: str) -> Rational | None:
+    """The number that says how an open picture is turned, None where nothing does."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except (SyntaxError, ValueError, struct.error):  # a broken block, which is an empty one from then on
+        return None
+    if value is not None and not isinstance(value, Rational):  # Pillow takes no other for a turn, other programs do
+        raise ValueError(f"{name} must state its orientation as a whole number; got another kind. Save it upright.")
+    return value
 
 
 def _too_large(path: Path, pixels: str, limits: Limits) -> ValueError:

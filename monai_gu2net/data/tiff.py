@@ -17,12 +17,13 @@ from monai_gu2net.data.raw_modes import change_raw_modes
 __all__ = ["Tiff", "full_page", "open_tiff", "stored_size"]
 
 # TIFF 6.0, section 8, and its supplements
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
+_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 1, 5, 6, 8
 _UNSIGNED, _SIGNED = 1, 2
 _JPEG = 7
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_OLD_REDUCED = 2  # of SubfileType, which older programs write instead
 # libtiff decodes into the machine's order of bytes, of which Pillow (10.1 to 13) takes care for some samples alone
 _NATIVE = {
     **{"I;16S": "I;16NS", "I;16BS": "I;16NS", "I;32S": "I;32NS", "I;32BS": "I;32NS"},
@@ -99,7 +100,7 @@ def full_page(image: Image.Image, tiff: Tiff, name: str) -> int:
     full = []
     for page in range(count):
         image.seek(page)
-        if not _tag(image, _SUBFILE, 0) & (_REDUCED | _MASK):
+        if not _tag(image, _SUBFILE, 0) & (_REDUCED | _MASK) and _tag(image, _OLD_SUBFILE, 0) != _OLD_REDUCED:
             full.append(page)
     if not full and count == 1 and _SUB_PAGES not in image.tag_v2:  # type: ignore[attr-defined]
         full = [0]  # a lone page is the picture, whatever it is called

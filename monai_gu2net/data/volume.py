@@ -56,6 +56,8 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
     axes = array.ndim - has_channels
     affine = np.asarray(meta[MetaKeys.AFFINE], dtype=np.float64)
     affine[:-1] *= _mm_per_unit(path) if isinstance(reader, NibabelReader) else 1.0
+    if not np.isfinite(affine).all():
+        raise ValueError(f"{path.name} must have a scale and position of finite numbers; got others. Save it anew.")
     if axes == 3 and array.shape[2] == 1:
         array, axes = array[:, :, 0], 2
     if axes > 2:

@@ -70,6 +70,17 @@ def test_numbers_beyond_single_precision_are_refused(tmp_path: Path, name: str) 
         read(tmp_path / name)
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_scale_that_is_no_number_is_refused(tmp_path: Path, depth: int) -> None:
+    nib.Nifti1Image(np.ones((8, 6, depth), np.float32), None).to_filename(tmp_path / "x.nii")
+    data = bytearray((tmp_path / "x.nii").read_bytes())
+    struct.pack_into("<f", data, 80, np.nan)  # NIfTI-1: pixdim[1]
+    struct.pack_into("<hh", data, 252, 0, 0)  # neither qform nor sform
+    (tmp_path / "x.nii").write_bytes(data)
+    with pytest.raises(ValueError, match=r"^x\.nii must have a scale and position of finite numbers; got others"):
+        read(tmp_path / "x.nii")
+
+
 @pytest.mark.parametrize("kind", [np.int64, np.uint64])
 def test_whole_numbers_of_64_bits_are_read(tmp_path: Path, kind: type) -> None:
     values = np.zeros((6, 8), kind)

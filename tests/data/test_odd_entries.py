@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from monai_gu2net.data.layouts import read_hand, read_layout
@@ -52,3 +53,24 @@ def test_a_point_list_with_odd_points_keeps_the_others(tmp_path: Path) -> None:
         LeftOut("control point", "images/a.mrk.json control point 1", "a coordinate of 'two' must be a finite number"),
         LeftOut("control point", "images/a.mrk.json control point 2", "control point 2 must have a label of its own"),
     )
+
+
+@pytest.mark.parametrize("layout", ["table", "markups"])
+def test_a_picture_that_is_broken_costs_a_dataset_nothing_but_itself(tmp_path: Path, layout: str) -> None:
+    images(tmp_path, "1.png", "3.png")
+    (tmp_path / "2.png").write_bytes(b"%PDF-1.4")
+    if layout == "table":
+        (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\n1.png,1,2\n2.png,3,4\n3.png,5,6\n")
+    else:
+        for name, x in (("1", 1), ("2", 3), ("3", 5)):
+            points = [{"label": "a", "position": [x, x + 1, 0]}]
+            markup = {"markups": [{"type": "Fiducial", "controlPoints": points}]}
+            (tmp_path / f"{name}.mrk.json").write_text(json.dumps(markup))
+    _, splits, left_out = read_layout(tmp_path, layout=layout, test=0, validation=0)
+    assert {case["case"]: case["landmarks"] for case in splits["training"]} == {"1": [[1, 2]], "3": [[5, 6]]}
+    reason = "2.png must be a PNG, JPEG, BMP or TIFF of grey or colour; got PDF. Save it as such"
+    assert left_out == (LeftOut("image", "2.png", reason),)
+    for name in ("1.png", "3.png"):
+        (tmp_path / name).write_bytes(b"%PDF-1.4")
+    with pytest.raises(ValueError, match=r"its images must be readable; got none that is: [123]\.png must be a PNG"):
+        read_layout(tmp_path, layout=layout, test=0, validation=0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -222,6 +223,25 @@ def test_a_png_of_every_orientation_is_right(tmp_path: Path, kind: str, depth: s
         np.testing.assert_allclose(read(path, rgb=True), np.broadcast_to(expected, (HEIGHT, WIDTH, 3)), **tolerance)
 
 
+def test_an_orientation_that_is_no_whole_number_is_refused(tmp_path: Path) -> None:
+    byte = exif(6).replace(struct.pack("<HHI", 0x0112, 3, 1), struct.pack("<HHI", 0x0112, 1, 1))  # of type BYTE
+    (tmp_path / "x.png").write_bytes(png(upper(8), bits=8, colour=0, chunks=chunk(b"eXIf", byte)))
+    Image.fromarray(upper(8)).save(tmp_path / "x.jpg", exif=b"Exif\0\0" + byte)
+    short = struct.pack("<HHIH", 274, 3, 1, 6)
+    turned = tiff([(upper(16), {262: 1, 274: 6})], bits=16)
+    assert turned.count(short) == 1
+    (tmp_path / "x.tif").write_bytes(turned.replace(short, struct.pack("<HHIH", 274, 1, 1, 6)))
+    for name in ("x.png", "x.jpg", "x.tif"):
+        for look in (read, radiograph_size):
+            with pytest.raises(ValueError, match=rf"^{name} must state its orientation as a whole number"):
+                look(tmp_path / name)
+
+
+def test_exif_that_is_none_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(png(upper(16), bits=16, colour=0, chunks=chunk(b"eXIf", b"no EXIF at all")))
+    np.testing.assert_array_equal(read(tmp_path / "x.png"), upper(16))
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_value_that_stands_for_transparent_is_black(tmp_path: Path, bits: int, channels: int) -> None:
@@ -291,9 +311,13 @@ def test_the_full_picture_of_a_tiff_with_a_thumbnail_is_taken(tmp_path: Path) ->
             {262: 1, 254: 4},
         ),
     )
+    older = (SMALL.astype(np.uint16), {262: 1, 255: 2})  # SubfileType, of TIFF 5
     for pages in itertools.permutations([full, reduced, mask]):
         (tmp_path / "x.tif").write_bytes(tiff(list(pages), bits=16))
         expected = 65535 - STORED[8](upper(16))  # 8 undoes 6
+        np.testing.assert_array_equal(read(tmp_path / "x.tif"), expected)
+    for pages in itertools.permutations([full, older]):
+        (tmp_path / "x.tif").write_bytes(tiff(list(pages), bits=16))
         np.testing.assert_array_equal(read(tmp_path / "x.tif"), expected)
 
 

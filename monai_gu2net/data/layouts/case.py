@@ -35,6 +35,7 @@ __all__ = [
     "images_by_stem",
     "make_case",
     "plain_images",
+    "readable_sizes",
     "share_spacing",
     "unmatched",
 ]
@@ -151,6 +152,33 @@ def image_size(path: Path) -> tuple[int, int]:
     if size is None:
         raise ValueError(f"{path}: the image must be a picture or DICOM; got another kind. Convert it.")
     return size
+
+
+def readable_sizes(
+    images: Iterable[Path], entries: Mapping[Path, DicomEntry], folder: Path
+) -> tuple[dict[Path, tuple[int, int] | None], list[LeftOut]]:
+    """The sizes of images from their headers, None for kinds whose header is not read; and those left out as broken.
+
+    Broken DICOM stays, for it is a case that fails (:func:`dicom_images`).
+
+    Raises:
+        ValueError: all are broken.
+    """
+    sizes: dict[Path, tuple[int, int] | None] = {}
+    left_out: list[LeftOut] = []
+    for image in dict.fromkeys(images):  # each once
+        try:
+            if image in entries:
+                sizes[image] = entries[image].size
+            else:
+                told = image.suffix.lower() in PICTURES or is_dicom(image)  # DICOM that is no entry is no image
+                sizes[image] = image_size(image) if told else None
+        except ValueError as error:
+            reason = str(error.__cause__).rstrip(".")
+            left_out.append(LeftOut("image", image.relative_to(folder).as_posix(), reason))
+    if left_out and not sizes:
+        raise ValueError(f"{folder}: its images must be readable; got none that is: {left_out[0].reason}")
+    return sizes, left_out
 
 
 def chosen_spacing(option: SpacingOption, default: Sequence[float] | None) -> Sequence[float] | None:

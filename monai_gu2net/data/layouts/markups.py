@@ -21,9 +21,9 @@ from monai_gu2net.data.layouts.case import (
     existing_folder,
     files_by_stem,
     fitting_size,
-    image_size,
     images_by_stem,
     make_case,
+    readable_sizes,
     share_spacing,
     unmatched,
 )
@@ -71,7 +71,7 @@ def read_markups_folder(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: images
-        without markups, markups without image and control points that are broken.
+        without markups, broken images, markups without image and control points that are broken.
 
     Raises:
         ValueError: a file is broken, or no image has markups.
@@ -86,17 +86,19 @@ def read_markups_folder(
     ]
     known_mm = chosen_spacing(spacing, None)
     entries = dicom_images(place)
+    pixels_of, broken = readable_sizes([images[stem] for stem in files if stem in images], entries, folder)
+    left_out += broken
     sets = {
         stem: read_markups(path, names=landmarks, dims=2).to_index(_affine(spacing, entries.get(images[stem])))
         for stem, path in files.items()
-        if stem in images
+        if stem in images and images[stem] in pixels_of
     }
     if not sets:
         raise ValueError(f"{folder}: images must have markups of the same name; got none. Put them beside the images.")
     odd = [item for landmark_set in sets.values() for item in landmark_set.left_out]
     left_out += odd if place == folder else [item.within(place.name) for item in odd]
     names = tuple(dict.fromkeys(name for landmark_set in sets.values() for name in landmark_set.names))
-    sizes = {stem: entries[images[stem]].size if images[stem] in entries else image_size(images[stem]) for stem in sets}
+    sizes = {stem: pixels_of[images[stem]] for stem in sets}
     name = domain or domain_name(folder)
     cases = [
         make_case(

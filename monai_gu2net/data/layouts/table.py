@@ -21,13 +21,12 @@ from monai_gu2net.data.layouts.case import (
     domain_name,
     existing_folder,
     fitting_size,
-    image_size,
     make_case,
     plain_images,
+    readable_sizes,
     share_spacing,
 )
 from monai_gu2net.data.layouts.split import split_drawn
-from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks.formats import TableRow, TableRows, read_table
 
@@ -72,7 +71,7 @@ def read_table_folder(
 
     Returns:
         Its domain, its cases by "training", "validation" and "test", and what was left out: broken lines, lines
-        without image, images without line, and columns that nothing is read from.
+        without image, images without line or broken, and columns that nothing is read from.
 
     Raises:
         ValueError: the table is broken, some lines lack a split or it comes with other wishes, or no image is
@@ -85,17 +84,20 @@ def read_table_folder(
     entries = dicom_images(folder, folder / "images", named=[file for file in named.values() if file is not None])
     by_uid = {entry.sop_instance_uid: file for file, entry in entries.items() if entry.sop_instance_uid}
     files = {image: file or by_uid.get(image) for image, file in named.items()}
-    left_out = _left_out(folder, rows, files)
+    pixels_of, broken = readable_sizes([file for file in files.values() if file is not None], entries, folder)
+    left_out = (*_left_out(folder, rows, files), *broken)
     name = domain or domain_name(folder)
     cases: list[Case] = []
     split_of: dict[str, str | None] = {}
     sizes: list[tuple[int, int]] = []
     count = Counter(files[row.image] for row in rows)
-    found = [(row, file) for row in rows if (file := files[row.image]) is not None and count[file] == 1]
+    found = [
+        (row, file) for row in rows if (file := files[row.image]) is not None and file in pixels_of and count[file] == 1
+    ]
     case_of = listed_names([row.image for row, _ in found], [file for _, file in found])
     for (row, file), case in zip(found, case_of, strict=True):
         entry = entries.get(file)
-        pixels = entry.size if entry else image_size(file) if file.suffix.lower() in PICTURES else None
+        pixels = pixels_of[file]
         sizes += [pixels] if pixels else []
         made = make_case(
             file,
