@@ -26,7 +26,7 @@ import torch
 from monai_gu2net import __version__
 from monai_gu2net.data import Domain
 from monai_gu2net.data.phantom.case import EXAMINATIONS
-from monai_gu2net.networks import keep_domains, save_model
+from monai_gu2net.networks import ModelCard, keep_domains, save_model
 
 HERE = Path(__file__).parent
 MIXES = {
@@ -38,13 +38,14 @@ MIXES = {
 }
 
 
-def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain]) -> None:
+def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: ModelCard | None = None) -> None:
     """Write one bundle, without weights, into a folder.
 
     Args:
         name: of the bundle: ``gu2net``, or ``gu2net_DOMAIN`` after the domain that it finds by default.
         folder: where the bundle's own folder goes.
         domains: by name, those of its model.
+        card: of a model of your own, whose network and targets the configurations are to describe.
     """
     mix = tuple(domains)
     universal = len(mix) > 1
@@ -56,6 +57,7 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain]) -> None:
         "domains": None if universal else list(mix),
         "phantom_domains": list(mix),
         "declared_domains": {member: each.to_dict() for member, each in domains.items()},
+        "in_channels": domains[domain].in_channels,
         "channels": len(landmarks),
         "channel_def": {str(i): landmark for i, landmark in enumerate(landmarks)},
         "version": __version__,
@@ -76,7 +78,8 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain]) -> None:
         for key, word in words.items():
             text = text.replace(f"{{{key}}}", word)
         if source.suffix == ".json":
-            text = json.dumps(_filled(json.loads(text), values), indent=4) + "\n"
+            content = _filled(json.loads(text), values)
+            text = json.dumps(content if card is None else _of_model(content, card), indent=4) + "\n"
         target.write_text(text, encoding="utf-8")
     shutil.copy(HERE.parent / "LICENSE", folder / name / "LICENSE")
 
@@ -84,11 +87,23 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain]) -> None:
 def make_bundle_of_domain(domain: str, folder: Path, checkpoint: Path) -> None:
     """Write the bundle of one domain of a trained model, with its weights, into a folder."""
     network, card = keep_domains(checkpoint, [domain])
-    make_bundle(f"gu2net_{domain}", folder, card.domains)
+    make_bundle(f"gu2net_{domain}", folder, card.domains, card)
     numbers = [value for value in network.state_dict().values() if value.is_floating_point()]
     # weights that come in half precision are written in it again, for that loses nothing
     half = all(torch.equal(value, value.half().float()) for value in numbers)
     save_model(folder / f"gu2net_{domain}" / "models" / "model.pt", network, card, half=half)
+
+
+def _of_model(content: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+    """A configuration with the network, the targets and the domains of a model."""
+    if isinstance(content.get("network_def"), dict):
+        content |= {"network_def": card.network_config(content["network_def"]), "sigma": card.sigma}
+    if content.get("card", {}).get("_target_") == "monai_gu2net.networks.card_of":
+        content["card"] |= {"network": card.network["name"], "options": card.network["options"]}
+    drawn = {name: EXAMINATIONS[name].domain.landmarks for name in card.domains if name in EXAMINATIONS}
+    if "data" in content and drawn != {name: domain.landmarks for name, domain in card.domains.items()}:
+        content["data"]["declared"] = {name: domain.to_dict() for name, domain in card.domains.items()}
+    return content
 
 
 def _filled(content: Any, values: dict[str, Any]) -> Any:

@@ -4,24 +4,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from monai.data import CacheDataset
 
 from monai_gu2net.data.tolerant import reason_of
 
-__all__ = ["BrokenCasesError", "CaseDataset"]
-
-
-class BrokenCasesError(ValueError):
-    """Cases of a training cannot be read; the message names them all.
-
-    A program that ends by it says the message and nothing else: MONAI runs a bundle some ten calls above, wraps the
-    error at each, and lets Python print all of it.
-    """
+__all__ = ["CaseDataset"]
 
 
 class CaseDataset(CacheDataset):
@@ -42,7 +32,7 @@ class CaseDataset(CacheDataset):
         pairs: ``data``.
 
     Raises:
-        BrokenCasesError: cases cannot be read or transformed.
+        ValueError: cases cannot be read or transformed; the message names them all.
     """
 
     def __init__(
@@ -58,12 +48,11 @@ class CaseDataset(CacheDataset):
         super().__init__(cases, transform, num_workers=num_workers, progress=progress)
         self.pairs = data
         if self._reasons:
-            _say_alone()
             lines = [
                 f"  case {cases[index].get('case')} of domain {cases[index].get('domain')}: {reason}"
                 for index, reason in sorted(self._reasons.items())
             ]
-            raise BrokenCasesError(
+            raise ValueError(
                 f"Cases must be readable to be trained or validated on; {len(lines)} of {len(cases)} are not:\n"
                 + "\n".join(lines)
                 + "\nMend these files, or take the cases out of the datalist to go on without them."
@@ -76,19 +65,3 @@ class CaseDataset(CacheDataset):
         except Exception as error:
             self._reasons[idx] = reason_of(error)
             return None
-
-
-def _say_alone() -> None:
-    """From now on an uncaught error that came from a BrokenCasesError is printed as that one's message."""
-    before = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        found: BaseException | None = error
-        while found is not None and not isinstance(found, BrokenCasesError):
-            found = found.__cause__
-        if found is None:
-            before(kind, error, trace)
-        else:
-            sys.stderr.write(f"error: {found}\n")
-
-    sys.excepthook = hook

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
@@ -81,7 +82,7 @@ class Datalist:
                         f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one "
                         f"split; got {owner} and {split}. Split by patient."
                     )
-                of_image = images.setdefault((case["domain"], os.path.abspath(case["image"])), split)
+                of_image = images.setdefault((case["domain"], os.path.realpath(case["image"])), split)
                 if of_image != split:
                     raise ValueError(
                         f"{where}: an image of domain {case['domain']!r} must stay within one split; got "
@@ -226,8 +227,11 @@ class Datalist:
         splits: dict[str, Any] = {}
         for split in SPLITS:
             splits[split] = []
-            for position, case in enumerate(content.get(split, [])):
-                if not isinstance(case, Mapping) or not isinstance(case.get("image"), str):
+            cases = content.get(split, [])
+            if not isinstance(cases, list):
+                raise ValueError(f"{split} must be a list of cases; got {cases!r:.80}. Put them in brackets.")
+            for position, case in enumerate(cases):
+                if not isinstance(case, Mapping) or not isinstance(case.get("image"), str) or not case["image"]:
                     raise ValueError(f"{split}[{position}] must be an object with 'image'; got {case!r}. Add the file.")
                 splits[split].append({**case, "image": str(folder / case["image"])})
         domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
@@ -255,8 +259,8 @@ class Datalist:
         if case.get("landmarks") is not None:
             checked["landmarks"] = _points(case["landmarks"], domain, where)
         if "outside" in case:
-            strange = [name for name in case["outside"] if name not in domain.landmarks]
-            if not isinstance(case["outside"], list) or strange:
+            outside = case["outside"] if isinstance(case["outside"], list) else [None]
+            if not set(map(str, outside)) <= set(domain.landmarks):
                 raise ValueError(
                     f"{where}: outside must be a list of landmarks among {list(domain.landmarks)}; got "
                     f"{case['outside']!r}. Leave it out."
@@ -290,10 +294,10 @@ def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
 
 
 def _identity(value: Any, what: str) -> str:
-    """What identifies a case or a patient, as words: 1 and "1" are the same."""
+    """What identifies a case or a patient, as words: 1 and "1" are the same, and so are both Unicode forms."""
     if isinstance(value, bool) or not isinstance(value, str | Integral) or not str(value).strip():
         raise ValueError(f"{what} must be words or a whole number; got {value!r}. Leave it out if it is not known.")
-    return str(value).strip()
+    return unicodedata.normalize("NFC", str(value).strip())
 
 
 def _mean(points: Iterable[Sequence[float] | None]) -> list[float] | None:
@@ -334,8 +338,12 @@ def _point(point: Any, dims: int, where: str) -> list[float] | None:
 
 
 def _numbers(values: Any) -> list[float] | None:
-    """A list of floats; None where it is not one."""
+    """A list of floats; None where it is not one, as a word is, or has True or False in it."""
+    if isinstance(values, str | Mapping):
+        return None
     try:
+        if any(isinstance(value, bool) for value in values):
+            return None
         return [float(value) for value in values]
     except (TypeError, ValueError):
         return None

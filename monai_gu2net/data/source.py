@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ignite import distributed
 
@@ -39,6 +39,7 @@ def open_data(
     domains: Sequence[str] | None = None,
     phantom_dir: str | os.PathLike[str],
     phantom_domains: Sequence[str] = ("head", "hand", "chest"),
+    declared: Mapping[str, Mapping[str, Any]] | None = None,
     allow_outside: float = ALLOWED_OUTSIDE,
 ) -> Datalist:
     """The datalist a run is given, by file or by folder; without either, the phantom's.
@@ -53,6 +54,8 @@ def open_data(
         domains: keep these domains alone; by default all that the data has.
         phantom_dir: where the phantom is drawn when neither is given, as soon as its cases are asked for.
         phantom_domains: those of the phantom, where ``domains`` does not say.
+        declared: domains in their JSON form that there is no phantom of. Without data they are known, so that a network
+            of them can be built, and to ask for a case is an error.
         allow_outside: share of a domain's landmarks that may lie outside of their images, beside those that the
             datalist itself says do; they are absent.
 
@@ -83,11 +86,14 @@ def open_data(
         if domain is not None and own.is_file():
             raise _unnameable(domain, "a datalist.json, which names its own")
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain, allow_outside)
+    elif declared is not None:
+        alone = {each: Domain.from_dict(each, fields) for each, fields in declared.items()}
+        return LazyDatalist("no data", alone, lambda: _no_phantom(alone))
     else:
         known = tuple(domains or phantom_domains)
         if set(known) <= set(EXAMINATIONS):  # else drawing it says what is wrong
-            declared = {name: EXAMINATIONS[name].domain for name in known}
-            return LazyDatalist("phantom", declared, lambda: _phantom(phantom_dir, known))
+            drawn = {name: EXAMINATIONS[name].domain for name in known}
+            return LazyDatalist("phantom", drawn, lambda: _phantom(phantom_dir, known))
         data = _phantom(phantom_dir, known)
     if domains:
         data = data.only(domains)
@@ -164,6 +170,8 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
 
 def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datalist:
     """The phantom, drawn by the first process of a run and read by the others."""
+    if not set(domains) <= set(EXAMINATIONS):
+        _no_phantom(domains)
     _log.warning("No data is given: using the phantom in %s", folder)
     if distributed.get_rank() > 0:
         distributed.barrier()
@@ -172,6 +180,13 @@ def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datali
     finally:
         if distributed.get_rank() == 0:  # also when it failed, or the others would wait for ever
             distributed.barrier()
+
+
+def _no_phantom(domains: Iterable[str]) -> NoReturn:
+    raise ValueError(
+        f"Data must be given for domains that the phantom, of {list(EXAMINATIONS)}, has not; got {list(domains)} "
+        "and no data. Give --datalist or --dataset_dir."
+    )
 
 
 def _unnameable(domain: str, given: str) -> ValueError:

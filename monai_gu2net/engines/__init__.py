@@ -10,6 +10,7 @@ from monai_gu2net.engines.calibration import calibrate_model
 from monai_gu2net.engines.evaluation import evaluate_model
 from monai_gu2net.engines.memory import keep_freed_memory
 from monai_gu2net.engines.model_identity import model_identity
+from monai_gu2net.engines.plain_errors import say_errors_plainly
 from monai_gu2net.engines.precision import decide_precision, processor_prefers_bfloat16
 from monai_gu2net.engines.prediction import Predictor, predict_images
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
@@ -32,4 +33,5 @@ __all__ = [
     "predict_images",
     "processor_prefers_bfloat16",
     "run_cases",
+    "say_errors_plainly",
 ]

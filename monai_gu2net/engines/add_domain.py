@@ -80,11 +80,7 @@ def add_domain(
     check_training_data(datalist_in_frame(data, allow_outside=allow_outside), start_from=checkpoint)
     # whatever network the configuration names, the new one is as the checkpoint's; only the prior follows the data
     definition = ConfigParser.load_config_file(str(config)).get("network_def", {})
-    common = ("spatial_dims", "in_channels", "out_channels", "prior")
-    network = {name: definition[name] for name in common if name in definition} | {
-        "_target_": f"monai_gu2net.networks.{card.network['name']}",
-        **{name: value for name, value in card.network["options"].items() if name != "prior"},
-    }
+    network = card.network_config(definition)
     writable_folder(output_dir)
     overrides: dict[str, Any] = {
         "datalist": config_value(Path(datalist).resolve()),

@@ -10,6 +10,8 @@ from typing import Any
 
 import monai.bundle
 
+from monai_gu2net.engines.plain_errors import plain_cause
+
 __all__ = ["run_training"]
 
 
@@ -27,7 +29,4 @@ def run_training(config_file: str | os.PathLike[str], overrides: Mapping[str, An
     try:
         monai.bundle.run(run_id="training", config_file=os.fspath(config_file), **overrides)
     except RuntimeError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ValueError | OSError):
-            cause = cause.__cause__
-        raise (error if cause is None else cause) from None
+        raise (plain_cause(error) or error) from None

@@ -68,17 +68,43 @@ class ModelCard:
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
-        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`."""
-        network: DomainNetwork = getattr(nets, self.network["name"])(
-            len(next(iter(self.domains.values())).size),
-            {name: domain.in_channels for name, domain in self.domains.items()},
-            {name: len(domain.landmarks) for name, domain in self.domains.items()},
-            **self.network["options"],
-            default_domain=default_domain,
-        )
+        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`.
+
+        Raises:
+            ValueError: there is no such network, or it has no such options.
+        """
+        known = ["GU2Net", "GlobalNet", "UShapedNet"]
+        if self.network.get("name") not in known:
+            raise ValueError(
+                f"A model's network must be among {known}; got {self.network.get('name')!r}. Update monai_gu2net."
+            )
+        try:
+            network: DomainNetwork = getattr(nets, self.network["name"])(
+                len(next(iter(self.domains.values())).size),
+                {name: domain.in_channels for name, domain in self.domains.items()},
+                {name: len(domain.landmarks) for name, domain in self.domains.items()},
+                **self.network.get("options", {}),
+                default_domain=default_domain,
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"The options of a model's network must be those of {self.network['name']}; got "
+                f"{self.network.get('options')!r}: {error}. Update monai_gu2net."
+            ) from error
         if network.card is not None:
             network.card.content = self.state_dict()
         return network
+
+    def network_config(self, definition: Mapping[str, Any]) -> dict[str, Any]:
+        """The ``network_def`` of a bundle's training with this network in place of the one that it names.
+
+        What follows from the data (number of dimensions, channels, landmarks, the prior) stays.
+        """
+        common = ("spatial_dims", "in_channels", "out_channels", "prior")
+        return {name: definition[name] for name in common if name in definition} | {
+            "_target_": f"monai_gu2net.networks.{self.network['name']}",
+            **{name: value for name, value in self.network["options"].items() if name != "prior"},
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as ``torch.load(weights_only=True)`` takes them."""
@@ -184,8 +210,11 @@ def load_model(
             card.
     """
     weights, described = _read(Path(path), map_location)
-    card = ModelCard.from_state_dict(described)
-    network = card.build_network(default_domain=default_domain)
+    try:
+        card = ModelCard.from_state_dict(described)
+        network = card.build_network(default_domain=default_domain)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -202,19 +231,24 @@ def first_checkpoint(paths: Sequence[str | os.PathLike[str]]) -> Path:
 
 
 def card_of(
-    checkpoint: str | os.PathLike[str], domains: Mapping[str, Mapping[str, Any]], *, network: str = "GU2Net"
+    checkpoint: str | os.PathLike[str],
+    domains: Mapping[str, Mapping[str, Any]],
+    *,
+    network: str = "GU2Net",
+    options: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """The card of a checkpoint or, as long as there is none, one of declared domains.
 
     Args:
         checkpoint: the file, which need not be there yet.
         domains: their JSON form by name, see :meth:`~monai_gu2net.data.Domain.from_dict`.
-        network: class of the network, at its default options.
+        network: class of the network.
+        options: of the network; by default its own.
     """
     if Path(checkpoint).is_file():
         return ModelCard.load(checkpoint)
     declared = {name: Domain.from_dict(name, fields) for name, fields in domains.items()}
-    return ModelCard(declared, {"name": network, "options": {}})
+    return ModelCard(declared, {"name": network, "options": dict(options or {})})
 
 
 def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:
@@ -336,7 +370,7 @@ def _read(path: Path, map_location: str | torch.device) -> tuple[dict[str, Any],
         )
     state = load_state(path, map_location=map_location)
     card, weights = None, state
-    if isinstance(state, dict) and "model" in state and "card" in state:
+    if isinstance(state, dict) and isinstance(state.get("model"), dict) and isinstance(state.get("card"), dict):
         weights, card = dict(state["model"]), state["card"]
     elif isinstance(state, dict) and isinstance(state.get(CARD_KEY), torch.Tensor):
         try:

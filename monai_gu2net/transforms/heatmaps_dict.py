@@ -91,7 +91,7 @@ class HeatmapsToLandmarksd(MapTransform):
 
     Raises:
         TypeError: the image has no affine.
-        ValueError: the heatmaps are not (N, X, Y) or (N, X, Y, Z).
+        ValueError: the heatmaps are not (N, X, Y) or (N, X, Y, Z), or have NaN in them, which is no absent landmark.
 
     Example:
         >>> image = MetaTensor(torch.zeros(1, 5, 6), affine=torch.diag(torch.tensor([0.5, 0.1, 1.0, 1.0])))
@@ -122,6 +122,11 @@ class HeatmapsToLandmarksd(MapTransform):
         sample = dict(data)
         for key in self.key_iterator(sample):
             heatmaps = torch.as_tensor(sample[key]).unsqueeze(0)
+            if heatmaps.isnan().any():
+                raise ValueError(
+                    f"Heatmaps must be numbers; got NaN in {int(heatmaps.isnan().flatten(2).any(2).sum())} of "
+                    f"{heatmaps.shape[1]}. Use another checkpoint: this one's numbers are too large."
+                )
             points, confidence = self.decode(heatmaps, refine=self.refine, min_confidence=self.min_confidence)
             sample[f"{key}_points"] = points[0]
             sample[f"{key}_landmarks"] = _to_world(points[0], sample[self.image_key], self.image_key)

@@ -381,3 +381,36 @@ def test_another_ground_truth_has_its_own_landmarks_outside() -> None:
     (found,) = Datalist("x", BOTH, test=[one]).annotated_by("junior").test
     assert found["landmarks"] == [[2.0, 2.0], [3.0, 3.0]]
     assert "outside" not in found
+
+
+def _saved(folder: Path, **splits: Any) -> Path:
+    domains = {"k": {"landmarks": ["a"], "size": [32, 32]}}
+    (folder / "data.json").write_text(json.dumps({"domains": domains, **splits}))
+    return folder / "data.json"
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"training": None}, "training must be a list of cases; got None"),
+        ({"test": {"image": "1.png"}}, "test must be a list of cases"),
+        ({"training": [{"image": ""}]}, r"training\[0\] must be an object with 'image'"),
+        ({"training": [{"image": "1.png", "outside": 3}]}, "outside must be a list of landmarks"),
+        ({"training": [{"image": "1.png", "landmarks": ["12"]}]}, "landmark 'a' must be 2 numbers or null; got '12'"),
+        ({"training": [{"image": "1.png", "landmarks": [[True, 2]]}]}, r"must be 2 numbers or null; got \[True, 2\]"),
+        (
+            {"training": [{"image": "1.png", "patient": "\u00e9"}], "test": [{"image": "2.png", "patient": "e\u0301"}]},
+            "must stay within one split",
+        ),
+    ],
+)
+def test_what_is_no_case_or_no_point_is_told_so(tmp_path: Path, splits: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Datalist.load(_saved(tmp_path, **splits))
+
+
+def test_an_image_and_a_link_to_it_stay_within_one_split(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"")
+    (tmp_path / "2.png").symlink_to(tmp_path / "1.png")
+    with pytest.raises(ValueError, match="must stay within one split"):
+        Datalist.load(_saved(tmp_path, training=[{"image": "1.png"}], test=[{"image": "2.png"}]))

@@ -374,10 +374,16 @@ class TestTable:
             "1 image(s) left out, it has no line in landmarks.csv: images/3.png",
         ]
 
-    def test_an_image_under_two_names_is_refused(self, tmp_path):
-        make_table(tmp_path, ["1.png,p,1,2,3,4", "images/1.png,q,5,6,7,8"])
-        with pytest.raises(ValueError, match=r"line 3: an image must stand in one line only; got '1.png' as in line 2"):
-            read_table_folder(tmp_path)
+    def test_an_image_under_two_names_is_left_out_and_refuses_no_other(self, tmp_path):
+        twice = ["1.png,p,1,2,3,4", "images/1.png,q,5,6,7,8"]
+        read = read_table_folder(make_table(tmp_path / "a", [*twice, "2.png,r,5,6,7,8"]), test=0, validation=0)
+        assert [case["case"] for case in read.splits["training"]] == ["2"]
+        assert [item.name for item in read.left_out if "another line" in item.reason] == [
+            "landmarks.csv line 2 (1.png)",
+            "landmarks.csv line 3 (images/1.png)",
+        ]
+        with pytest.raises(ValueError, match=r"each in one line only; got none of \['1.png', 'images/1.png'\]"):
+            read_table_folder(make_table(tmp_path / "b", twice))
 
     def test_a_line_with_another_number_of_cells_is_refused(self, tmp_path):
         for line, count in (("1.png,,1,2,3", 5), ("1.png,,1,2,3,4,5", 7)):

@@ -13,17 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
 from monai_gu2net.data.layouts import HAND_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
-from monai_gu2net.engines import calibrations_of, evaluate_model
+from monai_gu2net.engines import calibrations_of, evaluate_model, run_cases
 from monai_gu2net.engines.model_cases import model_and_cases
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measurement
-from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
 from monai_gu2net.visualize import named_protocol
 
 Make = Callable[..., Path]
@@ -250,3 +251,20 @@ def test_preparing_dicom_says_that_each_file_tells_the_unit(
     parts = ["--validation", "0", "--test", "0", "--domain", "knee"]
     assert main(["prepare", str(images[0].parent), "-o", str(tmp_path / "d.json"), *parts, *options]) == 0
     assert f"knee: 4 landmarks, 2 training, 0 validation, 0 test, unit {unit}\n" in capsys.readouterr().out
+
+
+def test_a_network_whose_numbers_are_too_large_is_a_failed_case_and_not_an_image_without_landmarks(
+    tmp_path: Path,
+) -> None:
+    domain = Domain("knee", ("a", "b"), (64, 64))
+    network = GU2Net(2, 1, {"knee": 2}, features=(4, 8), global_features=4)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1e30)
+    model = save_model(tmp_path / "model.pt", network, ModelCard({"knee": domain}, network.description))
+    Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(tmp_path / "1.png")
+    loaded, card = load_model(model)
+    case = {"image": str(tmp_path / "1.png"), "domain": "knee", "case": "1"}
+    rows, failures = run_cases(loaded, card, [case])
+    assert rows == []
+    assert "Heatmaps must be numbers; got NaN in 2 of 2" in failures[0]["reason"]

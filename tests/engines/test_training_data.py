@@ -95,6 +95,8 @@ def test_a_domain_without_training_cases_must_be_known_to_the_model_gone_on_from
 
 @pytest.mark.parametrize("config", sorted(BUNDLES.glob("gu2net*/configs/*train.json")), ids=lambda p: p.parts[-3])
 def test_every_bundle_checks_its_data_before_it_trains(config: Path) -> None:
-    first = json.loads(config.read_text())["training"][0]
+    content = json.loads(config.read_text())
+    first = content["training"][0]
     assert first["_target_"] == "monai_gu2net.engines.begin_training"
     assert first["output_dir"] == "@output_dir"
+    assert "@data" not in json.dumps(content["initialize"])  # which MONAI runs for a network alone, too

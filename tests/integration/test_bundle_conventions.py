@@ -18,9 +18,11 @@ import torch
 from ignite.engine import Engine, Events
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+from monai_gu2net.data import Domain
 from monai_gu2net.data.layouts import HAND_LANDMARKS
 from monai_gu2net.data.phantom.case import EXAMINATIONS
-from monai_gu2net.networks import GU2Net, ModelCard, load_model
+from monai_gu2net.engines.plain_errors import plain_cause
+from monai_gu2net.networks import GU2Net, ModelCard, UShapedNet, load_model, save_model
 
 pytestmark = [
     pytest.mark.integration,
@@ -109,6 +111,41 @@ def test_loading_a_bundle_into_a_given_network_fills_it_or_says_why_not() -> Non
             workflow_type="train",
             net_override={"global_features": 64},
         )
+
+
+@pytest.mark.parametrize("domain", ["hand", "foot"])
+@pytest.mark.parametrize("network", ["GU2Net", "UShapedNet"])
+def test_the_bundle_of_a_model_of_ones_own_is_loaded_as_it_is(
+    network: str, domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another network than the shipped one, in colour, and of domains that the phantom has not or has otherwise."""
+    domains = {
+        "hand": Domain("hand", ("a", "b", "c"), (64, 64)),
+        "foot": Domain("foot", ("p", "q"), (64, 48), in_channels=3),
+    }
+    counts = ({name: each.in_channels for name, each in domains.items()}, {"hand": 3, "foot": 2})
+    own = (
+        GU2Net(2, *counts, branches="local", features=(4, 8), global_features=4)
+        if network == "GU2Net"
+        else UShapedNet(2, *counts, sharing="separable", features=(4, 8))
+    )
+    model = save_model(tmp_path / "own.pt", own, ModelCard(domains, own.description, sigma=1.5))
+    make = [sys.executable, str(BUNDLES / "make.py"), str(tmp_path / "made"), "--domain", domain, "--checkpoint"]
+    subprocess.run([*make, str(model)], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=200)
+    monkeypatch.chdir(tmp_path)  # where no path of the bundle's leads to its weights
+    for workflow in ("train", "inference"):
+        loaded = monai.bundle.load(
+            f"gu2net_{domain}", bundle_dir=tmp_path / "made", workflow_type=workflow, device="cpu"
+        )
+        weights = own.state_dict()
+        index = list(domains).index(domain)
+        for name, value in loaded.named_parameters():
+            assert torch.equal(value, weights[name.replace(".domains.0.", f".domains.{index}.")]), name
+    train = json.loads((tmp_path / "made" / f"gu2net_{domain}" / "configs" / "train.json").read_text())
+    assert train["sigma"] == 1.5
+    with pytest.raises(RuntimeError) as raised:
+        monai.bundle.run("training", config_file=str(tmp_path / f"made/gu2net_{domain}/configs/train.json"))
+    assert "Data must be given for domains that the phantom" in str(plain_cause(raised.value))
 
 
 @pytest.mark.parametrize("key", [None, "model"])

@@ -125,12 +125,26 @@ class TestTable:
             "a.png,p1,61,1,2.5,,,training,0.1,0.2\n"
             "b.png,,,3,4,nan,5,,,\n"
         )
-        first, second = read_table(write("landmarks.csv", text))
+        first, second = table = read_table(write("landmarks.csv", text))
+        assert [(item.name, item.reason) for item in table.left_out] == [
+            ("landmarks.csv line 3: T2", "it lacks a coordinate")
+        ]
         assert first.landmarks.names == ("T1_tl", "T2")
         assert (first.patient, first.split, first.spacing, first.line) == ("p1", "training", (0.1, 0.2), 2)
         assert (second.patient, second.split, second.spacing) == (None, None, None)
         assert first.landmarks.points[0].tolist() == [1, 2.5]
         assert second.landmarks.present.tolist() == [True, False]
+
+    @pytest.mark.parametrize("separator", [";", "\t"])
+    def test_a_table_with_another_separator_is_told_so(self, write, separator):
+        text = "image,a_x,a_y\na.png,1,2\n".replace(",", separator)
+        with pytest.raises(ValueError, match="line 1: columns must be separated by commas"):
+            read_table(write("landmarks.csv", text))
+
+    def test_half_a_point_of_a_long_table_is_told(self, write):
+        table = read_table(write("landmarks.csv", "image,landmark,x,y\na.png,one,,2\na.png,two,3,4\n"))
+        assert table[0].landmarks.present.tolist() == [False, True]
+        assert [item.name for item in table.left_out] == ["landmarks.csv line 2: one"]
 
     def test_a_long_table_fills_up_with_absent_landmarks(self, write):
         text = "image,landmark,x,y,patient\na.png,one,1,2,p\na.png,two,3,4,p\nb.png,two,5,6,q\n"

@@ -427,3 +427,30 @@ def test_a_card_longer_than_a_block_comes_back(saved: Path, network: GU2Net) -> 
     assert torch.load(saved, weights_only=True)["card._extra_state"].shape == (2 * 65536,)
     assert ModelCard.load(saved).calibration["head"]["quantiles"] == random
     assert load_model(saved)[0].card
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"name": "Another", "options": {}}, r"model.pt: A model's network must be among .*; got 'Another'"),
+        (
+            {"name": "GU2Net", "options": {"depth": 3}},
+            r"model.pt: The options .* must be those of GU2Net; got .*'depth'",
+        ),
+    ],
+)
+def test_a_network_of_another_version_is_told_with_the_file(
+    saved: Path, described: dict[str, Any], message: str
+) -> None:
+    state = torch.load(saved, weights_only=True)
+    weights = without_card(state)
+    card = ModelCard.load(saved).state_dict() | {"network": described}
+    torch.save({"model": weights, "card": card}, saved)
+    with pytest.raises(ValueError, match=message):
+        load_model(saved)
+
+
+def test_an_old_checkpoint_without_weights_is_refused(saved: Path) -> None:
+    torch.save({"model": None, "card": {}}, saved)
+    with pytest.raises(ValueError, match="must hold the weights of a model and its card"):
+        load_model(saved)

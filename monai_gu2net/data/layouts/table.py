@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -89,19 +90,15 @@ def read_table_folder(
     cases: list[Case] = []
     split_of: dict[str, str | None] = {}
     sizes: list[tuple[int, int]] = []
-    line_of: dict[Path, int] = {}
-    found = [(row, file) for row in rows if (file := files[row.image]) is not None and file in pixels_of]
+    count = Counter(files[row.image] for row in rows)
+    found = [
+        (row, file) for row in rows if (file := files[row.image]) is not None and file in pixels_of and count[file] == 1
+    ]
     case_of = listed_names([row.image for row, _ in found], [file for _, file in found])
     for (row, file), case in zip(found, case_of, strict=True):
         entry = entries.get(file)
         pixels = pixels_of[file]
         sizes += [pixels] if pixels else []
-        if file in line_of:
-            raise ValueError(
-                f"{path}, line {row.line}: an image must stand in one line only; got {file.name!r} as in line "
-                f"{line_of[file]}. Remove one."
-            )
-        line_of[file] = row.line
         made = make_case(
             file,
             row.landmarks,
@@ -114,7 +111,10 @@ def read_table_folder(
         cases.append(made)
         split_of[made["case"]] = _checked_split(row, path)
     if not cases:
-        raise ValueError(f"{path}: images must lie in {folder} or its 'images'; got none of them. Put them there.")
+        raise ValueError(
+            f"{path}: images must lie in {folder} or its 'images', each in one line only; got none of "
+            f"{[row.image for row in rows[:3]]}. Put them there, or correct their names."
+        )
     table_domain = Domain(
         name=name,
         landmarks=rows[0].landmarks.names,
@@ -146,6 +146,12 @@ def _left_out(folder: Path, rows: TableRows, files: Mapping[str, Path | None]) -
         LeftOut("line", f"{TABLE_NAME} line {row.line} ({row.image or 'no image named'})", "its image is not there")
         for row in rows
         if files[row.image] is None
+    ]
+    count = Counter(files[row.image] for row in rows)
+    lines += [
+        LeftOut("line", f"{TABLE_NAME} line {row.line} ({row.image})", "its image stands in another line too")
+        for row in rows
+        if files[row.image] is not None and count[files[row.image]] > 1
     ]
     listed = set(files.values())
     strays = [path for path in plain_images(folder) + plain_images(folder / "images") if path not in listed]

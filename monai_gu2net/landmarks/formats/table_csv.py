@@ -95,13 +95,18 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     path, text = read_text(path)
     reader = csv.reader(io.StringIO(text))
     header = [original_cell(field.strip()) for field in next(reader, [])]
+    if len(header) == 1 and (separator := next((each for each in ";\t|" if each in header[0]), None)):
+        rule = "columns must be separated by commas"
+        raise parse_error(path, 1, rule, separator, "Save it as CSV with commas, and a point in decimal numbers")
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise parse_error(path, 1, "columns must be all different", repeated, "Rename or remove them")
     unused = tuple(column for column in header if column not in _used(header))
     odd: list[ParseError] = []
     lines = _lines(reader, header, path, odd)
-    rows = _long_rows(lines, header, path, odd) if "landmark" in header else _wide_rows(lines, header, path, odd)
+    lost: list[LeftOut] = []
+    read = _long_rows if "landmark" in header else _wide_rows
+    rows = read(lines, header, path, odd, lost)
     result = []
     for line, fields, frame, points in rows:
         dims = len(next(iter(points.values())))
@@ -119,7 +124,7 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     odd.sort(key=lambda error: error.line or 0)
     if odd and not result:
         raise odd[-1]
-    return TableRows(result, [error.left_out("line") for error in odd])
+    return TableRows(result, [*(error.left_out("line") for error in odd), *lost])
 
 
 def write_table(
@@ -181,7 +186,9 @@ def _used(header: Sequence[str]) -> set[str]:
     return {*_OF_IMAGE, *(column for column in header if column[-2:] in ("_x", "_y", "_z"))}
 
 
-def _wide_rows(lines: list[Line], header: list[str], path: Path, odd: list[ParseError]) -> list[Entry]:
+def _wide_rows(
+    lines: list[Line], header: list[str], path: Path, odd: list[ParseError], lost: list[LeftOut]
+) -> list[Entry]:
     """One entry per line; a landmark is every NAME with columns NAME_x and NAME_y."""
     suffixes = {column: column.rsplit("_", 1) for column in header if column[-2:] in ("_x", "_y", "_z")}
     names = list(dict.fromkeys(name for name, _ in suffixes.values() if name != "spacing"))
@@ -203,7 +210,9 @@ def _wide_rows(lines: list[Line], header: list[str], path: Path, odd: list[Parse
                 rule = "an image must be named and stand in one line only"
                 raise parse_error(path, line, rule, fields["image"], "Remove it")
             _spacing(fields, path, line)
-            points = {name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line) for name in names}
+            points = {
+                name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line, lost) for name in names
+            }
         except ParseError as error:
             odd.append(error)
             continue
@@ -211,7 +220,9 @@ def _wide_rows(lines: list[Line], header: list[str], path: Path, odd: list[Parse
     return entries
 
 
-def _long_rows(lines: list[Line], header: list[str], path: Path, odd: list[ParseError]) -> list[Entry]:
+def _long_rows(
+    lines: list[Line], header: list[str], path: Path, odd: list[ParseError], lost: list[LeftOut]
+) -> list[Entry]:
     """One entry per image; a landmark that an image has no line for is absent."""
     axes = _AXES if "z" in header else _AXES[:2]
     missing = [axis for axis in axes if axis not in header]
@@ -229,7 +240,7 @@ def _long_rows(lines: list[Line], header: list[str], path: Path, odd: list[Parse
                 rule = f"a landmark of image {image!r} must have one line with its name"
                 raise parse_error(path, line, rule, name, "Correct the line")
             _spacing(fields, path, line)
-            point = _point([fields[axis] for axis in axes], name, path, line)
+            point = _point([fields[axis] for axis in axes], name, path, line, lost)
         except ParseError as error:
             odd.append(error)
             continue
@@ -259,10 +270,14 @@ def _difference(fields: dict[str, str], first: dict[str, str], image: str, path:
     return None
 
 
-def _point(fields: list[str], name: str, path: Path, line: int) -> list[float]:
-    """The coordinates; all NaN where one is missing."""
+def _point(fields: list[str], name: str, path: Path, line: int, lost: list[LeftOut]) -> list[float]:
+    """The coordinates; all NaN where one is missing, which is told where another one is there."""
     numbers = [parse_number(field, path, line, f"a coordinate of {name!r}") for field in fields]
-    return [math.nan] * len(numbers) if math.isnan(sum(numbers)) else numbers
+    if not any(map(math.isnan, numbers)):
+        return numbers
+    if not all(map(math.isnan, numbers)):
+        lost.append(LeftOut("landmark", f"{path.name} line {line}: {name}", "it lacks a coordinate"))
+    return [math.nan] * len(numbers)
 
 
 def _spacing(fields: dict[str, str], path: Path, line: int) -> tuple[float, ...] | None:
