@@ -26,8 +26,11 @@ class LazyDatalist(Datalist):
         self.name, self.domains, self._make = name, dict(domains), make
 
     def __getattr__(self, name: str) -> Any:
-        """The cases, and whatever else comes with them, which are attributes from then on."""
-        if name.startswith("_") or "training" in vars(self):
+        """The cases, and whatever else comes with them; it is a plain datalist from then on."""
+        if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        vars(self).update(vars(self._make()))
+        made = self._make()
+        vars(self).clear()
+        vars(self).update(vars(made))
+        self.__class__ = Datalist  # type: ignore[assignment]
         return getattr(self, name)

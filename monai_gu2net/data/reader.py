@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
 
 _ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
 _LIMITS = Limits()
+_log = logging.getLogger(__name__)
 _LARGEST = 1e19  # the deviation of an image is of squares, and float32 ends at 3.4e38
 
 
@@ -34,6 +36,8 @@ class RadiographReader(ImageReader):
     of the pictures' formats it is by the content alone. Pictures come through
     :func:`~monai_gu2net.data.picture.read_picture`, DICOM through :func:`~monai_gu2net.dicom.read_radiograph`, the
     others through :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
+
+    An image of one value throughout, a black one for instance, is taken with a logged warning.
 
     The metadata holds what MONAI's LoadImage needs, ``spacing_source`` ("none", "file", or that of the DICOM tags) and,
     of DICOM, a whitelist without identity.
@@ -165,13 +169,15 @@ def _check_file(path: Path, limits: Limits) -> None:
 
 
 def _check_values(path: Path, array: np.ndarray) -> None:
-    """Refuse values that nothing can be computed of."""
+    """Refuse values that nothing can be computed of, and say where there is but one."""
     wrong = array.size - np.count_nonzero(np.abs(array) <= _LARGEST)  # NaN compares as wrong, too
     if wrong:
         raise ValueError(
             f"{path.name} must have finite pixels of at most {_LARGEST:g} in size; got {wrong:,} of {array.size:,} "
             "that are NaN, infinite or larger. Replace them by a value of the image's background, and save it anew."
         )
+    if array.size and array.min() == array.max():
+        _log.warning("%s has one value throughout, where nothing can be found; check how it was exported", path.name)
 
 
 @contextmanager

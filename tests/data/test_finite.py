@@ -118,3 +118,13 @@ def test_dicom_that_is_not_finite_is_refused_as_before(tmp_path: Path, make_dico
     path = make_dicom(tmp_path / "x.dcm", np.full((6, 8), 9, np.uint16), RescaleSlope="1e300", RescaleIntercept="0")
     with pytest.raises(ValueError, match=r"^x\.dcm"):
         read(path)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(("values", "said"), [([[3, 3], [3, 3]], True), ([[7]], True), ([[3, 3], [3, 4]], False)])
+def test_an_image_of_one_value_throughout_is_said(
+    tmp_path: Path, name: str, values: list[list[int]], said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    WRITERS[name](tmp_path / name, np.array(values, np.float32))
+    read(tmp_path / name)
+    assert [record.message.startswith(f"{name} has one value throughout") for record in caplog.records] == [True] * said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,17 @@ def test_two_folders_of_one_domain_are_refused(tmp_path: Path) -> None:
     make_chest(tmp_path / "two")
     with pytest.raises(ValueError, match=r"must be of different domains; got \['chest'\] more than once"):
         open_data(dataset_dir=tmp_path, phantom_dir=tmp_path / "phantom")
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_the_phantom_that_is_drawn_when_asked_for_is_a_datalist_like_any_other(
+    tmp_path: Path, phantom_calls: list[tuple[str, ...]], asked_before: bool
+) -> None:
+    data = open_data(domains=["head", "hand"], phantom_dir=tmp_path / "phantom")
+    if asked_before:
+        assert data.training
+    part = data.only(["hand"])
+    assert {case["domain"] for case in part.cases("all")} == {"hand"} == set(part.domains)
+    assert Datalist.load(data.save(tmp_path / "saved.json")).cases("all") == data.cases("all")
+    assert replace(data, name="other").cases("all") == data.cases("all")
+    assert len(phantom_calls) == 1
