@@ -25,8 +25,8 @@ import torch
 
 from monai_gu2net import __version__
 from monai_gu2net.data import Domain
-from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.networks import ModelCard, keep_domains, save_model
+from monai_gu2net.phantom.phantom_case import EXAMINATIONS
 
 HERE = Path(__file__).parent
 MIXES = {

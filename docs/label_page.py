@@ -24,7 +24,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from monai_gu2net.data.phantom import phantom_case
+from monai_gu2net.phantom import phantom_case
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "label_app"))

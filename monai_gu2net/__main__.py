@@ -20,10 +20,20 @@ import traceback
 from collections.abc import Sequence
 
 from monai_gu2net import __version__
-from monai_gu2net.commands import add_domain, calibrate, dicomweb, evaluate, info, listen, predict, prepare, report
+from monai_gu2net.commands import (
+    add_domain_command,
+    calibrate_command,
+    dicomweb_command,
+    evaluate_command,
+    info_command,
+    listen_command,
+    predict_command,
+    prepare_command,
+    report_command,
+)
 from monai_gu2net.data.tolerant import first_error, reason_of
 from monai_gu2net.engines import keep_freed_memory
-from monai_gu2net.label_app import command as label
+from monai_gu2net.label_app import label_command
 
 _EPILOG = """\
 Exit status: 0 all done; 1 some cases failed (they are listed); 2 nothing could be done.
@@ -77,7 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the program an error comes from")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare, evaluate, predict, dicomweb, listen, calibrate, add_domain, label, info, report):
+    for command in (
+        prepare_command,
+        evaluate_command,
+        predict_command,
+        dicomweb_command,
+        listen_command,
+        calibrate_command,
+        add_domain_command,
+        label_command,
+        info_command,
+        report_command,
+    ):
         command.add(commands)
     return parser
 

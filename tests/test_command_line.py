@@ -12,9 +12,10 @@ from PIL import Image
 
 from monai_gu2net import __version__
 from monai_gu2net.__main__ import main
-from monai_gu2net.data import Datalist, make_phantom
+from monai_gu2net.data import Datalist
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.phantom import make_phantom
 
 
 @pytest.fixture(scope="module")
@@ -323,7 +324,7 @@ class TestPrepare:
 
     def test_the_phantom_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
         small = partial(make_phantom, cases={"training": 1}, domains=["head"], progress=False)
-        monkeypatch.setattr("monai_gu2net.commands.prepare.make_phantom", small)
+        monkeypatch.setattr("monai_gu2net.commands.prepare_command.make_phantom", small)
         assert main(["prepare", "phantom", "-o", str(tmp_path), "--seed", "3"]) == 0
         assert f"Wrote {tmp_path / 'datalist.json'}" in capsys.readouterr().out
         assert Datalist.load(tmp_path / "datalist.json").origin["seed"] == 3

@@ -13,7 +13,7 @@ from monai_gu2net.connections.destination import (
     RefusedError,
     UnreachableError,
 )
-from monai_gu2net.connections.dicomweb import DicomWebServer, RemoteInstance, read_secret
+from monai_gu2net.connections.dicomweb_client import DicomWebServer, RemoteInstance, read_secret
 from monai_gu2net.connections.listener import OPTIONAL_CLASSES, Listener
 from monai_gu2net.connections.server_pass import answer_instances
 from monai_gu2net.connections.spool import Spool, SpoolFullError, spool_name

@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Domains, datalists, dataset layouts, the phantom, and what feeds them to a network."""
+"""Domains, datalists, readers of images, and what feeds them to a network."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from monai_gu2net.data.case_names import case_names, image_name
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame, datalist_in_frame, outside_landmarks
-from monai_gu2net.data.phantom import make_phantom
 from monai_gu2net.data.reader import RadiographReader, is_image
 from monai_gu2net.data.replica_cases import cases_of_replica
 from monai_gu2net.data.sampler import DomainBatchSampler
-from monai_gu2net.data.source import cases_to_predict, images_in, open_data
-from monai_gu2net.data.spacing import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
+from monai_gu2net.data.spacing_source import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
 from monai_gu2net.data.tolerant import TolerantDataset
 
 __all__ = [
@@ -32,14 +30,10 @@ __all__ = [
     "case_spacing",
     "cases_in_frame",
     "cases_of_replica",
-    "cases_to_predict",
     "checked_sources",
     "datalist_in_frame",
     "image_name",
-    "images_in",
     "is_image",
-    "make_phantom",
-    "open_data",
     "outside_landmarks",
     "reference_length_spacing",
 ]

@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from monai_gu2net.dicom import DicomError, is_dicom, read_header
+from monai_gu2net.dicom.pixel_spacing import spacing_of
 from monai_gu2net.dicom.readable_report import is_readable_report
 from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.dicom.slicer_spacing import slicer_spacing
-from monai_gu2net.dicom.spacing import spacing_of
 
 __all__ = ["DicomEntry", "dicom_files", "read_entries"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from monai_gu2net.dicom.guarded_parsing import parse
 from monai_gu2net.dicom.limits import DicomError, Limits
-from monai_gu2net.dicom.parsing import parse
 
 __all__ = ["is_dicom", "read_header", "read_image"]
 

@@ -23,7 +23,7 @@ from monai_gu2net.dicom.limits import DicomError, Limits
 __all__ = ["READY", "decode_isolated", "end_worker"]
 
 _ROOT = Path(__file__).parents[2]
-_COMMAND = (sys.executable, "-m", "monai_gu2net.dicom.worker")
+_COMMAND = (sys.executable, "-m", "monai_gu2net.dicom.decoding_process")
 READY = b"ready\n"
 _SECONDS_TO_START = 120.0  # on a machine that is busy with other things
 _FILES_PER_WORKER = 1000  # codecs that leak do not grow for ever
@@ -56,7 +56,7 @@ class _Worker:
                 if self.process.stdout.readline() != READY:
                     raise RuntimeError(
                         "The child process that decodes must start; it did not. "
-                        "See why: python -m monai_gu2net.dicom.worker"
+                        "See why: python -m monai_gu2net.dicom.decoding_process"
                     )
         self.files += 1
         with self._ended_after(limits.seconds) as late:

@@ -25,7 +25,7 @@ class Radiograph:
         pixels: (W, H) float32, as stored; larger is denser (as MONOCHROME2), modality LUT applied,
             padding black.
         spacing: (sx, sy) mm per pixel, or None.
-        spacing_source: as in :func:`monai_gu2net.dicom.spacing.spacing_of`.
+        spacing_source: as in :func:`monai_gu2net.dicom.pixel_spacing.spacing_of`.
         metadata: technical facts without identity, see :func:`monai_gu2net.dicom.metadata.metadata_of`.
     """
 

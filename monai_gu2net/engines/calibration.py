@@ -14,7 +14,7 @@ import torch
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
-from monai_gu2net.engines.left_out import warn_of_left_out
+from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
 from monai_gu2net.files import writable_folder

@@ -16,9 +16,9 @@ import torch
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
-from monai_gu2net.data.spacing import checked_sources
+from monai_gu2net.data.spacing_source import checked_sources
 from monai_gu2net.engines.calibrated_radius import calibrations_of
-from monai_gu2net.engines.left_out import warn_of_left_out
+from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.files import writable_folder

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.data.layouts.hand import hand_names_of_now
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame
+from monai_gu2net.landmarks.anatomical_names import current_hand_names
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.ensemble import load_ensemble
 
@@ -73,7 +73,7 @@ def model_and_cases(
                 "folder with --domain, and that of a datalist within it."
             )
             continue
-        same_hand = hand_names_of_now(domain.landmarks) == hand_names_of_now(known.landmarks)
+        same_hand = current_hand_names(domain.landmarks) == current_hand_names(known.landmarks)
         given = known.landmarks if same_hand else domain.landmarks
         strange = [landmark for landmark in given if landmark not in known.landmarks]
         if strange:

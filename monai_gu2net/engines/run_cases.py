@@ -18,7 +18,7 @@ from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd
 from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.tolerant_evaluator import TolerantEvaluator
 from monai_gu2net.handlers.result_rows import ResultRows
-from monai_gu2net.inferers.averaging import AveragingInferer
+from monai_gu2net.inferers.tta import AveragingInferer
 from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd

@@ -11,7 +11,7 @@ from pathlib import Path
 from ignite import distributed
 
 from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.engines.left_out import warn_of_left_out
+from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import ModelCard
 
@@ -33,7 +33,7 @@ def begin_training(
     training case has.
 
     Args:
-        data: as :func:`~monai_gu2net.data.open_data` gives it.
+        data: as :func:`~monai_gu2net.sources.open_data` gives it.
         start_from: the checkpoint that the training goes on from.
         output_dir: where its results are to go; the folder is made. None: it is not looked at.
 
@@ -64,7 +64,7 @@ def check_training_data(data: Datalist, *, start_from: str | os.PathLike[str] | 
     """Refuse data from which a model would learn nothing of a domain, or whose training would break off.
 
     Args:
-        data: as :func:`~monai_gu2net.data.open_data` gives it.
+        data: as :func:`~monai_gu2net.sources.open_data` gives it.
         start_from: the checkpoint that the training goes on from; its domains need no training cases.
 
     Raises:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from monai_gu2net.inferers.averaging import AveragingInferer
 from monai_gu2net.inferers.inferer import LandmarkInferer
+from monai_gu2net.inferers.tta import AveragingInferer
 
 __all__ = ["AveragingInferer", "LandmarkInferer"]

@@ -27,7 +27,7 @@ import monai_gu2net
 from monai_gu2net.connections import DicomWebServer
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app.datastore import LandmarkDatastore
-from monai_gu2net.label_app.dicomweb import DicomWebLandmarks
+from monai_gu2net.label_app.dicomweb_datastore import DicomWebLandmarks
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.train import LandmarkTrainTask

@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
 from monai_gu2net.data.dicom_entries import read_entries
-from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import read_markups, write_markups
+from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION
 
 __all__ = [
     "LABEL_EXTENSION",

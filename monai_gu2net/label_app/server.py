@@ -147,7 +147,7 @@ def _served() -> Any:
     from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException, MONAILabelException
     from starlette.routing import Route
 
-    from monai_gu2net.label_app.page import router
+    from monai_gu2net.label_app.annotation_page import router
     from monai_gu2net.label_app.uploads import router as uploads
 
     def refused(request: Request, error: Exception) -> JSONResponse:

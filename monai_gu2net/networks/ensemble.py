@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_gu2net.networks.checkpoint import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
-from monai_gu2net.transforms.averaging import mean_logits
+from monai_gu2net.transforms.mean_logits import mean_logits
 
 __all__ = ["Ensemble", "load_ensemble"]
 

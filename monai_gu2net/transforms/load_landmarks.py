@@ -15,13 +15,13 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.layouts.markups import MARKUPS_EXTENSION
-from monai_gu2net.data.spacing import case_spacing
+from monai_gu2net.data.spacing_source import case_spacing
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
-from monai_gu2net.transforms.spacing import file_spacing
+from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION
+from monai_gu2net.transforms.resolve_spacing import file_spacing
 
 __all__ = ["LoadLandmarksd"]
 

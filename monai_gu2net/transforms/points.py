@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.transforms.affine import apply_affine, spatial_affine
-from monai_gu2net.transforms.spacing import inside_frame
+from monai_gu2net.transforms.resolve_spacing import inside_frame
 
 __all__ = ["LandmarksToPointsd"]
 

@@ -11,7 +11,7 @@ from monai.transforms import Compose, NormalizeIntensityd
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.transforms.load import LoadRadiographd
 from monai_gu2net.transforms.resize import FitToDomaind
-from monai_gu2net.transforms.spacing import PhysicalSpaced
+from monai_gu2net.transforms.resolve_spacing import PhysicalSpaced
 from monai_gu2net.transforms.upright import TurnUprightd
 
 __all__ = ["RadiographPreprocessing"]

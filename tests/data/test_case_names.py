@@ -11,7 +11,7 @@ from PIL import Image
 
 from monai_gu2net.data import Datalist, Domain, case_names
 from monai_gu2net.data.case_names import listed_names
-from monai_gu2net.data.layouts import read_layout
+from monai_gu2net.sources import read_layout
 
 NEIGHBOURS = [
     ("PAT.001.png", "PAT.002.png"),

@@ -8,10 +8,11 @@ import pytest
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from monai_gu2net.data import Datalist, Domain, open_data
+from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.data.config_paths import check_not_rewritten, config_value
 from monai_gu2net.engines.add_domain import add_domain
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.sources import open_data
 
 
 @pytest.mark.parametrize(

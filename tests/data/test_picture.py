@@ -17,9 +17,9 @@ from picture_files import COMPRESSIONS, STORED, chunk, exif, png, tiff
 from PIL import EpsImagePlugin, Image
 
 from monai_gu2net.data import RadiographReader
-from monai_gu2net.data.layouts import read_layout
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import Limits
+from monai_gu2net.sources import read_layout
 
 HEIGHT, WIDTH = 19, 21
 BASE = np.random.default_rng(7).integers(0, 2**32, (HEIGHT, WIDTH, 4), dtype=np.uint64)

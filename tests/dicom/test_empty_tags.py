@@ -24,7 +24,7 @@ from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import DicomError, Limits, read_header, read_radiograph
 from monai_gu2net.dicom.header import read_image
-from monai_gu2net.dicom.spacing import spacing_of
+from monai_gu2net.dicom.pixel_spacing import spacing_of
 
 TEXT = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
 LONG = ("OB", "OW", "SQ", "UC", "UN", "UR", "UT")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pydicom import uid
 
 from monai_gu2net.dicom import DicomError, Limits, is_dicom, read_header
+from monai_gu2net.dicom.guarded_parsing import parse
 from monai_gu2net.dicom.metadata import metadata_of
-from monai_gu2net.dicom.parsing import parse
-from monai_gu2net.dicom.spacing import spacing_of
+from monai_gu2net.dicom.pixel_spacing import spacing_of
 
 SEQUENCE = b"\x08\x00\x40\x11SQ\0\0"  # ReferencedImageSequence, explicit VR, without its length
 ITEM = b"\xfe\xff\x00\xe0"

@@ -15,10 +15,10 @@ from dicom_files import make_dicom, picture
 from hypothesis import given, settings
 from pydicom.dataset import Dataset
 
-from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
 from monai_gu2net.dicom import DicomError, read_header, read_radiograph
 from monai_gu2net.dicom.presentation_state import LANDMARK_LAYER, RADIUS_LAYER, write_presentation_state
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 
 NAN = math.nan
 MODEL = {"model": "GU2Net", "model_version": "1.2"}

@@ -20,11 +20,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
 from monai_gu2net.dicom import DicomError, read_header
 from monai_gu2net.dicom.codes import PRIVATE_SCHEME, finding_site, landmark_code
 from monai_gu2net.dicom.structured_report import StructuredReport, read_structured_report, write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.measurements import Measured
 
 NAN = math.nan

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
 from monai_gu2net.dicom.text_boxes import text_boxes
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 
 SIZE = (400, 300)
 

@@ -17,12 +17,12 @@ from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
-from monai_gu2net.data.layouts import HAND_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.engines import calibrations_of, evaluate_model, run_cases
 from monai_gu2net.engines.model_cases import model_and_cases
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.measurements import Measurement
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
 from monai_gu2net.visualize import named_protocol

@@ -16,9 +16,9 @@ from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
-from monai_gu2net.data.phantom import phantom_case
 from monai_gu2net.engines import calibrate_model
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.phantom import phantom_case
 
 pytestmark = [
     pytest.mark.integration,

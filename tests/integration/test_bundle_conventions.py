@@ -19,10 +19,10 @@ from ignite.engine import Engine, Events
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from monai_gu2net.data import Domain
-from monai_gu2net.data.layouts import HAND_LANDMARKS
-from monai_gu2net.data.phantom.case import EXAMINATIONS
 from monai_gu2net.engines.plain_errors import plain_cause
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.networks import GU2Net, ModelCard, UShapedNet, load_model, save_model
+from monai_gu2net.phantom.phantom_case import EXAMINATIONS
 
 pytestmark = [
     pytest.mark.integration,

@@ -18,14 +18,13 @@ from dicom_files import make_dicom, picture
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from monai_gu2net.data.layouts.hand import HAND_LANDMARKS
-from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS, HEAD_LANDMARKS
 from monai_gu2net.measurements import Measured
 
 pytestmark = pytest.mark.integration

@@ -25,11 +25,12 @@ from filelock import FileLock
 from PIL import Image
 
 from monai_gu2net.__main__ import main
-from monai_gu2net.data import Datalist, make_phantom
+from monai_gu2net.data import Datalist
 from monai_gu2net.dicom import read_header, write_structured_report
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.engines import predict_images
 from monai_gu2net.landmarks import LandmarkSet, read_landmarks
+from monai_gu2net.phantom import make_phantom
 
 pytestmark = pytest.mark.integration
 

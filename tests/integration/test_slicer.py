@@ -17,10 +17,10 @@ import torch
 from pydicom import uid
 
 from monai_gu2net.data import Domain
-from monai_gu2net.data.layouts import read_layout
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_spacing
 from monai_gu2net.landmarks.formats import read_markups
+from monai_gu2net.sources import read_layout
 from monai_gu2net.transforms import SaveLandmarksd
 
 pytestmark = pytest.mark.integration

@@ -90,7 +90,7 @@ def main() -> None:
     import uvicorn
     from monailabel.app import app
 
-    from monai_gu2net.label_app.page import router
+    from monai_gu2net.label_app.annotation_page import router
 
     app.include_router(router)
     uvicorn.run(app, host=options.host, port=options.port, log_level="info")

@@ -37,7 +37,7 @@ def test_a_label_lies_where_slicer_shows_the_image_and_its_errors_are_in_the_ima
     assert "0.5 x 0.25 mm" in markup["description"]
     _, points = check_label(label, image, domains=DOMAINS)
     np.testing.assert_allclose(points.points, [[10.0, 5.0]])
-    from monai_gu2net.label_app.page import describe_image  # MONAI Label, which warns
+    from monai_gu2net.label_app.annotation_page import describe_image  # MONAI Label, which warns
 
     about = describe_image(image)
     assert (about["spacing"], about["label_spacing"]) == ([0.5, 0.25], label_spacing)

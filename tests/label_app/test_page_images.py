@@ -24,7 +24,7 @@ from monai_gu2net.label_app.window import default_window, shown_range
 def page() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what MONAI Label imports
-        return importlib.import_module("monai_gu2net.label_app.page")
+        return importlib.import_module("monai_gu2net.label_app.annotation_page")
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HEAD_LANDMARKS
 from monai_gu2net.measurements import CEPHALOMETRY, measure
 
 FRANKFORT, PALATAL, MANDIBULAR, STEINER = 7.0, 9.0, 32.0, 30.0  # degrees below sella-nasion, falling forwards

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monai_gu2net.data.layouts.chest import CHEST_LANDMARKS
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS
 from monai_gu2net.measurements import CHEST, measure
 
 POINTS = [[70.0, 30.0], [30.0, 230.0], [90.0, 230.0], [150.0, 30.0], [210.0, 110.0], [130.0, 90.0]]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monai_gu2net.data.layouts.head import HEAD_LANDMARKS
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import HEAD_LANDMARKS
 from monai_gu2net.measurements import (
     CEPHALOMETRY,
     default_measurements,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from monai_gu2net.data.phantom.spine import LANDMARKS
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import SPINE, CobbAngle, measure
 from monai_gu2net.measurements.spine import VERTEBRAE
+from monai_gu2net.phantom.spine_body import LANDMARKS
 
 WIDTH, HEIGHT = 40.0, 20.0
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from monai_gu2net.data import ReferenceLength
-from monai_gu2net.data.layouts import HAND_LANDMARKS
+from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.visualize import Grid, Protocol, named_protocol
 
 

@@ -1,0 +1,134 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``prepare``: a datalist from dataset folders."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.options import add_allow_outside, spacing
+from monai_gu2net.data import SPLITS, Datalist, Domain, datalist_in_frame, outside_landmarks
+from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.dicom import is_dicom
+from monai_gu2net.files import left_out_lines
+from monai_gu2net.phantom import make_phantom
+from monai_gu2net.sources import LAYOUTS, Dataset, read_layout
+
+__all__ = ["add"]
+
+_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test")
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    shown = "\n".join(f"  {name:8} {look}" for name, look in LAYOUTS.items())
+    command = add_command(
+        commands,
+        "prepare",
+        "make a datalist from dataset folders",
+        run=_run,
+        epilog=f"Layouts:\n{shown}\n"
+        "One SOURCE per call takes the options; then merge: prepare a.json b.json -o all.json",
+    )
+    command.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a dataset folder, a datalist to merge in, or 'phantom'"
+    )
+    command.add_argument(
+        "-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)"
+    )
+    command.add_argument("--name", help="what results call the data; by default the output folder's name")
+    command.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
+    command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
+    command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
+    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
+    command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
+    command.add_argument(
+        "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
+    )
+    command.add_argument("--test", type=_amount, help="patients of the test part, where the layout has no official one")
+    command.add_argument(
+        "--draw-test",
+        action="store_true",
+        default=None,
+        help="draw the test part (hand, chest) instead of taking the end of the order",
+    )
+    add_allow_outside(command)
+    command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    unused = [name for name in _OF_FOLDERS if getattr(options, name) is not None]
+    if unused and not any(Path(source).is_dir() for source in options.sources):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise ValueError(f"{flags} must be given with a dataset folder; got {options.sources}. Leave it out.")
+    if options.sources == ["phantom"]:
+        say(f"Wrote {make_phantom(options.output, seed=options.seed)}")
+        return 0
+    parts = [_source(Path(source), options) for source in options.sources]
+    domains = {name: domain for part in parts for name, domain in part.domains.items()}
+    if len(domains) != sum(len(part.domains) for part in parts):
+        raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
+    splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
+    name = options.name or options.output.resolve().parent.name
+    left_out = [
+        item if len(parts) == 1 else item.within(Path(source).name)
+        for source, part in zip(options.sources, parts, strict=True)
+        for item in part.left_out
+    ]
+    told = {part.name: part.origin for part in parts if part.origin is not None}
+    origin = parts[0].origin if len(parts) == 1 else told or None
+    data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
+    data.save(options.output)
+    outside = outside_landmarks(data.cases("all"))
+    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*left_out, *outside])))
+    for name, domain in domains.items():
+        counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
+        say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
+    say(f"Wrote {options.output}")
+    return 0
+
+
+def _unit(domain: Domain, data: Datalist) -> str:
+    """The unit of the domain's results, as far as it is known without opening the images."""
+    if domain.unit == "mm":
+        return "mm"
+    cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
+    images = [Path(case["image"]) for case in cases]
+    told = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if told else "px"
+
+
+def _source(path: Path, options: argparse.Namespace) -> Datalist:
+    if path.is_file():
+        return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
+    domain, splits, left_out = _layout(path, options)
+    parts: dict[str, Any] = dict(splits)
+    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
+
+
+def _layout(path: Path, options: argparse.Namespace) -> Dataset:
+    return read_layout(
+        path,
+        layout=options.layout,
+        domain=options.domain,
+        size=options.size,
+        spacing="default" if options.spacing is None else options.spacing,
+        annotator=options.annotator,
+        validation=options.validation,
+        test=options.test,
+        seed=options.seed,
+        drawn=options.draw_test,
+        allow_outside=options.allow_outside,
+    )
+
+
+def _size(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.lower().split("x"))
+
+
+def _amount(text: str) -> int | float:
+    return int(text) if text.isdigit() else float(text)

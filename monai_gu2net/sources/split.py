@@ -1,0 +1,186 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Splitting cases for training, validation and test so that no patient stands in two parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from monai_gu2net.sources.source_case import Case, Splits
+
+__all__ = ["hold_out_validation", "split_by_patient", "split_drawn", "split_in_order"]
+
+_DRAWN_TEST, _DRAWN_VALIDATION = 0.2, 0.1
+
+
+def split_by_patient(
+    cases: Sequence[Case], *, validation: int | float = 0, test: int | float = 0, seed: int = 0
+) -> Splits:
+    """Draw whole patients for validation and test; all others train.
+
+    The draw orders the patients by a hash of seed and patient, so it depends on no generator, and more
+    patients do not reshuffle the others.
+
+    Args:
+        cases: cases with ``domain``, ``case`` and, where there are several of one patient, ``patient``.
+        validation: a count (int) or a fraction (float) of all patients.
+        test: a count (int) or a fraction (float) of all patients.
+        seed: another one gives another draw.
+
+    Returns:
+        ``{"training": [...], "validation": [...], "test": [...]}``, each in the order of ``cases``. A
+        fraction above 0 gives at least one patient if there is one to spare after training and, for
+        validation, test.
+
+    Raises:
+        ValueError: a fraction is not in [0, 1), a count is negative, or nobody is left to train on.
+
+    Example:
+        >>> cases = [{"domain": "head", "case": str(n)} for n in range(10)]
+        >>> {part: len(of) for part, of in split_by_patient(cases, validation=1, test=0.2).items()}
+        {'training': 7, 'validation': 1, 'test': 2}
+    """
+    patients = sorted(
+        {_patient(case) for case in cases},
+        key=lambda patient: hashlib.sha256("\0".join((str(seed), *patient)).encode()).digest(),
+    )
+    test_count, validation_count = _counts(len(patients), test=test, validation=validation)
+    part = dict.fromkeys(patients, "training")
+    part |= dict.fromkeys(patients[:test_count], "test")
+    part |= dict.fromkeys(patients[test_count : test_count + validation_count], "validation")
+    splits: Splits = {"training": [], "validation": [], "test": []}
+    for case in cases:
+        splits[part[_patient(case)]].append(case)
+    return splits
+
+
+def hold_out_validation(
+    training: Sequence[Case], test: Sequence[Case], *, validation: int | float, seed: int
+) -> Splits:
+    """Splits with a given test part and patients drawn from the training part for validation.
+
+    Args:
+        training: cases to train on and validate with.
+        test: cases of the test part.
+        validation: a count (int) or a fraction (float) of the patients of ``training``.
+        seed: another one gives another draw.
+
+    Raises:
+        ValueError: the fraction is not in [0, 1), the count is negative, or nobody is left to train on.
+    """
+    return split_by_patient(training, validation=validation, seed=seed) | {"test": list(test)}
+
+
+def split_in_order(
+    cases: Sequence[Case],
+    *,
+    training_share: float,
+    test: int | float | None,
+    test_cases: Sequence[str] | None,
+    validation: int | float,
+    seed: int,
+    drawn: bool = False,
+) -> Splits:
+    """A test part at the end of the order, as the paper splits the hand and the chest radiographs.
+
+    Args:
+        cases: in order; one per patient.
+        training_share: share of the cases, from the start, that trains where neither test nor test_cases is
+            given.
+        test: a count (int) or a fraction (float) of the cases, from the end.
+        test_cases: names of the cases that make up the test part, instead.
+        validation: a count (int) or a fraction (float) of the training part, drawn by patient.
+        seed: of the draw.
+        drawn: draw the test part by patient instead, for the end of the order may be of another kind than its start.
+
+    Raises:
+        ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
+    """
+    if drawn:
+        share = 1 - training_share if test is None and test_cases is None else test
+        return split_drawn(cases, test=share, test_cases=test_cases, validation=validation, seed=seed)
+    if test_cases is None:
+        if test is None:
+            count = len(cases) - max(1, round(training_share * len(cases)))
+        else:
+            count = _count("test", test, len(cases), len(cases) - 1)
+        test_cases = [case["case"] for case in cases[len(cases) - count :]]
+    elif test is not None:
+        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
+    return hold_out_validation(*_apart(cases, test_cases), validation=validation, seed=seed)
+
+
+def split_drawn(
+    cases: Sequence[Case],
+    *,
+    test: int | float | None,
+    test_cases: Sequence[str] | None,
+    validation: int | float | None,
+    seed: int,
+) -> Splits:
+    """Splits of a dataset that has no split of its own.
+
+    Args:
+        cases: all cases.
+        test: a count (int) or a fraction (float) of the patients; None: 0.2.
+        test_cases: names of the cases that make up the test part, instead.
+        validation: a count (int) or a fraction (float) of the patients (with test_cases: of the others);
+            None: 0.1.
+        seed: of the draw.
+
+    Raises:
+        ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
+    """
+    validation = _DRAWN_VALIDATION if validation is None else validation
+    if test_cases is None:
+        test = _DRAWN_TEST if test is None else test
+        return split_by_patient(cases, validation=validation, test=test, seed=seed)
+    if test is not None:
+        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
+    return hold_out_validation(*_apart(cases, test_cases), validation=validation, seed=seed)
+
+
+def _apart(cases: Sequence[Case], test_cases: Sequence[str]) -> tuple[list[Case], list[Case]]:
+    """The cases without and with these names; no patient may have both."""
+    chosen = set(test_cases)
+    missing = sorted(chosen - {case["case"] for case in cases})
+    if missing:
+        raise ValueError(f"test_cases must be cases with image and landmarks; got {missing}. Remove them.")
+    training = [case for case in cases if case["case"] not in chosen]
+    test = [case for case in cases if case["case"] in chosen]
+    both = sorted({_patient(case) for case in training} & {_patient(case) for case in test})
+    if both:
+        raise ValueError(
+            f"test_cases must hold all cases of a patient or none; got some of "
+            f"{[name for _, name in both[:10]]}. Add the others."
+        )
+    return training, test
+
+
+def _patient(case: Case) -> tuple[str, str]:
+    """Domain and patient; without a patient the case is one."""
+    return str(case.get("domain", "")), str(case.get("patient", case["case"]))
+
+
+def _counts(total: int, *, test: int | float, validation: int | float) -> tuple[int, int]:
+    """Numbers of patients for test and validation that leave at least one to train on."""
+    if isinstance(test, float) and isinstance(validation, float) and test + validation >= 1:
+        raise ValueError(f"test and validation must sum to less than 1; got {test} and {validation}. Lower them.")
+    one_if_enough = int(validation > 0 and total > 2)
+    reserved = one_if_enough if isinstance(validation, float) else validation
+    test_count = _count("test", test, total, total - 1 - reserved)
+    return test_count, _count("validation", validation, total, total - 1 - test_count)
+
+
+def _count(part: str, wanted: int | float, total: int, spare: int) -> int:
+    """The number of patients that a count or a fraction of all asks for."""
+    if isinstance(wanted, float):
+        if not 0 <= wanted < 1:
+            raise ValueError(f"{part} must be a fraction in [0, 1) or a whole count; got {wanted}. Correct it.")
+        return max(0, min(max(1, round(wanted * total)), spare)) if wanted else 0
+    if wanted < 0 or wanted > max(0, spare):
+        raise ValueError(
+            f"{part} must be a count that leaves a patient to train on; got {wanted} of {total} patients. Lower it."
+        )
+    return wanted
