@@ -12,16 +12,8 @@ from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain
-from monai_gu2net.visualize import (
-    ORIGINAL,
-    Protocol,
-    named_protocol,
-    read_rows,
-    rescore,
-    summarize_rows,
-    write_report,
-    write_rows,
-)
+from monai_gu2net.evaluation import ORIGINAL, Protocol, named_protocol, read_rows, rescore, summarize_rows, write_rows
+from monai_gu2net.report import write_report
 
 NAMES = ("a", "b")
 

@@ -33,10 +33,10 @@ from typing import Any
 import numpy as np
 
 from monai_gu2net.data import Datalist
+from monai_gu2net.evaluation import compare_with_first, read_rows, summarize_rows, write_rows
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.networks import load_model
-from monai_gu2net.visualize import compare_with_first, read_rows, summarize_rows, write_rows
-from monai_gu2net.visualize.tables import jsonable
+from monai_gu2net.report.tables import jsonable
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from monai_gu2net.data import ALLOWED_OUTSIDE, SPACING_SOURCES, SPLITS
-from monai_gu2net.visualize import PROTOCOLS, Protocol, named_protocol
+from monai_gu2net.evaluation import PROTOCOLS, Protocol, named_protocol
 
 __all__ = [
     "add_allow_outside",

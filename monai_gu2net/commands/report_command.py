@@ -13,15 +13,12 @@ from typing import Any
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_output_dir, add_protocol_options, protocol_of
 from monai_gu2net.data import SPLITS, Datalist
+from monai_gu2net.evaluation import DEFAULT_THRESHOLDS, annotator_rows, compare_rows, read_rows
 from monai_gu2net.files import LeftOut, read_json
-from monai_gu2net.visualize import (
-    DEFAULT_THRESHOLDS,
-    annotator_rows,
-    compare_rows,
+from monai_gu2net.report import (
     comparison_notes,
     difference_table,
     rate_table,
-    read_rows,
     table_markdown,
     write_comparison,
     write_report,

@@ -15,8 +15,8 @@ from monai_gu2net.connections.destination import FolderDestination, RefusedError
 from monai_gu2net.connections.dicomweb_client import DicomWebServer, RemoteInstance
 from monai_gu2net.connections.spool import spool_name, write_durably
 from monai_gu2net.connections.worker import NoAnswerError
+from monai_gu2net.evaluation import write_rows
 from monai_gu2net.files import csv_text, full_disk
-from monai_gu2net.visualize import write_rows
 
 __all__ = ["answer_instances"]
 

@@ -21,8 +21,9 @@ from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
+from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows
 from monai_gu2net.files import writable_folder
-from monai_gu2net.visualize import ORIGINAL, Protocol, annotator_rows, write_report
+from monai_gu2net.report import write_report
 
 __all__ = ["evaluate_model"]
 
@@ -50,7 +51,7 @@ def evaluate_model(
         data: its cases of one split; a domain of the data must be one of the model's, with landmarks among the model's,
             in any order. Domains and landmarks of the model that the data lacks do not count. A domain of the data that
             does not fit is a failure, and the others go on.
-        output_dir: where the report goes, see :func:`~monai_gu2net.visualize.write_report`.
+        output_dir: where the report goes, see :func:`~monai_gu2net.report.write_report`.
         split: "training", "validation", "test" or "all".
         views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
         device: where the network runs.

@@ -24,6 +24,7 @@ from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths
 from monai_gu2net.engines.model_identity import model_identity
 from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.engines.tolerant_saving import TolerantSaving
+from monai_gu2net.evaluation import measure_rows, radii_px, write_measurements, write_rows
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
@@ -31,14 +32,7 @@ from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPred
 from monai_gu2net.transforms.file_names import case_part
 from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS, TABLES
 from monai_gu2net.transforms.save_coco import CollectCocod
-from monai_gu2net.visualize import (
-    draw_landmarks,
-    measure_rows,
-    radii_px,
-    save_picture,
-    write_measurements,
-    write_rows,
-)
+from monai_gu2net.visualize import draw_landmarks, save_picture
 
 __all__ = ["PREDICTION_FORMATS", "Predictor", "predict_images"]
 

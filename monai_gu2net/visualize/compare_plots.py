@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from monai_gu2net.visualize.compare import Comparison
+from monai_gu2net.evaluation.comparison import Comparison
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["draw_compared_curves", "draw_differences"]
@@ -21,7 +21,7 @@ def draw_compared_curves(comparison: Comparison, *, names: Sequence[str]) -> Fig
     """Share of the compared landmarks whose error is at most r, against r: axes per domain, a curve per table.
 
     Args:
-        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
 
     Returns:
@@ -57,7 +57,7 @@ def draw_differences(summaries: Sequence[Mapping[str, Any]], *, names: Sequence[
     """Difference of the mean errors of each landmark of one domain, with its 95 percent interval.
 
     Args:
-        summaries: of the landmarks of one domain, from :func:`~monai_gu2net.visualize.compare_rows`. One whose
+        summaries: of the landmarks of one domain, from :func:`~monai_gu2net.evaluation.compare_rows`. One whose
             difference is not known keeps its place.
         names: of the two tables.
 

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
+from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.files import original_cell
 from monai_gu2net.visualize.pictures import DPI
-from monai_gu2net.visualize.rows import checked_rows
 
 __all__ = ["draw_cumulative_errors", "draw_landmark_errors", "draw_learning_curve"]
 
@@ -27,7 +27,7 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
     """Share of the annotated landmarks whose error is at most r, against r, one curve per domain.
 
     Args:
-        rows: see :func:`~monai_gu2net.visualize.checked_rows`. Each unit has axes of its own.
+        rows: see :func:`~monai_gu2net.evaluation.checked_rows`. Each unit has axes of its own.
         limit: largest r shown; by default the largest 95 percent quantile of a domain's found landmarks. A
             curve ends below 1 by the landmarks beyond it and those not found.
 
@@ -72,7 +72,7 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
     not flatten the boxes. Landmarks not found are counted beside the name.
 
     Args:
-        rows: of one domain and unit, see :func:`~monai_gu2net.visualize.checked_rows`.
+        rows: of one domain and unit, see :func:`~monai_gu2net.evaluation.checked_rows`.
 
     Returns:
         The figure.

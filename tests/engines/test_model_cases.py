@@ -21,11 +21,11 @@ from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.engines import calibrations_of, evaluate_model, run_cases
 from monai_gu2net.engines.model_cases import model_and_cases
+from monai_gu2net.evaluation import named_protocol
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.measurements import Measurement
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
-from monai_gu2net.visualize import named_protocol
 
 Make = Callable[..., Path]
 NAMES = ("c", "a", "d", "b")

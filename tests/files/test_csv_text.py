@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monai_gu2net.evaluation import read_rows, write_rows
 from monai_gu2net.files import csv_text, original_cell
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
-from monai_gu2net.visualize import read_rows, write_rows
-from monai_gu2net.visualize.tables import write_summary_csv
+from monai_gu2net.report.tables import write_summary_csv
 
 FORMULAS = ['=HYPERLINK("http://x",1)', "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "=", "-", "'=1", "''@x", "\uff1d1+1"]
 texts = st.text(st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n", "'", '"', ",", "a", "1", ".", "e", " ", "ä"]))

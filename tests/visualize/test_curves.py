@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_gu2net.visualize import (
-    draw_cumulative_errors,
-    draw_landmark_errors,
-    draw_learning_curve,
-    save_figure,
-)
+from monai_gu2net.visualize import draw_cumulative_errors, draw_landmark_errors, draw_learning_curve, save_figure
 
 
 def rows_of(errors: dict[str, list[float]], *, domain="head", unit="mm") -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from monai_gu2net.data.domain import ReferenceLength
-from monai_gu2net.visualize.summary import DEFAULT_THRESHOLDS, Thresholds
+from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, Thresholds
 
 __all__ = ["ORIGINAL", "PROTOCOLS", "Grid", "Protocol", "named_protocol"]
 
@@ -76,7 +76,7 @@ class Protocol:
         whole_pixels: reference and prediction are rounded to whole pixels of the grid, halves to the even pixel.
         strict: a landmark counts as detected below a threshold (<) instead of up to it (<=).
         left_out: by domain, landmarks that do not count.
-        thresholds: of the detection rate; see :func:`~monai_gu2net.visualize.summarize_rows`.
+        thresholds: of the detection rate; see :func:`~monai_gu2net.evaluation.summarize_rows`.
 
     Example:
         >>> Protocol().grid_of("head")

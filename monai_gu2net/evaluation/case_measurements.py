@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.files import csv_text, write_text_whole
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
-from monai_gu2net.visualize.rows import checked_rows
 
 __all__ = ["MeasuredCase", "Measurements", "measure_rows", "write_measurements"]
 
@@ -46,7 +46,7 @@ def measure_rows(rows: Iterable[Mapping[str, Any]], measurements: Measurements |
     """Measure the landmarks of each case.
 
     Args:
-        rows: see :func:`~monai_gu2net.visualize.checked_rows`; in the files' own scale.
+        rows: see :func:`~monai_gu2net.evaluation.checked_rows`; in the files' own scale.
         measurements: by domain; of a domain that is not there, the built-in ones of its landmarks.
 
     Returns:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_gu2net.visualize import Document, Section, Table, render_markdown, write_page, write_report
-from monai_gu2net.visualize.document import Cases, Facts, Lines, Picture
+from monai_gu2net.report import Document, Section, Table, render_markdown, write_page, write_report
+from monai_gu2net.report.document import Cases, Facts, Lines, Picture
 
 HOSTILE = "\"><script>alert(1)</script><img src=http://x.org/a.png onerror='x'> & `|`"
 
@@ -153,7 +153,7 @@ def test_markdown_and_page_say_the_same(tmp_path: Path, rng):
 def test_many_pictures_are_made_smaller(tmp_path: Path, rng, monkeypatch):
     files = [noise(tmp_path / f"{n}.png", rng, 900, 1200).name for n in range(4)]
     document = Document("Title", [Section("Cases", [Cases([(file, file) for file in files])])])
-    monkeypatch.setattr("monai_gu2net.visualize.page._PICTURE_BYTES", 1_000_000)
+    monkeypatch.setattr("monai_gu2net.report.results_page._PICTURE_BYTES", 1_000_000)
 
     page = write_page(tmp_path / "page.html", document)
 

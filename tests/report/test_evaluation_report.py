@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_gu2net.visualize import write_report
+from monai_gu2net.report import write_report
 
 
 def case_rows(case: str, errors: list[float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:

@@ -10,15 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_gu2net.visualize import (
-    bootstrap_mean_interval,
-    summarize_rows,
-    summary_table,
-    table_markdown,
-    write_summary_csv,
-    write_summary_json,
-)
-from monai_gu2net.visualize.tables import jsonable
+from monai_gu2net.evaluation import bootstrap_mean_interval, summarize_rows
+from monai_gu2net.report import summary_table, table_markdown, write_summary_csv, write_summary_json
+from monai_gu2net.report.tables import jsonable
 
 
 def rows_of(errors: dict[tuple[str, str], float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:

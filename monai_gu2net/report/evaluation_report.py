@@ -10,21 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from monai_gu2net.evaluation.case_measurements import Measurements
+from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
+from monai_gu2net.evaluation.rescoring import rescore
+from monai_gu2net.evaluation.result_table import checked_rows, write_rows
+from monai_gu2net.evaluation.summary import summarize_rows
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
 from monai_gu2net.metrics.conformal import Calibration
-from monai_gu2net.visualize.case_pictures import Case, Rows, file_names, write_case_pictures
-from monai_gu2net.visualize.coverage import coverage_section
+from monai_gu2net.report.case_pictures import Case, Rows, file_names, write_case_pictures
+from monai_gu2net.report.coverage_section import coverage_section
+from monai_gu2net.report.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
+from monai_gu2net.report.measurement_report import measurement_sections
+from monai_gu2net.report.results_page import write_page
+from monai_gu2net.report.tables import summary_table, write_summary_csv, write_summary_json
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
-from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
-from monai_gu2net.visualize.measured import Measurements
-from monai_gu2net.visualize.measured_report import measurement_sections
-from monai_gu2net.visualize.page import write_page
 from monai_gu2net.visualize.pictures import save_figure
-from monai_gu2net.visualize.protocol import ORIGINAL, Protocol
-from monai_gu2net.visualize.rescore import rescore
-from monai_gu2net.visualize.rows import checked_rows, write_rows
-from monai_gu2net.visualize.summary import summarize_rows
-from monai_gu2net.visualize.tables import summary_table, write_summary_csv, write_summary_json
 
 __all__ = ["write_report"]
 
@@ -51,7 +51,7 @@ def write_report(
     """Write tables, plots, and pictures of the worst and the median case of each domain.
 
     Files: ``report.md``, which shows the others; ``report.html``, the same on one page that needs no other
-    file, see :func:`~monai_gu2net.visualize.write_page`; ``landmarks.csv`` (the rows as given, whatever the
+    file, see :func:`~monai_gu2net.report.write_page`; ``landmarks.csv`` (the rows as given, whatever the
     protocol, so that they can be scored under another), ``scored.csv`` (as scored, where the protocol changes
     errors or leaves landmarks out), ``summary.csv``,
     ``summary.json``, ``curves.png``, ``per_landmark_DOMAIN.png``, ``overlays/DOMAIN_CASE.png`` and
@@ -63,14 +63,14 @@ def write_report(
     Args:
         folder: where the files go; it is made. What an earlier report wrote there and this one does not is removed, see
             :func:`~monai_gu2net.files.results_of_one_run`.
-        rows: see :func:`~monai_gu2net.visualize.checked_rows`; as evaluated.
+        rows: see :func:`~monai_gu2net.evaluation.checked_rows`; as evaluated.
         images: (domain, case) -> image file, in whose pixels the rows' points are. A case without one, or
             whose file cannot be read, has no picture, and the report says so.
-        scoring: how the rows are scored, see :class:`~monai_gu2net.visualize.Protocol`.
+        scoring: how the rows are scored, see :class:`~monai_gu2net.evaluation.Protocol`.
         protocol: what else makes the numbers comparable, by heading: model, data.
-        annotators: rows of each comparison of annotators, see :func:`~monai_gu2net.visualize.annotator_rows`.
+        annotators: rows of each comparison of annotators, see :func:`~monai_gu2net.evaluation.annotator_rows`.
         calibrations: by domain, those that the rows' radii come from.
-        measurements: by domain, see :func:`~monai_gu2net.visualize.measure_rows`; by default the built-in ones.
+        measurements: by domain, see :func:`~monai_gu2net.evaluation.measure_rows`; by default the built-in ones.
         failures: cases without result: ``case``, ``domain``, ``reason``.
         left_out: what was not taken, and why.
         worst: number of worst cases to draw in each domain, by their mean error; 0: no pictures of cases.

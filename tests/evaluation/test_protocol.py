@@ -7,8 +7,8 @@ import json
 import pytest
 
 from monai_gu2net.data import ReferenceLength
+from monai_gu2net.evaluation import Grid, Protocol, named_protocol
 from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
-from monai_gu2net.visualize import Grid, Protocol, named_protocol
 
 
 def test_the_papers_grids_are_the_authors_input_sizes():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_gu2net.visualize import checked_rows, read_rows, write_rows
+from monai_gu2net.evaluation import checked_rows, read_rows, write_rows
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 NUMBERS = st.one_of(st.none(), st.floats(allow_infinity=False, width=64))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from monai_gu2net.data import ReferenceLength
-from monai_gu2net.visualize import ORIGINAL, Grid, Protocol, checked_rows, named_protocol, rescore, summarize_rows
+from monai_gu2net.evaluation import ORIGINAL, Grid, Protocol, checked_rows, named_protocol, rescore, summarize_rows
 
 NAN = math.nan
 

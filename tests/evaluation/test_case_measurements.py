@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from monai_gu2net.evaluation import measure_rows, write_measurements
 from monai_gu2net.measurements import Measurement
-from monai_gu2net.visualize import measure_rows, write_measurements
 
 NAN = math.nan
 WIDTH = Measurement("width", "distance", ("a", "b"))

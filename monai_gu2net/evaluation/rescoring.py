@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from monai_gu2net.data.domain import ReferenceLength
+from monai_gu2net.evaluation.protocol import Grid, Protocol
+from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.metrics import radial_error
-from monai_gu2net.visualize.protocol import Grid, Protocol
-from monai_gu2net.visualize.rows import checked_rows
 
 __all__ = ["rescore"]
 
@@ -30,7 +30,7 @@ def rescore(rows: Iterable[Mapping[str, Any]], protocol: Protocol) -> Rows:
     was calibrated in the file's own scale, is NaN.
 
     Args:
-        rows: see :func:`~monai_gu2net.visualize.checked_rows`; as evaluated, not rescored before.
+        rows: see :func:`~monai_gu2net.evaluation.checked_rows`; as evaluated, not rescored before.
         protocol: grids, whole pixels and landmarks left out are used.
 
     Returns:

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.visualize.rows import checked_rows
+from monai_gu2net.evaluation.result_table import checked_rows
 
 __all__ = ["annotator_rows"]
 
@@ -25,7 +25,7 @@ def annotator_rows(
     They can be rescored and summarized like those of a model. A landmark that one of the two left out does not count.
 
     Args:
-        rows: a model's, see :func:`~monai_gu2net.visualize.checked_rows`; reference, size, spacing and unit of each
+        rows: a model's, see :func:`~monai_gu2net.evaluation.checked_rows`; reference, size, spacing and unit of each
             case are taken from them, and cases without rows are left out.
         cases: of the datalist. Domains are left out whose cases have fewer than two ``annotators``.
         domains: by name, for the order of the landmarks.

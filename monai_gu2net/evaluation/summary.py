@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.metrics import summarize_errors
-from monai_gu2net.visualize.rows import checked_rows
 
 __all__ = ["DEFAULT_THRESHOLDS", "Thresholds", "bootstrap_mean_interval", "summarize_rows"]
 
@@ -64,7 +64,7 @@ def summarize_rows(
     """Summaries of each domain and of each of its landmarks, pooled over the annotated landmarks.
 
     Args:
-        rows: see :func:`~monai_gu2net.visualize.checked_rows`. Where the cases of a domain have two units,
+        rows: see :func:`~monai_gu2net.evaluation.checked_rows`. Where the cases of a domain have two units,
             because only some have a known spacing, each unit has summaries of its own.
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
             domain, or by unit ("mm", "px") for the domains it does not name.

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_gu2net.visualize.paired_bootstrap import paired_bootstrap
-from monai_gu2net.visualize.rows import checked_rows
-from monai_gu2net.visualize.summary import DEFAULT_THRESHOLDS, Thresholds, thresholds_of
+from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
+from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, Thresholds, thresholds_of
 
 __all__ = ["Comparison", "compare_rows", "compare_with_first"]
 
@@ -63,9 +63,9 @@ def compare_rows(
     count such a landmark as a miss. Images whose landmarks were not all found are thus not left out.
 
     Args:
-        a: rows of the first table, see :func:`~monai_gu2net.visualize.checked_rows`.
+        a: rows of the first table, see :func:`~monai_gu2net.evaluation.checked_rows`.
         b: of the second. The order of the rows says nothing.
-        thresholds: see :func:`~monai_gu2net.visualize.summarize_rows`.
+        thresholds: see :func:`~monai_gu2net.evaluation.summarize_rows`.
         strict: an error that equals a threshold is a miss.
         resamples: number of draws of the bootstrap.
         seed: of the draws.
@@ -78,7 +78,7 @@ def compare_rows(
         - ``not_found_a``, ``not_found_b``: of the ``count``
         - ``mre_a``, ``mre_b``, ``difference`` (b - a): means over the ``found``; ``low``, ``high``: the 95 %
           interval of the difference; ``p``: two-sided, not adjusted for the number of landmarks tested; see
-          :func:`~monai_gu2net.visualize.paired_bootstrap`
+          :func:`~monai_gu2net.evaluation.paired_bootstrap`
         - ``better``, ``worse``: percent of the images with landmarks found by both in which the mean error of
           b is below, or above, that of a
         - ``sdr``: threshold -> ``a``, ``b`` (percent of the ``count``), ``difference``, ``low``, ``high``, ``p``

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.files import LeftOut, csv_text, write_text_whole
-from monai_gu2net.visualize.document import Table
+from monai_gu2net.report.document import Table
 
 __all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]
 
@@ -25,7 +25,7 @@ def write_summary_csv(path: str | os.PathLike[str], summaries: Summaries) -> Pat
 
     Args:
         path: the file; its folder is made.
-        summaries: from :func:`~monai_gu2net.visualize.summarize_rows`. A detection rate in percent has the
+        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`. A detection rate in percent has the
             column ``sdr_THRESHOLD``; ``landmark`` is empty for all landmarks of the domain. Nothing to
             measure (NaN) is an empty field.
 
@@ -55,10 +55,10 @@ def write_summary_json(
 
     Args:
         path: the file; its folder is made.
-        summaries: from :func:`~monai_gu2net.visualize.summarize_rows`. JSON knows neither NaN nor inf: both
+        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`. JSON knows neither NaN nor inf: both
             are null; a mean that is inf has ``not_found`` above 0.
         protocol: how was measured; by heading.
-        scoring: the same for programs, see :class:`~monai_gu2net.visualize.Protocol`.
+        scoring: the same for programs, see :class:`~monai_gu2net.evaluation.Protocol`.
         annotators: summaries of the annotators' disagreement, each with its ``comparison``.
         failures: cases without result: ``case``, ``domain``, ``reason``.
         left_out: what was not taken, and why.
@@ -82,7 +82,7 @@ def summary_table(title: str, summaries: Summaries) -> Table:
 
     Args:
         title: what it shows.
-        summaries: from :func:`~monai_gu2net.visualize.summarize_rows`; of whole domains, or of the landmarks
+        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`; of whole domains, or of the landmarks
             of one domain, which are then numbered as in the pictures.
 
     Returns:

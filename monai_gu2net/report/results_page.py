@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from monai_gu2net.files import write_text_whole
-from monai_gu2net.visualize.document import Cases, Document, Facts, Lines, Part, Picture, Section, Table
+from monai_gu2net.report.document import Cases, Document, Facts, Lines, Part, Picture, Section, Table
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["write_page"]

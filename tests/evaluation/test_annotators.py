@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monai_gu2net.data import Domain
-from monai_gu2net.visualize import annotator_rows, summarize_rows
+from monai_gu2net.evaluation import annotator_rows, summarize_rows
 
 NAN = math.nan
 DOMAINS = {"head": Domain("head", ("a", "b"), (8, 8)), "knee": Domain("knee", ("p",), (8, 8, 8))}

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from monai_gu2net.evaluation.coverage import radii_px
+from monai_gu2net.report.document import Cases, Picture
 from monai_gu2net.transforms.load import LoadRadiographd
-from monai_gu2net.visualize.coverage import radii_px
-from monai_gu2net.visualize.document import Cases, Picture
 from monai_gu2net.visualize.overlay import draw_landmarks
 from monai_gu2net.visualize.pictures import contact_sheet, save_picture
 

@@ -27,7 +27,7 @@ def paired_bootstrap(
     An image enters with its difference d (sum over its landmarks of B - A) and its number of landmarks m, so
     that both tables are always drawn together. Images are drawn with replacement, as many as there are, and
     each draw gives the pooled mean difference sum(d) / sum(m). The interval is that of
-    :func:`~monai_gu2net.visualize.bootstrap_mean_interval`: quantiles of these, rounded outwards to ones that
+    :func:`~monai_gu2net.evaluation.bootstrap_mean_interval`: quantiles of these, rounded outwards to ones that
     were drawn. The two-sided p-value belongs to it: twice the smaller share of draws at or beyond zero,
 
         p = min(1, 2 * (1 + min(#{draws <= 0}, #{draws >= 0})) / (1 + resamples)),

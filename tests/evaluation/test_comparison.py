@@ -13,15 +13,9 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from monai_gu2net.visualize import (
-    compare_rows,
-    compare_with_first,
-    comparison_notes,
-    draw_compared_curves,
-    draw_differences,
-    paired_bootstrap,
-    write_comparison,
-)
+from monai_gu2net.evaluation import compare_rows, compare_with_first, paired_bootstrap
+from monai_gu2net.report import comparison_notes, write_comparison
+from monai_gu2net.visualize import draw_compared_curves, draw_differences
 
 
 def rows_of(errors: dict[tuple[str, str], float | None], *, domain="head", unit="mm") -> list[dict[str, object]]:

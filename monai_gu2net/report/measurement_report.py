@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from monai_gu2net.evaluation.case_measurements import MeasuredCase, Measurements, measure_rows, write_measurements
+from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, Measured, class_agreement
-from monai_gu2net.visualize.document import Section, Table
-from monai_gu2net.visualize.measured import MeasuredCase, Measurements, measure_rows, write_measurements
-from monai_gu2net.visualize.summary import bootstrap_mean_interval
-from monai_gu2net.visualize.tables import decimal, jsonable
+from monai_gu2net.report.document import Section, Table
+from monai_gu2net.report.tables import decimal, jsonable
 
 __all__ = ["compare_measurements", "measurement_sections"]
 
@@ -40,7 +40,7 @@ def compare_measurements(cases: Iterable[MeasuredCase]) -> list[dict[str, Any]]:
     """Differences between measurements of predicted and of reference landmarks.
 
     Args:
-        cases: from :func:`~monai_gu2net.visualize.measure_rows`.
+        cases: from :func:`~monai_gu2net.evaluation.measure_rows`.
 
     Returns:
         Per domain, unit of lengths and measurement with any reference: ``domain``, ``measurement``, ``unit``; ``count``
@@ -98,8 +98,8 @@ def measurement_sections(
 
     Args:
         folder: of the report.
-        rows: in the files' own scale, see :func:`~monai_gu2net.visualize.checked_rows`.
-        measurements: see :func:`~monai_gu2net.visualize.measure_rows`.
+        rows: in the files' own scale, see :func:`~monai_gu2net.evaluation.checked_rows`.
+        measurements: see :func:`~monai_gu2net.evaluation.measure_rows`.
         annotators: rows of each comparison of annotators, whose classes stand beside the model's.
 
     Returns:

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_gu2net.evaluation.comparison import Comparison
 from monai_gu2net.files import csv_text, results_of_one_run, write_text_whole
-from monai_gu2net.visualize.case_pictures import file_names
-from monai_gu2net.visualize.compare import Comparison
+from monai_gu2net.report.case_pictures import file_names
+from monai_gu2net.report.document import Document, Facts, Lines, Part, Picture, Section, Table, render_markdown
+from monai_gu2net.report.results_page import write_page
+from monai_gu2net.report.tables import decimal, jsonable
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
-from monai_gu2net.visualize.document import Document, Facts, Lines, Part, Picture, Section, Table, render_markdown
-from monai_gu2net.visualize.page import write_page
 from monai_gu2net.visualize.pictures import save_figure
-from monai_gu2net.visualize.tables import decimal, jsonable
 
 __all__ = ["comparison_notes", "difference_table", "rate_table", "write_comparison"]
 
@@ -38,7 +38,7 @@ def difference_table(
 
     Args:
         title: what it shows.
-        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
         group: (domain, unit) whose landmarks to list; by default the domains as wholes.
 
@@ -64,7 +64,7 @@ def rate_table(title: str, comparison: Comparison, *, names: Sequence[str]) -> T
 
     Args:
         title: what it shows.
-        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
 
     Returns:
@@ -83,7 +83,7 @@ def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[st
     """What is not the same in both tables, a line for each case; empty where all is.
 
     Args:
-        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
     """
     told = [
@@ -118,7 +118,7 @@ def write_comparison(
 
     Args:
         folder: where the files go; it is made.
-        comparison: from :func:`~monai_gu2net.visualize.compare_rows`.
+        comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
         protocol: what else to say, by heading: which files were compared.
 
