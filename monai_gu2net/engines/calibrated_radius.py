@@ -13,7 +13,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
 
 __all__ = ["CalibratedRadiusd", "calibrations_of"]
 
