@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from monai_gu2net.metrics.conformal import LEVELS, RADIUS_LEVEL, Calibration, calibrate, conformal_quantile
 from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
 from monai_gu2net.metrics.radial_error import (
     RadialErrorMetric,
@@ -15,13 +14,8 @@ from monai_gu2net.metrics.radial_error import (
 )
 
 __all__ = [
-    "LEVELS",
-    "RADIUS_LEVEL",
-    "Calibration",
     "DomainRadialError",
     "RadialErrorMetric",
-    "calibrate",
-    "conformal_quantile",
     "evaluated_samples",
     "radial_error",
     "successful_detection_rate",

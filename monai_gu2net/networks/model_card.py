@@ -34,7 +34,7 @@ class ModelCard:
         network: class name and options of the network, as ``network.description`` gives them.
         sigma: standard deviation of the targets in network pixels.
         provenance: free text by topic, such as the data's name or measured results.
-        calibration: by domain, the JSON form of a :class:`~monai_gu2net.metrics.Calibration`; empty: not calibrated.
+        calibration: by domain, a :class:`~monai_gu2net.uncertainty.Calibration` in its JSON form; empty: none.
     """
 
     domains: dict[str, Domain]

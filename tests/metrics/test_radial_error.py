@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 from scipy import stats
 from scipy.spatial import distance
 
+from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.metrics import (
     RadialErrorMetric,
     radial_error,
@@ -20,7 +21,6 @@ from monai_gu2net.metrics import (
     summarize_errors,
     summarize_landmarks,
 )
-from monai_gu2net.transforms.affine import apply_affine
 
 NAN, INF = float("nan"), float("inf")
 
