@@ -12,8 +12,8 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
+from monai_gu2net.uncertainty import RADIUS_LEVEL, Calibration
 
 __all__ = ["CalibratedRadiusd", "calibrations_of"]
 
@@ -50,7 +50,7 @@ class CalibratedRadiusd(MapTransform):
     """Adds the radius and the presence of landmarks found, where the sample's domain is calibrated.
 
     For a key "pred" it reads ``pred_spread`` and ``pred_confidence`` (N,), and writes ``pred_radius`` (N,), in the unit
-    of the spread, and ``pred_presence`` (N,), see :class:`~monai_gu2net.metrics.Calibration`. 90 percent of the
+    of the spread, and ``pred_presence`` (N,), see :class:`~monai_gu2net.uncertainty.Calibration`. 90 percent of the
     landmarks lie within their radius. It belongs after
     ``HeatmapsToLandmarksd`` and before ``ScaleByPredictiond``, which scales the radius as well.
 

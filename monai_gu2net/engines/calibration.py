@@ -18,8 +18,8 @@ from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
 from monai_gu2net.engines.run_cases import run_cases
 from monai_gu2net.files import writable_folder
-from monai_gu2net.metrics.conformal import LEVELS, calibrate
 from monai_gu2net.networks.checkpoint import save_calibration
+from monai_gu2net.uncertainty import LEVELS, calibrate
 
 __all__ = ["calibrate_model"]
 

@@ -15,8 +15,8 @@ import torch
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame
 from monai_gu2net.landmarks.anatomical_names import current_hand_names
-from monai_gu2net.networks.checkpoint import ModelCard
 from monai_gu2net.networks.ensemble import load_ensemble
+from monai_gu2net.networks.model_card import ModelCard
 
 __all__ = ["Checkpoints", "checkpoint_paths", "model_and_cases"]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import monai_gu2net
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
 
 __all__ = ["model_identity"]
 

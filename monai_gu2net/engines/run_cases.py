@@ -19,11 +19,11 @@ from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
 from monai_gu2net.engines.tolerant_evaluator import TolerantEvaluator
 from monai_gu2net.handlers.result_rows import ResultRows
 from monai_gu2net.inferers.tta import AveragingInferer
-from monai_gu2net.metrics.conformal import Calibration
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
+from monai_gu2net.uncertainty import Calibration
 
 __all__ = ["run_cases", "warn_of_pixels"]
 

@@ -12,8 +12,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
 from monai_gu2net.metrics import evaluated_samples, radial_error
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 
 __all__ = ["ResultRows"]
 

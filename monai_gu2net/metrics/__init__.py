@@ -4,27 +4,13 @@
 
 from __future__ import annotations
 
-from monai_gu2net.metrics.conformal import LEVELS, RADIUS_LEVEL, Calibration, calibrate, conformal_quantile
-from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
-from monai_gu2net.metrics.radial_error import (
-    RadialErrorMetric,
-    radial_error,
-    successful_detection_rate,
-    summarize_errors,
-    summarize_landmarks,
-)
+from monai_gu2net.metrics.radial_error import radial_error, successful_detection_rate, summarize_errors
+from monai_gu2net.metrics.radial_error_metric import RadialErrorMetric, evaluated_samples
 
 __all__ = [
-    "LEVELS",
-    "RADIUS_LEVEL",
-    "Calibration",
-    "DomainRadialError",
     "RadialErrorMetric",
-    "calibrate",
-    "conformal_quantile",
     "evaluated_samples",
     "radial_error",
     "successful_detection_rate",
     "summarize_errors",
-    "summarize_landmarks",
 ]

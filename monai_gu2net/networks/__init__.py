@@ -5,16 +5,9 @@
 from __future__ import annotations
 
 from monai_gu2net.networks.authors_weights import load_authors_weights
-from monai_gu2net.networks.checkpoint import (
-    ModelCard,
-    card_of,
-    first_checkpoint,
-    load_model,
-    replace_checkpoint,
-    save_calibration,
-    save_model,
-)
+from monai_gu2net.networks.checkpoint import first_checkpoint, replace_checkpoint, save_calibration
 from monai_gu2net.networks.ensemble import Ensemble, load_ensemble
+from monai_gu2net.networks.model_card import ModelCard, card_of, load_model, save_model
 from monai_gu2net.networks.nets import GlobalNet, GU2Net, SpecializedNetwork, UShapedNet
 from monai_gu2net.networks.start import calibration_from, domains_from, keep_domains, parameter_groups, start_from
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_gu2net.networks.checkpoint import ModelCard, load_model
+from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.transforms.mean_logits import mean_logits
 

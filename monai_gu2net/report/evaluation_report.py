@@ -16,13 +16,13 @@ from monai_gu2net.evaluation.rescoring import rescore
 from monai_gu2net.evaluation.result_table import checked_rows, write_rows
 from monai_gu2net.evaluation.summary import summarize_rows
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
-from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.report.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.report.coverage_section import coverage_section
 from monai_gu2net.report.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
 from monai_gu2net.report.measurement_report import measurement_sections
 from monai_gu2net.report.results_page import write_page
 from monai_gu2net.report.tables import summary_table, write_summary_csv, write_summary_json
+from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
 from monai_gu2net.visualize.pictures import save_figure
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 from monai_gu2net.transforms.discs import LandmarksToDiscsd
 from monai_gu2net.transforms.domain_choice import ChooseDomaind, MarkDomaind
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
@@ -20,7 +19,6 @@ from monai_gu2net.transforms.reply import LandmarksToReplyd
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.resolve_spacing import PhysicalSpaced, ScaleByPredictiond
 from monai_gu2net.transforms.save import SaveLandmarksd
-from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
 from monai_gu2net.transforms.upright import TurnUprightd
 
 __all__ = [
@@ -41,12 +39,8 @@ __all__ = [
     "SaveLandmarksd",
     "ScaleByPredictiond",
     "TurnUprightd",
-    "apply_affine",
     "decode_heatmaps",
     "decode_probabilities",
     "gaussian_heatmaps",
-    "heatmap_spread",
     "mean_logits",
-    "spatial_affine",
-    "spread_in_world",
 ]

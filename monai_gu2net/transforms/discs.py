@@ -15,7 +15,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.volume import NIFTI, VOLUMES
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
 
 __all__ = ["LandmarksToDiscsd"]
 

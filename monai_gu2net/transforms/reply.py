@@ -13,7 +13,8 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine, world_to_lps
+from monai_gu2net.uncertainty import pixels_per_unit
 
 __all__ = ["LandmarksToReplyd"]
 

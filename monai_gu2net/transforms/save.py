@@ -18,13 +18,14 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine, world_to_lps
 from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 from monai_gu2net.transforms.file_names import FileNames
 from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
+from monai_gu2net.uncertainty import pixels_per_unit
 
 __all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
 

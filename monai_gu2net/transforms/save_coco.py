@@ -15,8 +15,8 @@ from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
 from monai_gu2net.landmarks.formats.coco_json import CocoImage
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 
 __all__ = ["CollectCocod"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from monai_gu2net.evaluation.coverage import calibrated_rows
-from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
+from monai_gu2net.uncertainty import RADIUS_LEVEL, Calibration
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["draw_reliability"]

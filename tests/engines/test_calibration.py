@@ -24,10 +24,10 @@ from monai_gu2net.engines import (
     run_cases,
 )
 from monai_gu2net.evaluation import read_rows
-from monai_gu2net.metrics import Calibration
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
 from monai_gu2net.networks.card_state import card_from_tensor
 from monai_gu2net.transforms import ScaleByPredictiond
+from monai_gu2net.uncertainty import Calibration
 
 KNOWN = Calibration({0.5: 1.0, 0.9: 2.0}, (1.0, 0.5), (0.2, 0.4, 0.6), 2, 3)
 

@@ -13,7 +13,7 @@ from monai_gu2net.data import Datalist
 from monai_gu2net.engines import evaluate_model, predict_images
 from monai_gu2net.measurements import CHEST, Measurement
 from monai_gu2net.networks import GU2Net
-from monai_gu2net.networks.checkpoint import ModelCard, load_model, save_model
+from monai_gu2net.networks.model_card import ModelCard, load_model, save_model
 
 OWN = Measurement("tilt", "signed_angle", (*CHEST[0].landmarks, *CHEST[3].landmarks), positive=CHEST[2].landmarks[1])
 

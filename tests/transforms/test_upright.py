@@ -15,8 +15,8 @@ from PIL import Image
 
 from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.engines.prediction import Predictor
-from monai_gu2net.landmarks import read_landmarks
-from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing, spatial_affine
+from monai_gu2net.landmarks import read_landmarks, spatial_affine
+from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing
 
 WEIGHTS = Path(__file__).parents[2] / "bundles" / "gu2net" / "models" / "model.pt"
 DOMAINS = {"chest": Domain("chest", ("a", "b"), (32, 48))}

@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""How widely a predicted heatmap lies about the point decoded from it."""
+"""How widely a predicted heatmap lies about the point decoded from it, in pixels and in the world's unit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from monai_gu2net.transforms.affine import spatial_affine
-from monai_gu2net.transforms.heatmaps import plain_tensor
+from monai_gu2net.landmarks.coordinates import spatial_affine
 
-__all__ = ["heatmap_spread", "spread_in_world"]
+__all__ = ["heatmap_spread", "pixels_per_unit", "spread_in_world"]
 
 
 def heatmap_spread(logits: Tensor, points: Tensor, *, window: int = 16, floor: float = 0.01) -> Tensor:
@@ -46,7 +45,8 @@ def heatmap_spread(logits: Tensor, points: Tensor, *, window: int = 16, floor: f
             "points must be (B, N, D), one for each heatmap of the logits (B, N, *spatial); got "
             f"{tuple(points.shape)} and {tuple(logits.shape)}. Pass the points decoded from these logits."
         )
-    logits, points = plain_tensor(logits.detach()), plain_tensor(points.detach()).double()
+    logits, points = (tensor.detach().as_subclass(Tensor) for tensor in (logits, points))
+    points = points.double()
     dims = points.shape[-1]
     steps = torch.arange(-window, window + 1, device=logits.device)
     near = torch.stack(torch.meshgrid([steps] * dims, indexing="ij"), dim=-1).flatten(0, -2)
@@ -78,3 +78,20 @@ def spread_in_world(spread: Tensor, affine: Tensor) -> Tensor:
     matrix = spatial_affine(affine, dims)[:dims, :dims].to(spread.device)
     mapped = matrix @ spread.double() @ matrix.T
     return mapped.diagonal(dim1=-2, dim2=-1).sum(dim=-1).sqrt().float()
+
+
+def pixels_per_unit(affine: Tensor, dims: int) -> float:
+    """How many pixels are as long as the world's unit; where pixels are not square, the geometric mean of the axes.
+
+    A radius times it is a radius in pixels: that of the square pixel of equal area.
+
+    Args:
+        affine: (K+1, K+1) with K >= D, pixels to the world.
+        dims: D.
+
+    Example:
+        >>> pixels_per_unit(torch.diag(torch.tensor([0.25, 1.0, 1.0])), 2)
+        2.0
+    """
+    volume = torch.linalg.det(spatial_affine(affine, dims)[:dims, :dims]).abs()
+    return float(volume ** (-1 / dims))

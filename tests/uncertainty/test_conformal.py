@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from monai_gu2net.metrics import LEVELS, Calibration, calibrate, conformal_quantile
+from monai_gu2net.uncertainty import LEVELS, Calibration, calibrate, conformal_quantile
 
 NAN, INF = math.nan, math.inf
 

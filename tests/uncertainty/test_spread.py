@@ -9,13 +9,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_gu2net.transforms import (
-    HeatmapsToLandmarksd,
-    decode_heatmaps,
-    gaussian_heatmaps,
-    heatmap_spread,
-    spread_in_world,
-)
+from monai_gu2net.transforms import HeatmapsToLandmarksd, decode_heatmaps, gaussian_heatmaps
+from monai_gu2net.uncertainty import heatmap_spread, pixels_per_unit, spread_in_world
 
 NAN = math.nan
 SIZE = (40, 36)
@@ -118,3 +113,9 @@ def test_landmarks_of_a_sample_get_their_spread_in_the_unit_of_the_image(sigmoid
     expected = spread_in_world(heatmap_spread(logits, decode_heatmaps(logits)[0]), image.affine)[0]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert found.shape == (1,)
+
+
+def test_a_radius_in_pixels_is_that_of_the_square_pixel_of_equal_area_or_volume() -> None:
+    assert pixels_per_unit(torch.diag(torch.tensor([0.2, 0.8, 1.0, 1.0])), 2) == pytest.approx(1 / 0.4)
+    turned = torch.tensor([[0.0, -0.5, 0.0, 7.0], [2.0, 0.0, 0.0, 9.0], [0.0, 0.0, 8.0, 1.0], [0.0, 0.0, 0.0, 1.0]])
+    assert pixels_per_unit(turned, 3) == pytest.approx(1 / 2)
