@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from monai_gu2net.report import Document, Section, Table, render_markdown, write_page, write_report
-from monai_gu2net.report.document import Cases, Facts, Lines, Picture
+from monai_gu2net.report.document import Cases, Picture
 
 HOSTILE = "\"><script>alert(1)</script><img src=http://x.org/a.png onerror='x'> & `|`"
 
@@ -133,7 +133,7 @@ def test_markdown_and_page_say_the_same(tmp_path: Path, rng):
     document = Document(
         "Title",
         [
-            Section("One", ["A paragraph.", Facts({"Fact": "told"}), Lines(["first", "second"])]),
+            Section("One", ["A paragraph.", {"Fact": "told"}, ["first", "second"]]),
             Section("Two", [Table("T", ["Name", "n"], [["x", "1"]]), Picture("plot.png", "noise")]),
             Section("Three", [Cases([("case 1", "plot.png"), ("case 2: none", None)])]),
         ],
@@ -150,10 +150,34 @@ def test_markdown_and_page_say_the_same(tmp_path: Path, rng):
     assert page.all("img")[0]["width"] == str(round(40 * 96 / 128))
 
 
+def test_markdown_of_every_kind_of_part_is_as_written_by_hand():
+    hostile = "a|b\n# *c* <i>&`[l](u) {{ 1 }} \\"
+    escaped = r"a\|b # \*c\* &lt;i>&amp;\`\[l\](u) {{ 1 }} \\"
+    parts = [
+        hostile,
+        [hostile, "second"],
+        {hostile: hostile},
+        Table(hostile, ["#", hostile, "n"], [["1", hostile, "2"]], text_columns=2),
+        Picture("plot.png", hostile),
+        Cases([(hostile, "one.png"), (hostile, None)], Picture("all.png", hostile)),
+    ]
+
+    assert render_markdown(Document(hostile, [Section(hostile, parts), Section("Empty", [])])) == (
+        f"# {escaped}\n\n## {escaped}\n\n"
+        f"{escaped}\n\n"
+        f"- {escaped}\n- second\n\n"
+        f"- **{escaped}**: {escaped}\n\n"
+        f"| # | {escaped} | n |\n| --- | --- | ---: |\n| 1 | {escaped} | 2 |\n\n"
+        f"![{escaped}](plot.png)\n\n"
+        f"![{escaped}](all.png)\n\n- [{escaped}](one.png)\n- {escaped}\n\n"
+        "## Empty\n"
+    )
+
+
 def test_many_pictures_are_made_smaller(tmp_path: Path, rng, monkeypatch):
     files = [noise(tmp_path / f"{n}.png", rng, 900, 1200).name for n in range(4)]
     document = Document("Title", [Section("Cases", [Cases([(file, file) for file in files])])])
-    monkeypatch.setattr("monai_gu2net.report.results_page._PICTURE_BYTES", 1_000_000)
+    monkeypatch.setattr("monai_gu2net.report.rendering._PICTURE_BYTES", 1_000_000)
 
     page = write_page(tmp_path / "page.html", document)
 
