@@ -9,6 +9,7 @@ import argparse
 from monai_gu2net.commands.options import add_checkpoint_options, share
 from monai_gu2net.connections import RadiographAnswers
 from monai_gu2net.connections.answers import DEFAULT_FORMATS, FORMATS
+from monai_gu2net.prediction import PredictionOptions
 
 __all__ = ["add_answer_options", "answers_of"]
 
@@ -58,9 +59,11 @@ def answers_of(options: argparse.Namespace) -> RadiographAnswers:
         options.checkpoints,
         domain=options.domain,
         by_body_part=dict(options.domain_by_body_part),
-        min_confidence=options.min_confidence,
-        views=options.views,
-        accept_spacing_source=options.accept_spacing_source,
+        options=PredictionOptions(
+            min_confidence=options.min_confidence,
+            tta=options.tta,
+            accept_spacing_source=options.accept_spacing_source,
+        ),
         formats=options.formats,
         device=options.device,
     )

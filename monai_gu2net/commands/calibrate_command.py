@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
             data,
             split=options.split,
             output=options.output,
-            views=options.views,
+            tta=options.tta,
             device=options.device,
             on_case=lambda count: bar.update(),
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.networks import ModelCard
+from monai_gu2net.uncertainty import Calibration
 
 __all__ = ["add", "calibration_lines"]
 
@@ -25,9 +26,9 @@ def add(commands: Any) -> None:
 def calibration_lines(card: ModelCard) -> list[str]:
     """A line for each domain that is calibrated."""
     return [
-        f"{name}: calibrated by {known['landmarks']} landmarks of {known['images']} images, "
-        f"{known['views']} view(s) by {known['members']} model(s)"
-        for name, known in card.calibration.items()
+        f"{name}: calibrated by {known.landmarks} landmarks of {known.images} images, "
+        f"test-time augmentation {known.tta}, {known.members} model(s)"
+        for name, known in ((name, Calibration.from_dict(fields)) for name, fields in card.calibration.items())
     ]
 
 

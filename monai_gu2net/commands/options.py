@@ -27,7 +27,7 @@ __all__ = [
 
 
 def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
-    """Add the models (``checkpoints``), the views of each image and the device."""
+    """Add the models (``checkpoints``), the test-time augmentation (``tta``) and the device."""
     command.add_argument(
         "-m",
         "--checkpoint",
@@ -39,7 +39,12 @@ def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
         help="a trained model.pt; given several times, the models' heatmaps are averaged",
     )
     command.add_argument(
-        "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
+        "--tta",
+        type=int,
+        default=1,
+        metavar="N",
+        help="test-time augmentation: average over N versions of each image, all but the first slightly turned, scaled "
+        "and shifted (default %(default)s)",
     )
     command.add_argument(
         "--device", type=_device, default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"

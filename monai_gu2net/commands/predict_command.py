@@ -14,9 +14,8 @@ from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options, share
-from monai_gu2net.engines import predict_images
-from monai_gu2net.engines.prediction import PREDICTION_FORMATS
 from monai_gu2net.files import left_out_lines
+from monai_gu2net.prediction import PREDICTION_FORMATS, PredictionOptions, Predictor
 from monai_gu2net.sources import images_in
 from monai_gu2net.transforms.save import FORMATS
 
@@ -59,18 +58,19 @@ def _run(options: argparse.Namespace) -> int:
             f"IMAGE must be image files or a folder of them; got none in "
             f"{', '.join(map(str, options.images))}. Check the path."
         )
+    how = PredictionOptions(
+        min_confidence=options.min_confidence,
+        tta=options.tta,
+        spacing=options.spacing,
+        accept_spacing_source=options.accept_spacing_source,
+    )
+    predictor = Predictor(options.checkpoints, how, device=options.device)
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
-        rows, failures = predict_images(
-            options.checkpoints,
+        rows, failures = predictor.predict_files(
             images,
             output_dir=options.output_dir,
             domain=options.domain,
-            spacing=options.spacing,
-            accept_spacing_source=options.accept_spacing_source,
-            min_confidence=options.min_confidence,
-            views=options.views,
             formats=options.formats,
-            device=options.device,
             on_case=lambda count: bar.update(),
         )
     landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)

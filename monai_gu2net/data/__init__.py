@@ -13,7 +13,6 @@ from monai_gu2net.data.reader import RadiographReader, is_image
 from monai_gu2net.data.replica_cases import cases_of_replica
 from monai_gu2net.data.sampler import DomainBatchSampler
 from monai_gu2net.data.spacing_source import SPACING_SOURCES, case_spacing, checked_sources, reference_length_spacing
-from monai_gu2net.data.tolerant import TolerantDataset
 
 __all__ = [
     "ALLOWED_OUTSIDE",
@@ -25,7 +24,6 @@ __all__ = [
     "DomainBatchSampler",
     "RadiographReader",
     "ReferenceLength",
-    "TolerantDataset",
     "case_names",
     "case_spacing",
     "cases_in_frame",

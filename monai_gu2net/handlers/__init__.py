@@ -8,14 +8,12 @@ from monai_gu2net.handlers.checkpoints import TrainingCheckpoints
 from monai_gu2net.handlers.exponential_moving_average import ExponentialMovingAverage
 from monai_gu2net.handlers.finite_training import FiniteTraining
 from monai_gu2net.handlers.metrics_log import MetricsLog
-from monai_gu2net.handlers.result_rows import ResultRows
 from monai_gu2net.handlers.validation_pictures import ValidationPictures
 
 __all__ = [
     "ExponentialMovingAverage",
     "FiniteTraining",
     "MetricsLog",
-    "ResultRows",
     "TrainingCheckpoints",
     "ValidationPictures",
 ]

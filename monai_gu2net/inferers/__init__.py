@@ -5,6 +5,6 @@
 from __future__ import annotations
 
 from monai_gu2net.inferers.inferer import LandmarkInferer
-from monai_gu2net.inferers.tta import AveragingInferer
+from monai_gu2net.inferers.tta import TTAInferer
 
-__all__ = ["AveragingInferer", "LandmarkInferer"]
+__all__ = ["LandmarkInferer", "TTAInferer"]

@@ -41,6 +41,19 @@ class Ensemble(nn.Module):
         """(B, C, X, Y[, Z]) to the logits (B, N, X, Y[, Z]) of the mean heatmaps, float32."""
         return mean_logits([network(image, domain) for network in self.members])
 
+    def specialize(self, domain: str | int | None) -> nn.Module:
+        """Take one domain out of each, see :meth:`DomainNetwork.specialize`: an ensemble of the image alone."""
+        return _SpecializedEnsemble([network.specialize(domain) for network in self.members]).eval()  # type: ignore[operator]
+
+
+class _SpecializedEnsemble(nn.Module):
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(networks)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return mean_logits([network(image) for network in self.members])
+
 
 def load_ensemble(
     paths: Sequence[str | os.PathLike[str]], *, map_location: str | torch.device = "cpu"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from monai_gu2net.transforms.discs import LandmarksToDiscsd
 from monai_gu2net.transforms.domain_choice import ChooseDomaind, MarkDomaind
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
+from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
 from monai_gu2net.transforms.load import LoadRadiographd
@@ -15,20 +16,21 @@ from monai_gu2net.transforms.mean_logits import mean_logits
 from monai_gu2net.transforms.mirror import RandMirrorLandmarksd
 from monai_gu2net.transforms.points import LandmarksToPointsd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
-from monai_gu2net.transforms.reply import LandmarksToReplyd
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.resolve_spacing import PhysicalSpaced, ScaleByPredictiond
 from monai_gu2net.transforms.save import SaveLandmarksd
+from monai_gu2net.transforms.to_json import LandmarksToJsond
 from monai_gu2net.transforms.upright import TurnUprightd
 
 __all__ = [
     "ChooseDomaind",
     "FitToDomaind",
+    "Found",
     "HeatmapsToLandmarksd",
     "LandmarksToDiscsd",
     "LandmarksToHeatmapsd",
+    "LandmarksToJsond",
     "LandmarksToPointsd",
-    "LandmarksToReplyd",
     "LoadLandmarksd",
     "LoadRadiographd",
     "MarkDomaind",

@@ -62,7 +62,7 @@ class Calibration:
         confidences: of the annotated landmarks, sorted; at most 1000 of them, evenly taken.
         images: number of annotated images.
         landmarks: number of annotated landmarks in them.
-        views: of each image, that the predictions were averaged over.
+        tta: test-time augmentation, versions of each image that the predictions were averaged over.
         members: networks that the predictions were averaged over.
     """
 
@@ -71,7 +71,7 @@ class Calibration:
     confidences: tuple[float, ...]
     images: int
     landmarks: int
-    views: int = 1
+    tta: int = 1
     members: int = 1
 
     def radius(self, spread: ArrayLike, level: float = RADIUS_LEVEL) -> Array:
@@ -123,7 +123,8 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Calibration:
-        """What :meth:`to_dict` wrote."""
+        """What :meth:`to_dict` wrote, also that of version 0.1.0, which calls the augmentation "views"."""
+        fields = {"tta" if name == "views" else name: value for name, value in fields.items()}
         numbers = {float(level): float(quantile) for level, quantile in fields["quantiles"].items()}
         return cls(
             **{
@@ -141,7 +142,7 @@ def calibrate(
     confidences: ArrayLike,
     *,
     levels: Sequence[float] = LEVELS,
-    views: int = 1,
+    tta: int = 1,
     members: int = 1,
 ) -> Calibration:
     """Calibrate the predictions of one domain by annotated images.
@@ -156,7 +157,7 @@ def calibrate(
         spreads: (images, N) of the heatmaps, in the unit of the errors, image by image; NaN: absent.
         confidences: (images, N); NaN counts as 0.
         levels: wanted. One that the landmarks are too few for, or too often not found, is left out.
-        views: see :class:`Calibration`.
+        tta: see :class:`Calibration`.
         members: likewise.
 
     Returns:
@@ -192,7 +193,7 @@ def calibrate(
         confidences=tuple(ordered.tolist()),
         images=int(annotated.any(axis=1).sum()),
         landmarks=int(annotated.sum()),
-        views=views,
+        tta=tta,
         members=members,
     )
 

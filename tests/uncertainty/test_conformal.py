@@ -172,7 +172,7 @@ def test_many_confidences_are_kept_as_a_thousand(rng: np.random.Generator) -> No
 
 def test_a_calibration_goes_through_json(rng: np.random.Generator) -> None:
     errors, spreads = images(rng, 10, np.ones(4))
-    made = calibrate(errors, spreads, errors, views=3, members=2)
+    made = calibrate(errors, spreads, errors, tta=3, members=2)
     assert Calibration.from_dict(json.loads(json.dumps(made.to_dict(), allow_nan=False))) == made
 
 

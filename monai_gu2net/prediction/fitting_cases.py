@@ -1,60 +1,46 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trained model and the cases it is to run on, checked to fit each other."""
+"""The cases that a trained model is to be measured on, made to fit it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, cases_in_frame
 from monai_gu2net.landmarks.anatomical_names import current_hand_names
-from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.networks.model_card import ModelCard
 
-__all__ = ["Checkpoints", "checkpoint_paths", "model_and_cases"]
-
-Checkpoints = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-"""The file of a model, or those of several models whose heatmaps are averaged."""
+__all__ = ["fitting_cases"]
 
 
-def checkpoint_paths(checkpoint: Checkpoints) -> list[Path]:
-    """The files, of one model or of several."""
-    return [Path(path) for path in ([checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else checkpoint)]
-
-
-def model_and_cases(
-    checkpoints: Sequence[str | os.PathLike[str]],
+def fitting_cases(
+    card: ModelCard,
     data: Datalist,
     *,
     split: str,
     allow_outside: float = ALLOWED_OUTSIDE,
-    device: str | torch.device = "cpu",
     mismatched: dict[str, str] | None = None,
-) -> tuple[torch.nn.Module, ModelCard, list[dict[str, Any]]]:
-    """Load a model, or several as one, and take the cases of a split.
+) -> tuple[dict[str, Domain], list[dict[str, Any]]]:
+    """The cases of a split as a model can be measured on them.
 
     Args:
-        checkpoints: see :func:`~monai_gu2net.networks.load_ensemble`.
+        card: of the model.
         data: a domain of it must be one of the model's; domains that it lacks are left out. Its landmarks must be among
             the model's, in any order.
         split: "training", "validation", "test" or "all".
         allow_outside: share of a domain's landmarks that may lie outside of their images, see
             :func:`~monai_gu2net.data.cases_in_frame`.
-        device: where the network goes.
         mismatched: gets the reason for each domain of the data that does not fit the model, whose cases are left out
             as long as another one fits; None: such a domain is an error.
 
     Returns:
-        The network, its card, and the cases. Landmarks, annotators' points among them, are those of the model in its
-        order; one that the data lacks is absent, and so is one outside of its image. The card's domains are the data's
-        with the model's landmarks, and with its input sizes, for it learned landmarks at that size; physical scale and
+        The domains, by name, and the cases. Landmarks, annotators' points among them, are those of the model in its
+        order; one that the data lacks is absent, and so is one outside of its image. The domains are the data's with
+        the model's landmarks, and with its input sizes, for it learned landmarks at that size; physical scale and
         measurements are the data's. The hand's landmarks may have the names of version 0.1.0 on either side.
 
     Raises:
@@ -62,7 +48,6 @@ def model_and_cases(
             many landmarks lie outside of their images.
     """
     cases = data.cases(split)
-    network, card = load_ensemble(checkpoints, map_location=device)
     names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     reasons: dict[str, str] = {}
     for name, domain in data.domains.items():
@@ -91,11 +76,11 @@ def model_and_cases(
     if not cases:
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
     cases = cases_in_frame(cases, data.domains, allow_outside=allow_outside)
-    card.domains |= {
+    domains = {
         name: replace(data.domains[name], landmarks=wanted, size=card.domains[name].size)
         for name, (_, wanted) in names.items()
     }
-    return network, card, [_renumbered(case, *names[case["domain"]]) for case in cases]
+    return domains, [_renumbered(case, *names[case["domain"]]) for case in cases]
 
 
 def _renumbered(case: Mapping[str, Any], names: Sequence[str], wanted: Sequence[str]) -> dict[str, Any]:

@@ -20,12 +20,12 @@ __all__ = ["CalibratedRadiusd", "calibrations_of"]
 _log = logging.getLogger(__name__)
 
 
-def calibrations_of(card: ModelCard, *, views: int = 1, members: int = 1) -> dict[str, Calibration]:
+def calibrations_of(card: ModelCard, *, tta: int = 1, members: int = 1) -> dict[str, Calibration]:
     """The calibrations of a card that hold for predictions made in one way; of the others a warning is logged.
 
     Args:
         card: of a model, calibrated or not.
-        views: that each prediction is averaged over.
+        tta: test-time augmentation of each prediction.
         members: models that each prediction is averaged over.
 
     Returns:
@@ -33,17 +33,17 @@ def calibrations_of(card: ModelCard, *, views: int = 1, members: int = 1) -> dic
     """
     calibrations = {name: Calibration.from_dict(fields) for name, fields in card.calibration.items()}
     for name, known in calibrations.items():
-        if (known.views, known.members) != (views, members):
+        if (known.tta, known.members) != (tta, members):
             _log.warning(
-                "Domain %s: no radius, for the model is calibrated with %d view(s) of %d model(s), and these are "
-                "predictions with %d of %d. Calibrate it for them",
+                "Domain %s: no radius, for the model is calibrated with test-time augmentation %d by %d model(s), and "
+                "these are predictions with %d by %d. Calibrate it for them",
                 name,
-                known.views,
+                known.tta,
                 known.members,
-                views,
+                tta,
                 members,
             )
-    return {name: c for name, c in calibrations.items() if (c.views, c.members) == (views, members)}
+    return {name: c for name, c in calibrations.items() if (c.tta, c.members) == (tta, members)}
 
 
 class CalibratedRadiusd(MapTransform):

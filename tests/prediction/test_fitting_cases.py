@@ -19,13 +19,13 @@ from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
-from monai_gu2net.engines import calibrations_of, evaluate_model, run_cases
-from monai_gu2net.engines.model_cases import model_and_cases
+from monai_gu2net.engines import evaluate_model
 from monai_gu2net.evaluation import named_protocol
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.measurements import Measurement
-from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.prediction import calibrations_of, fitting_cases, load
 
 Make = Callable[..., Path]
 NAMES = ("c", "a", "d", "b")
@@ -142,8 +142,8 @@ def test_measurements_annotators_and_the_scale_of_the_data_stay(
 def test_the_card_has_the_models_landmarks_and_size(model: Path, images: list[Path]) -> None:
     data = datalist(images, ["b", "c"], [[1, 2], None])
     del data.test[1]["landmarks"]
-    _, card, cases = model_and_cases([model], data, split="test")
-    assert (card.domains["knee"].landmarks, card.domains["knee"].size) == (NAMES, (32, 32))
+    domains, cases = fitting_cases(ModelCard.load(model), data, split="test")
+    assert (domains["knee"].landmarks, domains["knee"].size) == (NAMES, (32, 32))
     assert cases[0]["landmarks"] == [None, None, None, [1, 2]]
     assert "landmarks" not in cases[1]
     assert data.test[0]["landmarks"] == [[1, 2], None]
@@ -216,8 +216,8 @@ def test_the_hands_earlier_names_are_the_same_landmarks(images: list[Path], tmp_
     points = [[float(at), 2.0 * at % 40] for at in range(37)]
     cases = [{"image": str(image), "domain": "hand", "landmarks": points} for image in images]
     data = Datalist("d", {"hand": Domain("hand", lists["data"], (64, 64))}, test=cases)
-    _, card, found = model_and_cases([saved], data, split="test")
-    assert card.domains["hand"].landmarks == lists["model"]
+    domains, found = fitting_cases(ModelCard.load(saved), data, split="test")
+    assert domains["hand"].landmarks == lists["model"]
     assert [case["landmarks"] for case in found] == [points, points]
 
 
@@ -228,7 +228,7 @@ def test_some_of_the_hands_earlier_names_alone_are_an_error(images: list[Path], 
     cases = [{"image": str(images[0]), "domain": "hand", "landmarks": [[1, 2], [3, 4]]}]
     data = Datalist("d", {"hand": Domain("hand", ("wrist_ulnar", "landmark_02"), (64, 64))}, test=cases)
     with pytest.raises(ValueError, match=r"must be among the model's .*; got \['landmark_02'\]\. Rename"):
-        model_and_cases([saved], data, split="test")
+        fitting_cases(ModelCard.load(saved), data, split="test")
 
 
 def test_a_landmark_to_leave_out_may_be_one_that_the_data_lacks(
@@ -263,8 +263,7 @@ def test_a_network_whose_numbers_are_too_large_is_a_failed_case_and_not_an_image
             parameter.mul_(1e30)
     model = save_model(tmp_path / "model.pt", network, ModelCard({"knee": domain}, network.description))
     Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(tmp_path / "1.png")
-    loaded, card = load_model(model)
     case = {"image": str(tmp_path / "1.png"), "domain": "knee", "case": "1"}
-    rows, failures = run_cases(loaded, card, [case])
+    rows, failures = load(model).run([case])
     assert rows == []
     assert "Heatmaps must be numbers; got NaN in 2 of 2" in failures[0]["reason"]

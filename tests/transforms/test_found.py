@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from monai_gu2net.data import Domain
-from monai_gu2net.transforms import LandmarksToReplyd
+from monai_gu2net.transforms import LandmarksToJsond
 
 DOMAINS = {"knee": Domain("knee", ("a", "b"), (32, 32)), "solid": Domain("solid", ("a",), (8, 8, 8))}
 
@@ -29,8 +29,8 @@ def sample(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_landmark_has_pixels_and_lps_mm_and_an_absent_one_none() -> None:
-    reply = LandmarksToReplyd(domains=DOMAINS, model={"name": "GU2Net", "version": "1"})(sample())["result"]
-    assert reply == {
+    told = LandmarksToJsond(domains=DOMAINS, model={"name": "GU2Net", "version": "1"})(sample())["result"]
+    assert told == {
         "landmarks": [
             {"name": "a", "index": 0, "x": 4.0, "y": 8.0, "lps": [2.0, 2.0, 0.0], "confidence": 0.75},
             {"name": "b", "index": 1, "x": None, "y": None, "lps": None, "confidence": 0.125},
@@ -40,18 +40,18 @@ def test_a_landmark_has_pixels_and_lps_mm_and_an_absent_one_none() -> None:
         "domain": "knee",
         "model": {"name": "GU2Net", "version": "1"},
     }
-    assert json.loads(json.dumps(reply, allow_nan=False)) == reply
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
 def test_without_spacing_there_is_nothing_in_mm() -> None:
     pixels = sample(
         file_affine=torch.eye(4), unit="px", spacing_source="none", pred_radius=torch.tensor([3.0, math.nan])
     )
-    reply = LandmarksToReplyd(domains=DOMAINS)(pixels)["result"]
-    first, second = reply["landmarks"]
+    told = LandmarksToJsond(domains=DOMAINS)(pixels)["result"]
+    first, second = told["landmarks"]
     assert first == {"name": "a", "index": 0, "x": 2.0, "y": 2.0, "confidence": 0.75, "radius_90": 3.0}
     assert second["radius_90"] is None
-    assert (reply["unit"], reply["spacing_source"]) == ("px", "none")
+    assert (told["unit"], told["spacing_source"]) == ("px", "none")
 
 
 def test_a_calibrated_model_gives_radius_in_both_units_and_presence() -> None:
@@ -60,7 +60,7 @@ def test_a_calibrated_model_gives_radius_in_both_units_and_presence() -> None:
         pred_radius=torch.tensor([2.0, math.inf]),
         pred_presence=torch.tensor([0.5, 0.0]),
     )
-    first, second = LandmarksToReplyd(domains=DOMAINS)(calibrated)["result"]["landmarks"]
+    first, second = LandmarksToJsond(domains=DOMAINS)(calibrated)["result"]["landmarks"]
     assert (first["radius_90"], first["radius_90_mm"], first["presence"]) == (4.0, 2.0, 0.5)
     assert (second["radius_90"], second["radius_90_mm"], second["presence"]) == (None, None, 0.0)
 
@@ -74,12 +74,12 @@ def test_a_volumes_world_is_turned_from_ras_to_lps() -> None:
         pred_landmarks=torch.tensor([[12.0, 24.0, 38.0]]),
         pred_confidence=torch.tensor([1.0]),
     )
-    (found,) = LandmarksToReplyd(domains=DOMAINS)(solid)["result"]["landmarks"]
+    (found,) = LandmarksToJsond(domains=DOMAINS)(solid)["result"]["landmarks"]
     assert (found["x"], found["y"], found["z"]) == pytest.approx((1, 2, 2))
     assert found["lps"] == [-12.0, -24.0, 38.0]
 
 
 def test_the_sample_given_is_left_as_it_is() -> None:
     given = sample()
-    LandmarksToReplyd(domains=DOMAINS)(given)
+    LandmarksToJsond(domains=DOMAINS)(given)
     assert "result" not in given
