@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_gu2net.data.case_names import case_names
+from monai_gu2net.data.case_names import case_names, case_part
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
@@ -29,7 +29,6 @@ from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.file_names import case_part
 from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS, TABLES
 from monai_gu2net.transforms.save_coco import CollectCocod
 from monai_gu2net.visualize import draw_landmarks, save_picture

@@ -14,6 +14,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
@@ -23,7 +24,6 @@ from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
 from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
-from monai_gu2net.transforms.file_names import FileNames
 from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
 
 __all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
