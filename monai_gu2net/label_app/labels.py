@@ -20,8 +20,7 @@ from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.landmarks.formats import read_markups, write_markups
-from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION, read_markups, write_markups
 
 __all__ = [
     "LABEL_EXTENSION",

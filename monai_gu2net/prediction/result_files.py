@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from monai_gu2net.data.case_names import case_part
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
@@ -18,7 +19,6 @@ from monai_gu2net.evaluation import measure_rows, write_measurements, write_rows
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
 from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
-from monai_gu2net.transforms.file_names import case_part
 from monai_gu2net.transforms.save import ALL_FORMATS, TABLES, coco_image
 from monai_gu2net.visualize import draw_landmarks, save_picture
 

@@ -12,6 +12,7 @@ from typing import Any
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
@@ -20,7 +21,6 @@ from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.coco_json import CocoImage
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
-from monai_gu2net.transforms.file_names import FileNames
 from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
 

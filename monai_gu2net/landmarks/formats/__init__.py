@@ -9,13 +9,14 @@ from monai_gu2net.landmarks.formats.coco_json import CocoImage, read_coco, write
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
-from monai_gu2net.landmarks.formats.markups_json import read_markups, write_markups
+from monai_gu2net.landmarks.formats.markups_json import MARKUPS_EXTENSION, read_markups, write_markups
 from monai_gu2net.landmarks.formats.parsing import LandmarkTable
 from monai_gu2net.landmarks.formats.payer_csv import read_payer_csv
 from monai_gu2net.landmarks.formats.table_csv import TableRow, TableRows, read_table, write_table
 
 __all__ = [
     "FORMATS",
+    "MARKUPS_EXTENSION",
     "CocoImage",
     "LandmarkTable",
     "TableRow",

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_gu2net.transforms.file_names import FileNames, file_name
+from monai_gu2net.data.case_names import FileNames
 
 
 @given(cases=st.lists(st.text(max_size=8) | st.sampled_from(["a b", "a_b", "A_b", "a_b~2", "../x", "..", "coco"])))
@@ -25,7 +25,7 @@ def test_cases_of_one_name_in_two_domains_are_apart() -> None:
 
 
 def test_a_name_that_no_file_system_takes_is_shortened() -> None:
-    assert len(file_name("x" * 5000)) == 120
+    assert len(FileNames()(("d", "x" * 5000))) == 120
 
 
 @given(cases=st.lists(st.text("ab.mrkspMRK", max_size=6), unique=True))
