@@ -7,10 +7,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.networks import ModelCard
+
+if TYPE_CHECKING:
+    from monai_gu2net.networks import ModelCard
 
 __all__ = ["add", "calibration_lines"]
 
@@ -32,6 +34,8 @@ def calibration_lines(card: ModelCard) -> list[str]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.networks import ModelCard
+
     card = ModelCard.load(options.checkpoint)
     if options.json:
         say(json.dumps(card.state_dict(), indent=1))

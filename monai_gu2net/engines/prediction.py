@@ -30,13 +30,13 @@ from monai_gu2net.landmarks.formats.coco_json import write_coco
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd, ScaleByPredictiond
 from monai_gu2net.transforms.file_names import case_part
-from monai_gu2net.transforms.save import ALL_FORMATS, FORMATS, TABLES
+from monai_gu2net.transforms.result_formats import FORMATS
+from monai_gu2net.transforms.save import TABLES
 from monai_gu2net.transforms.save_coco import CollectCocod
 from monai_gu2net.visualize import draw_landmarks, save_picture
 
-__all__ = ["PREDICTION_FORMATS", "Predictor", "predict_images"]
+__all__ = ["Predictor", "predict_images"]
 
-PREDICTION_FORMATS = (*ALL_FORMATS, "sc", "coco")
 """Every format that a prediction can be written in."""
 
 

@@ -14,24 +14,16 @@ from monai_gu2net.data.outside import ALLOWED_OUTSIDE, check_outside
 from monai_gu2net.sources.chest_dataset import read_chest
 from monai_gu2net.sources.hand_dataset import read_hand
 from monai_gu2net.sources.head_dataset import Annotator, read_head
+from monai_gu2net.sources.layouts import LAYOUTS
 from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION, read_markups_folder
 from monai_gu2net.sources.reports_folder import has_reports, read_reports_folder
 from monai_gu2net.sources.source_case import Dataset, SpacingOption, existing_folder
 from monai_gu2net.sources.table_folder import TABLE_NAME, read_table_folder
 
-__all__ = ["LAYOUTS", "Layout", "read_layout", "recognize_layout"]
+__all__ = ["Layout", "read_layout", "recognize_layout"]
 
 Layout = Literal["head", "hand", "chest", "table", "markups", "sr"]
 
-# what each layout looks like, for error messages and documentation
-LAYOUTS: dict[Layout, str] = {
-    "head": "raw/NNN.bmp (or png, jpg) with 400_senior/NNN.txt and 400_junior/NNN.txt",
-    "hand": "jpg/ID.jpg with all.csv",
-    "chest": "pngs/NAME.png with labels/NAME.txt",
-    "table": f"images, in the folder or its images/, with {TABLE_NAME}",
-    "markups": f"images, in the folder or its images/, each with a {MARKUPS_EXTENSION} file of its name",
-    "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
-}
 _READERS: dict[Layout, Callable[..., Dataset]] = {
     "head": read_head,
     "hand": read_hand,

@@ -24,14 +24,12 @@ from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.measurements import measure
 from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
 from monai_gu2net.transforms.file_names import FileNames
-from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
+from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
+from monai_gu2net.transforms.save_dicom import DicomResults
 
-__all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd"]
+__all__ = ["SaveLandmarksd"]
 
 TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
-FORMATS = ("json", "csv", "mrk.json")
-"""Those written by default."""
-ALL_FORMATS = (*FORMATS, *DICOM_FORMATS)
 
 
 class SaveLandmarksd(MapTransform):

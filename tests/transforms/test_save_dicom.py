@@ -23,7 +23,7 @@ from monai_gu2net.dicom.structured_report import read_structured_report
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.landmarks.formats import read_coco, write_coco
 from monai_gu2net.transforms import SaveLandmarksd
-from monai_gu2net.transforms.save import ALL_FORMATS
+from monai_gu2net.transforms.result_formats import ALL_FORMATS
 from monai_gu2net.transforms.save_coco import CollectCocod
 
 NAN = math.nan
