@@ -324,7 +324,7 @@ class TestPrepare:
 
     def test_the_phantom_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
         small = partial(make_phantom, cases={"training": 1}, domains=["head"], progress=False)
-        monkeypatch.setattr("monai_gu2net.commands.prepare_command.make_phantom", small)
+        monkeypatch.setattr("monai_gu2net.phantom.make_phantom", small)
         assert main(["prepare", "phantom", "-o", str(tmp_path), "--seed", "3"]) == 0
         assert f"Wrote {tmp_path / 'datalist.json'}" in capsys.readouterr().out
         assert Datalist.load(tmp_path / "datalist.json").origin["seed"] == 3

@@ -291,7 +291,7 @@ def test_what_nobody_foresaw_is_one_line_that_says_how_to_see_more(
     def surprise(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("monai_gu2net.commands.info_command.ModelCard.load", surprise)
+    monkeypatch.setattr("monai_gu2net.networks.ModelCard.load", surprise)
     assert main(["info", str(model)]) == 2
     assert capsys.readouterr().err == (
         "error: KeyError: 'surprise'\n"

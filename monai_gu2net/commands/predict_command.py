@@ -13,11 +13,17 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options, share
+from monai_gu2net.commands.options import (
+    add_checkpoint_options,
+    add_formats,
+    add_image_domain,
+    add_min_confidence,
+    add_output_dir,
+    add_scale_options,
+    device_of,
+)
 from monai_gu2net.files import left_out_lines
-from monai_gu2net.prediction import PREDICTION_FORMATS, PredictionOptions, Predictor
-from monai_gu2net.sources import images_in
-from monai_gu2net.transforms.save import FORMATS
+from monai_gu2net.transforms.result_formats import FORMATS, PREDICTION_FORMATS
 
 __all__ = ["add"]
 
@@ -28,26 +34,23 @@ def add(commands: Any) -> None:
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     add_checkpoint_options(command)
     add_output_dir(command)
-    command.add_argument("--domain", help="which of the model's domains the images are of")
+    add_image_domain(command)
     add_scale_options(command)
-    command.add_argument(
-        "--min-confidence",
-        type=share,
-        default=0.0,
-        help="below it, 0 to 1, a landmark is absent (default %(default)s)",
-    )
-    command.add_argument(
-        "--formats",
-        nargs="+",
-        choices=PREDICTION_FORMATS,
+    add_min_confidence(command)
+    add_formats(
+        command,
+        PREDICTION_FORMATS,
         default=FORMATS,
-        metavar="FORMAT",
-        help="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
+        what="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
         "(default: the first three)",
     )
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.prediction import PredictionOptions, Predictor
+    from monai_gu2net.sources import images_in
+
+    device = device_of(options)
     images: list[Path] = []
     for path in options.images:
         found, passed_over = images_in(path) if path.is_dir() else ([path], [])
@@ -64,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         spacing=options.spacing,
         accept_spacing_source=options.accept_spacing_source,
     )
-    predictor = Predictor(options.checkpoints, how, device=options.device)
+    predictor = Predictor(options.checkpoints, how, device=device)
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
         rows, failures = predictor.predict_files(
             images,

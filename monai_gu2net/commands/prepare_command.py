@@ -7,16 +7,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_allow_outside, spacing
-from monai_gu2net.data import SPLITS, Datalist, Domain, datalist_in_frame, outside_landmarks
-from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.dicom import is_dicom
+from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
-from monai_gu2net.phantom import make_phantom
-from monai_gu2net.sources import LAYOUTS, Dataset, read_layout
+from monai_gu2net.sources import LAYOUTS
+
+if TYPE_CHECKING:
+    from monai_gu2net.sources import Dataset
 
 __all__ = ["add"]
 
@@ -61,6 +61,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.data import outside_landmarks
+    from monai_gu2net.phantom import make_phantom
+
     unused = [name for name in _OF_FOLDERS if getattr(options, name) is not None]
     if unused and not any(Path(source).is_dir() for source in options.sources):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
@@ -94,6 +97,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _unit(domain: Domain, data: Datalist) -> str:
     """The unit of the domain's results, as far as it is known without opening the images."""
+    from monai_gu2net.data.picture import PICTURES
+    from monai_gu2net.dicom import is_dicom
+
     if domain.unit == "mm":
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
@@ -103,6 +109,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
+    from monai_gu2net.data import datalist_in_frame
+
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
     domain, splits, left_out = _layout(path, options)
@@ -111,6 +119,8 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
 
 
 def _layout(path: Path, options: argparse.Namespace) -> Dataset:
+    from monai_gu2net.sources import read_layout
+
     return read_layout(
         path,
         layout=options.layout,

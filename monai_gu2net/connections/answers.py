@@ -14,13 +14,10 @@ from monai_gu2net.dicom import DicomError, Limits, read_header
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.metadata import metadata_of
 from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
-from monai_gu2net.transforms.save_dicom import OBJECTS
+from monai_gu2net.transforms.result_formats import ANSWER_FORMATS, DICOM_FORMATS, OBJECTS
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "RadiographAnswers"]
+__all__ = ["RadiographAnswers"]
 
-FORMATS = ("sr", "gsps", "sc")
-"""What an answer may consist of."""
-DEFAULT_FORMATS = ("sr", "gsps")
 _FORM = 2  # raised where the same result is written in another form, which must be another object
 
 
@@ -51,7 +48,7 @@ class RadiographAnswers:
         domain: str | None = None,
         by_body_part: Mapping[str, str] | None = None,
         options: PredictionOptions = PredictionOptions(),  # noqa: B008 - immutable
-        formats: Sequence[str] = DEFAULT_FORMATS,
+        formats: Sequence[str] = DICOM_FORMATS,
         device: str = "cpu",
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
@@ -64,9 +61,9 @@ class RadiographAnswers:
         strange = [name for name in (domain, *self.by_body_part.values()) if name is not None and name not in known]
         if strange or (domain is None and not by_body_part):
             raise ValueError(f"domain must be among the model's {known}; got {strange or None}. Name the right one.")
-        unknown = [name for name in formats if name not in FORMATS]
+        unknown = [name for name in formats if name not in ANSWER_FORMATS]
         if unknown or not formats:
-            raise ValueError(f"formats must be among {list(FORMATS)}; got {unknown or None}. Name one or more.")
+            raise ValueError(f"formats must be among {list(ANSWER_FORMATS)}; got {unknown or None}. Name one or more.")
         self.formats = tuple(formats)
         model = self.predictor.model
         accepted = options.accept_spacing_source

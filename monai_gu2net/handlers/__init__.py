@@ -2,18 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ignite handlers: checkpoints, tables and pictures of a run, and its end where it is not finite."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.handlers.checkpoints import TrainingCheckpoints
-from monai_gu2net.handlers.exponential_moving_average import ExponentialMovingAverage
-from monai_gu2net.handlers.finite_training import FiniteTraining
-from monai_gu2net.handlers.metrics_log import MetricsLog
-from monai_gu2net.handlers.validation_pictures import ValidationPictures
-
-__all__ = [
-    "ExponentialMovingAverage",
-    "FiniteTraining",
-    "MetricsLog",
-    "TrainingCheckpoints",
-    "ValidationPictures",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,7 +19,7 @@ from monai_gu2net.data import Domain
 from monai_gu2net.data.tolerant import reason_of
 from monai_gu2net.label_app.labels import LABEL_EXTENSION, label_frame, write_label
 from monai_gu2net.label_app.weights import AppWeights
-from monai_gu2net.prediction import Found
+from monai_gu2net.transforms import Found
 
 __all__ = ["LandmarkInferTask"]
 

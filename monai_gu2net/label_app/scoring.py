@@ -17,7 +17,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.labels import check_label, label_frame
-from monai_gu2net.prediction import Found
+from monai_gu2net.transforms import Found
 
 __all__ = ["UNCERTAINTY", "CorrectionScore", "UncertaintyScore"]
 

@@ -2,15 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of landmark detection."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.metrics.radial_error import radial_error, successful_detection_rate, summarize_errors
-from monai_gu2net.metrics.radial_error_metric import RadialErrorMetric, evaluated_samples
-
-__all__ = [
-    "RadialErrorMetric",
-    "evaluated_samples",
-    "radial_error",
-    "successful_detection_rate",
-    "summarize_errors",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,13 +19,10 @@ from monai_gu2net.evaluation import measure_rows, write_measurements, write_rows
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
 from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
-from monai_gu2net.transforms.save import ALL_FORMATS, TABLES, coco_image
+from monai_gu2net.transforms.save import TABLES, coco_image
 from monai_gu2net.visualize import draw_landmarks, save_picture
 
-__all__ = ["PREDICTION_FORMATS", "ResultFiles"]
-
-PREDICTION_FORMATS = (*ALL_FORMATS, "sc", "coco")
-"""Every format that a prediction can be written in."""
+__all__ = ["ResultFiles"]
 
 
 class ResultFiles:

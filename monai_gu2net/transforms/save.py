@@ -22,14 +22,12 @@ from monai_gu2net.landmarks.formats.coco_json import CocoImage
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.transforms.found import Found
-from monai_gu2net.transforms.save_dicom import DICOM_FORMATS, DicomResults
+from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
+from monai_gu2net.transforms.save_dicom import DicomResults
 
-__all__ = ["ALL_FORMATS", "FORMATS", "SaveLandmarksd", "coco_image"]
+__all__ = ["SaveLandmarksd", "coco_image"]
 
 TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
-FORMATS = ("json", "csv", "mrk.json")
-"""Those written by default."""
-ALL_FORMATS = (*FORMATS, *DICOM_FORMATS)
 
 
 class SaveLandmarksd(MapTransform):

@@ -14,12 +14,10 @@ from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.measurements import Measured
 from monai_gu2net.transforms.found import Found
+from monai_gu2net.transforms.result_formats import OBJECTS
 
-__all__ = ["DICOM_FORMATS", "OBJECTS", "DicomResults"]
+__all__ = ["DicomResults"]
 
-OBJECTS = {"sr": ("sr", "text"), "gsps": ("gsps",)}
-"""The objects that a format consists of: a report of points is accompanied by one to be read."""
-DICOM_FORMATS = tuple(OBJECTS)
 _ENDINGS = {"sr": "sr.dcm", "text": "text.dcm", "gsps": "pr.dcm"}
 
 

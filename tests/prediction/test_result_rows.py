@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from monai_gu2net.data import Domain
-from monai_gu2net.prediction import Found, result_rows
+from monai_gu2net.prediction import result_rows
+from monai_gu2net.transforms import Found
 
 NAN = math.nan
 DOMAINS = {

@@ -23,7 +23,8 @@ from monai_gu2net.dicom.structured_report import read_structured_report
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.landmarks.formats import read_coco, write_coco
 from monai_gu2net.transforms import Found, SaveLandmarksd
-from monai_gu2net.transforms.save import ALL_FORMATS, coco_image
+from monai_gu2net.transforms.result_formats import ALL_FORMATS
+from monai_gu2net.transforms.save import coco_image
 
 NAN = math.nan
 DOMAINS = {"head": Domain("head", ("a", "b", "c"), (8, 8))}
