@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_allow_outside, spacing
-from monai_gu2net.data import SPLITS, Datalist, Domain, datalist_in_frame, outside_landmarks
-from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.dicom import is_dicom
+from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
-from monai_gu2net.phantom import make_phantom
-from monai_gu2net.sources import LAYOUTS, Dataset, read_layout
+from monai_gu2net.sources import LAYOUTS
+
+if TYPE_CHECKING:
+    from monai_gu2net.sources import Dataset
 
 __all__ = ["add"]
 
 _OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test")
+_OF_PHANTOM = ("images", "domains")
 
 
 def add(commands: Any) -> None:
@@ -56,17 +58,25 @@ def add(commands: Any) -> None:
         default=None,
         help="draw the test part (hand, chest) instead of taking the end of the order",
     )
+    command.add_argument(
+        "--images", type=int, metavar="N", help="images of each domain of the phantom, in all splits (default 100)"
+    )
+    command.add_argument(
+        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom: head, hand, chest, spine (default: but spine)"
+    )
     add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
 
 def _run(options: argparse.Namespace) -> int:
-    unused = [name for name in _OF_FOLDERS if getattr(options, name) is not None]
-    if unused and not any(Path(source).is_dir() for source in options.sources):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise ValueError(f"{flags} must be given with a dataset folder; got {options.sources}. Leave it out.")
+    from monai_gu2net.data import outside_landmarks
+    from monai_gu2net.phantom import make_phantom
+
+    _refuse_unused(options, _OF_FOLDERS, "a dataset folder", any(Path(source).is_dir() for source in options.sources))
+    _refuse_unused(options, _OF_PHANTOM, "'phantom' alone", options.sources == ["phantom"])
     if options.sources == ["phantom"]:
-        say(f"Wrote {make_phantom(options.output, seed=options.seed)}")
+        chosen = {} if options.domains is None else {"domains": options.domains}
+        say(f"Wrote {make_phantom(options.output, cases=options.images, seed=options.seed, **chosen)}")
         return 0
     parts = [_source(Path(source), options) for source in options.sources]
     domains = {name: domain for part in parts for name, domain in part.domains.items()}
@@ -92,8 +102,18 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_unused(options: argparse.Namespace, names: Sequence[str], source: str, given: bool) -> None:
+    """Refuse options that are of use to a source that is not given."""
+    unused = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+    if unused and not given:
+        raise ValueError(f"{', '.join(unused)} must be given with {source}; got {options.sources}. Leave it out.")
+
+
 def _unit(domain: Domain, data: Datalist) -> str:
     """The unit of the domain's results, as far as it is known without opening the images."""
+    from monai_gu2net.data.picture import PICTURES
+    from monai_gu2net.dicom import is_dicom
+
     if domain.unit == "mm":
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
@@ -103,6 +123,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
+    from monai_gu2net.data import datalist_in_frame
+
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
     domain, splits, left_out = _layout(path, options)
@@ -111,6 +133,8 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
 
 
 def _layout(path: Path, options: argparse.Namespace) -> Dataset:
+    from monai_gu2net.sources import read_layout
+
     return read_layout(
         path,
         layout=options.layout,
