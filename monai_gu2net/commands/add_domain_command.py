@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside
-from monai_gu2net.engines import add_domain
+from monai_gu2net.commands.options import add_allow_outside, add_datalist, add_output_dir
 
 __all__ = ["add"]
 
@@ -19,8 +18,8 @@ def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "add-domain", "teach a trained model a new domain", run=_run)
     command.add_argument("-m", "--checkpoint", required=True, type=Path, help="the trained model; it is left as it is")
-    command.add_argument("--datalist", required=True, type=Path, help="the new domain's cases, made by prepare")
-    command.add_argument("-o", "--output-dir", required=True, type=Path, help="where the new model.pt goes")
+    add_datalist(command, "the new domain's cases, made by prepare", required=True)
+    add_output_dir(command, "where the new model.pt goes")
     command.add_argument(
         "--config-file",
         type=Path,
@@ -43,8 +42,9 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    names = ("max_epochs", "batches_per_epoch", "batch_size")
-    wishes = {name: getattr(options, name) for name in names}
+    from monai_gu2net.engines import add_domain
+
+    given = {name: getattr(options, name) for name in ("max_epochs", "batches_per_epoch", "batch_size")}
     model = add_domain(
         options.checkpoint,
         options.datalist,
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
         like=options.like,
         resume=options.resume,
         allow_outside=options.allow_outside,
-        options={name: value for name, value in wishes.items() if value is not None},
+        options={name: value for name, value in given.items() if value is not None},
     )
     say(f"Wrote {model}")
     return 0

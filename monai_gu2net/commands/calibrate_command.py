@@ -12,10 +12,7 @@ from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.info_command import calibration_lines
-from monai_gu2net.commands.options import add_case_options, add_checkpoint_options
-from monai_gu2net.engines import calibrate_model
-from monai_gu2net.networks import ModelCard
-from monai_gu2net.sources import open_data
+from monai_gu2net.commands.options import add_case_options, add_checkpoint_options, device_of
 
 __all__ = ["add"]
 
@@ -31,6 +28,11 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.engines import calibrate_model
+    from monai_gu2net.networks import ModelCard
+    from monai_gu2net.sources import open_data
+
+    device = device_of(options)
     written = options.checkpoints[0] if options.output is None else options.output
     data = open_data(
         options.datalist,
@@ -46,8 +48,8 @@ def _run(options: argparse.Namespace) -> int:
             data,
             split=options.split,
             output=options.output,
-            views=options.views,
-            device=options.device,
+            tta=options.tta,
+            device=device,
             on_case=lambda count: bar.update(),
         )
     for line in calibration_lines(ModelCard.load(written)):

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.connections import DicomWebServer, answer_instances, read_secret
+from monai_gu2net.commands.options import add_output_dir, add_password_file, pair
 
 __all__ = ["add"]
 
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("url", metavar="URL", help="of the DICOMweb root, such as https://pacs.example.org/dicom-web")
     command.add_argument("--store", action="store_true", help="store SR and GSPS at the server")
-    command.add_argument("-o", "--output-dir", type=Path, help="a folder for SR, GSPS and tables, beside or instead")
+    add_output_dir(command, "a folder for SR, GSPS and tables, beside or instead", required=False)
     command.add_argument("--study", metavar="UID", help="the images of this study only")
     command.add_argument(
         "--filter",
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
         nargs="+",
         action="extend",
         default=[],
-        type=_filter,
+        type=pair("KEYWORD=VALUE"),
         metavar="KEYWORD=VALUE",
         help="only what matches, by keywords of DICOM; Modality is CR or DX unless it is given",
     )
@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
     secret = command.add_mutually_exclusive_group()
     secret.add_argument("--token-file", type=Path, help="a file with a bearer token; it is read for each request")
     secret.add_argument("--token-variable", metavar="NAME", help="an environment variable with a bearer token")
-    secret.add_argument("--password-file", type=Path, help="a file with USER:PASSWORD for basic authentication")
+    add_password_file(secret)
     command.add_argument("--allow-http", action="store_true", help="send credentials over plain http, too")
     command.add_argument(
         "--ca-bundle", type=Path, help="certificates to verify the server's with (default: the public)"
@@ -58,6 +58,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.connections import DicomWebServer, answer_instances, read_secret
+
     if not options.store and options.output_dir is None:
         raise ValueError("--store or --output-dir must be given; got neither. Say where the answers go.")
     filters = dict(options.filters)
@@ -89,15 +91,10 @@ def _run(options: argparse.Namespace) -> int:
     return list_failures([each for each in outcomes if each["outcome"] == "failed"], any_done=any(counts.values()))
 
 
-def _filter(text: str) -> tuple[str, str]:
-    keyword, equals, value = text.partition("=")
-    if not (keyword and equals and value):
-        raise argparse.ArgumentTypeError(f"must be KEYWORD=VALUE; got {text!r}")
-    return keyword, value
-
-
 def _token(options: argparse.Namespace) -> Any:
     """Gives the token, or None."""
+    from monai_gu2net.connections import read_secret
+
     if options.token_file is not None:
         read_secret(options.token_file)  # complain at the start
         return lambda: read_secret(options.token_file)

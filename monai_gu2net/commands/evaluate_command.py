@@ -17,10 +17,10 @@ from monai_gu2net.commands.options import (
     add_output_dir,
     add_protocol_options,
     add_scale_options,
+    add_worst,
+    device_of,
     protocol_of,
 )
-from monai_gu2net.engines import evaluate_model
-from monai_gu2net.sources import open_data
 
 __all__ = ["add"]
 
@@ -31,13 +31,17 @@ def add(commands: Any) -> None:
     add_checkpoint_options(command)
     add_output_dir(command)
     add_case_options(command, cases="the cases", split="test", which="which cases")
-    command.add_argument("--worst", type=int, default=6, help="worst cases drawn per domain (default %(default)s)")
+    add_worst(command)
     command.add_argument("--annotator", metavar="mean|NAME", help="another ground truth that the datalist holds")
     add_scale_options(command)
     add_protocol_options(command)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.engines import evaluate_model
+    from monai_gu2net.sources import open_data
+
+    device = device_of(options)
     data = open_data(
         options.datalist,
         options.dataset_dir,
@@ -52,8 +56,8 @@ def _run(options: argparse.Namespace) -> int:
             data,
             output_dir=options.output_dir,
             split=options.split,
-            views=options.views,
-            device=options.device,
+            tta=options.tta,
+            device=device,
             worst=options.worst,
             protocol=protocol_of(options),
             annotator=options.annotator,

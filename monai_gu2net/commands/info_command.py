@@ -7,10 +7,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.networks import ModelCard
+
+if TYPE_CHECKING:
+    from monai_gu2net.networks import ModelCard
 
 __all__ = ["add", "calibration_lines"]
 
@@ -24,14 +26,18 @@ def add(commands: Any) -> None:
 
 def calibration_lines(card: ModelCard) -> list[str]:
     """A line for each domain that is calibrated."""
+    from monai_gu2net.uncertainty import Calibration
+
     return [
-        f"{name}: calibrated by {known['landmarks']} landmarks of {known['images']} images, "
-        f"{known['views']} view(s) by {known['members']} model(s)"
-        for name, known in card.calibration.items()
+        f"{name}: calibrated by {each.landmarks} landmarks of {each.images} images, "
+        f"test-time augmentation {each.tta}, {each.members} model(s)"
+        for name, each in ((name, Calibration.from_dict(fields)) for name, fields in card.calibration.items())
     ]
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.networks import ModelCard
+
     card = ModelCard.load(options.checkpoint)
     if options.json:
         say(json.dumps(card.state_dict(), indent=1))

@@ -15,6 +15,7 @@ from typing import Any
 
 from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, say
+from monai_gu2net.commands.options import add_host, add_port
 from monai_gu2net.connections import (
     OPTIONAL_CLASSES,
     ApplicationDestination,
@@ -47,8 +48,8 @@ def add(commands: Any) -> None:
     target.add_argument("--answer-dir", type=Path, metavar="DIR", help="or the folder that they are written to")
     add_answer_options(command)
     command.add_argument("--ae-title", default="GU2NET", help="its own AE title (default %(default)s)")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
-    command.add_argument("--port", type=_port, default=11112, help="default %(default)s")
+    add_host(command)
+    add_port(command, 11112)
     command.add_argument(
         "--also", nargs="+", choices=list(OPTIONAL_CLASSES), default=[], help="accept these beside CR and DX"
     )
@@ -100,12 +101,6 @@ def _destination(options: argparse.Namespace) -> Destination:
         return FolderDestination(options.answer_dir)
     ae_title, host, port = options.answer
     return ApplicationDestination(ae_title, host, port, calling_ae_title=options.ae_title)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
-        raise argparse.ArgumentTypeError(f"must be a port, 0 to 65535; got {text!r}")
-    return int(text)
 
 
 def _application(text: str) -> tuple[str, str, int]:

@@ -1,25 +1,40 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands have."""
+"""Options that several commands have, each said once.
+
+Nothing here imports what a command needs to run: help and errors of the command line must not wait for that.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import torch
 
 from monai_gu2net.data import ALLOWED_OUTSIDE, SPACING_SOURCES, SPLITS
 from monai_gu2net.evaluation import PROTOCOLS, Protocol, named_protocol
 
 __all__ = [
+    "add_accepted_sources",
     "add_allow_outside",
     "add_case_options",
     "add_checkpoint_options",
+    "add_datalist",
+    "add_formats",
+    "add_host",
+    "add_image_domain",
+    "add_min_confidence",
     "add_output_dir",
+    "add_password_file",
+    "add_port",
     "add_protocol_options",
     "add_scale_options",
+    "add_strict",
+    "add_worst",
+    "device_of",
+    "pair",
+    "port",
     "protocol_of",
     "share",
     "spacing",
@@ -27,7 +42,7 @@ __all__ = [
 
 
 def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
-    """Add the models (``checkpoints``), the views of each image and the device."""
+    """Add the models (``checkpoints``), the test-time augmentation (``tta``) and the device (see :func:`device_of`)."""
     command.add_argument(
         "-m",
         "--checkpoint",
@@ -39,16 +54,39 @@ def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
         help="a trained model.pt; given several times, the models' heatmaps are averaged",
     )
     command.add_argument(
-        "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
+        "--tta",
+        type=int,
+        default=1,
+        metavar="N",
+        help="test-time augmentation: average over N versions of each image, all but the first slightly turned, scaled "
+        "and shifted (default %(default)s)",
     )
-    command.add_argument(
-        "--device", type=_device, default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s"
-    )
+    command.add_argument("--device", help="where the network runs (default: cuda where it is there, else cpu)")
 
 
-def add_output_dir(command: argparse.ArgumentParser) -> None:
+def device_of(options: argparse.Namespace) -> str:
+    """The device that was asked for, or the best one; the program ends where it is not there."""
+    import torch
+
+    if options.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=options.device)
+    except (RuntimeError, AssertionError) as error:  # a build without CUDA raises an AssertionError
+        options.refuse(f"argument --device: must be a device of this machine; got {options.device!r} ({error})")
+    return str(options.device)
+
+
+def add_output_dir(
+    command: argparse.ArgumentParser, what: str = "where the results go", *, required: bool = True
+) -> None:
     """Add the folder of the results."""
-    command.add_argument("-o", "--output-dir", required=True, type=Path, help="where the results go")
+    command.add_argument("-o", "--output-dir", required=required, type=Path, help=what)
+
+
+def add_datalist(command: argparse.ArgumentParser, what: str, *, required: bool = False) -> None:
+    """Add the datalist."""
+    command.add_argument("--datalist", required=required, type=Path, help=what)
 
 
 def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str, which: str) -> None:
@@ -60,7 +98,7 @@ def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str
         split: the split taken by default.
         which: cases it should have, in words.
     """
-    command.add_argument("--datalist", type=Path, help=f"{cases}; by default --dataset-dir, or the phantom")
+    add_datalist(command, f"{cases}; by default --dataset-dir, or the phantom")
     command.add_argument("--dataset-dir", type=Path, help="a folder with a datalist.json or a known layout")
     command.add_argument(
         "--domain", metavar="NAME", help="the domain of --dataset-dir; by default the layout's or the folder's name"
@@ -82,11 +120,36 @@ def add_allow_outside(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_image_domain(command: argparse.ArgumentParser) -> None:
+    """Add the domain of images without ground truth."""
+    command.add_argument("--domain", help="which of the model's domains the images are of")
+
+
+def add_min_confidence(command: argparse.ArgumentParser) -> None:
+    """Add the confidence below which a landmark is absent."""
+    command.add_argument(
+        "--min-confidence",
+        type=share,
+        default=0.0,
+        help="below it, 0 to 1, a landmark is absent (default %(default)s)",
+    )
+
+
+def add_formats(command: argparse.ArgumentParser, formats: Sequence[str], *, default: Sequence[str], what: str) -> None:
+    """Add what the results are written as."""
+    command.add_argument("--formats", nargs="+", choices=formats, default=default, metavar="FORMAT", help=what)
+
+
 def add_scale_options(command: argparse.ArgumentParser) -> None:
     """Add the spacing of all images (``spacing``) and the sources to accept (``accept_spacing_source``)."""
     command.add_argument(
         "--spacing", type=_known_spacing, metavar="MM[,MM]", help="mm per pixel of all images, whatever else says so"
     )
+    add_accepted_sources(command)
+
+
+def add_accepted_sources(command: argparse.ArgumentParser) -> None:
+    """Add the sources of the spacing to accept (``accept_spacing_source``)."""
     command.add_argument(
         "--accept-spacing-source",
         nargs="+",
@@ -94,6 +157,11 @@ def add_scale_options(command: argparse.ArgumentParser) -> None:
         help="take millimetres from these alone, by the beginning of their names, and else pixels: "
         f"{', '.join(SPACING_SOURCES[1:])}",
     )
+
+
+def add_worst(command: argparse.ArgumentParser) -> None:
+    """Add the number of pictures of a report."""
+    command.add_argument("--worst", type=int, default=6, help="worst cases drawn per domain (default %(default)s)")
 
 
 def add_protocol_options(command: argparse.ArgumentParser) -> None:
@@ -113,6 +181,11 @@ def add_protocol_options(command: argparse.ArgumentParser) -> None:
         metavar="DOMAIN:LANDMARK",
         help="landmarks that do not count, such as head:soft_tissue_pogonion",
     )
+    add_strict(command)
+
+
+def add_strict(command: argparse.ArgumentParser) -> None:
+    """Add what a landmark on the threshold counts as."""
     command.add_argument("--strict", action="store_true", help="detected below a threshold (<) instead of up to it")
 
 
@@ -129,6 +202,23 @@ def protocol_of(options: argparse.Namespace) -> Protocol:
             raise ValueError(f"--leave-out must be DOMAIN:LANDMARK; got {text!r}. Name both.")
         left_out.setdefault(domain, []).append(landmark)
     return named_protocol(options.protocol, strict=options.strict, left_out=left_out)
+
+
+def add_host(command: argparse.ArgumentParser) -> None:
+    """Add the address that a server listens at."""
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
+
+
+def add_port(command: argparse.ArgumentParser, default: int) -> None:
+    """Add the port that a server listens at."""
+    command.add_argument("--port", type=port, default=default, help="default %(default)s")
+
+
+def add_password_file(command: argparse._ActionsContainer) -> None:
+    """Add what a DICOMweb server is told who asks."""
+    command.add_argument(
+        "--password-file", type=Path, help="a file with USER:PASSWORD for basic authentication at the DICOMweb server"
+    )
 
 
 def spacing(text: str) -> tuple[float, float] | str:
@@ -155,17 +245,27 @@ def share(text: str) -> float:
     return number
 
 
+def port(text: str) -> int:
+    """A port; 0 is any that is free."""
+    if not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError(f"must be a port, 0 to 65535; got {text!r}")
+    return int(text)
+
+
+def pair(form: str) -> Callable[[str], tuple[str, str]]:
+    """What reads an option of a form such as ``KEYWORD=VALUE``."""
+
+    def read(text: str) -> tuple[str, str]:
+        first, equals, second = text.partition("=")
+        if not (first and equals and second):
+            raise argparse.ArgumentTypeError(f"must be {form}; got {text!r}")
+        return first, second
+
+    return read
+
+
 def _known_spacing(text: str) -> tuple[float, float] | str:
     """As :func:`spacing`, without that word."""
     if text == "unknown":
         raise argparse.ArgumentTypeError("must be mm per pixel; got 'unknown'. Leave it out")
     return spacing(text)
-
-
-def _device(text: str) -> str:
-    """A device that is there."""
-    try:
-        torch.empty(0, device=text)
-    except (RuntimeError, AssertionError) as error:  # a build without CUDA raises an AssertionError
-        raise argparse.ArgumentTypeError(f"must be a device of this machine; got {text!r} ({error})") from error
-    return text

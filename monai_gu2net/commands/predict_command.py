@@ -13,12 +13,17 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_checkpoint_options, add_output_dir, add_scale_options, share
-from monai_gu2net.engines import predict_images
-from monai_gu2net.engines.prediction import PREDICTION_FORMATS
+from monai_gu2net.commands.options import (
+    add_checkpoint_options,
+    add_formats,
+    add_image_domain,
+    add_min_confidence,
+    add_output_dir,
+    add_scale_options,
+    device_of,
+)
 from monai_gu2net.files import left_out_lines
-from monai_gu2net.sources import images_in
-from monai_gu2net.transforms.save import FORMATS
+from monai_gu2net.transforms.result_formats import FORMATS, PREDICTION_FORMATS
 
 __all__ = ["add"]
 
@@ -29,26 +34,23 @@ def add(commands: Any) -> None:
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     add_checkpoint_options(command)
     add_output_dir(command)
-    command.add_argument("--domain", help="which of the model's domains the images are of")
+    add_image_domain(command)
     add_scale_options(command)
-    command.add_argument(
-        "--min-confidence",
-        type=share,
-        default=0.0,
-        help="below it, 0 to 1, a landmark is absent (default %(default)s)",
-    )
-    command.add_argument(
-        "--formats",
-        nargs="+",
-        choices=PREDICTION_FORMATS,
+    add_min_confidence(command)
+    add_formats(
+        command,
+        PREDICTION_FORMATS,
         default=FORMATS,
-        metavar="FORMAT",
-        help="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
+        what="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
         "(default: the first three)",
     )
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.prediction import PredictionOptions, Predictor
+    from monai_gu2net.sources import images_in
+
+    device = device_of(options)
     images: list[Path] = []
     for path in options.images:
         found, passed_over = images_in(path) if path.is_dir() else ([path], [])
@@ -59,18 +61,19 @@ def _run(options: argparse.Namespace) -> int:
             f"IMAGE must be image files or a folder of them; got none in "
             f"{', '.join(map(str, options.images))}. Check the path."
         )
+    how = PredictionOptions(
+        min_confidence=options.min_confidence,
+        tta=options.tta,
+        spacing=options.spacing,
+        accept_spacing_source=options.accept_spacing_source,
+    )
+    predictor = Predictor(options.checkpoints, how, device=device)
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
-        rows, failures = predict_images(
-            options.checkpoints,
+        rows, failures = predictor.predict_files(
             images,
             output_dir=options.output_dir,
             domain=options.domain,
-            spacing=options.spacing,
-            accept_spacing_source=options.accept_spacing_source,
-            min_confidence=options.min_confidence,
-            views=options.views,
             formats=options.formats,
-            device=options.device,
             on_case=lambda count: bar.update(),
         )
     landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)

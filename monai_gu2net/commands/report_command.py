@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_output_dir, add_protocol_options, protocol_of
-from monai_gu2net.data import SPLITS, Datalist
-from monai_gu2net.evaluation import DEFAULT_THRESHOLDS, annotator_rows, compare_rows, read_rows
-from monai_gu2net.files import LeftOut, read_json
-from monai_gu2net.report import (
-    comparison_notes,
-    difference_table,
-    rate_table,
-    table_markdown,
-    write_comparison,
-    write_report,
+from monai_gu2net.commands.options import (
+    add_datalist,
+    add_output_dir,
+    add_protocol_options,
+    add_strict,
+    add_worst,
+    protocol_of,
 )
+from monai_gu2net.data import SPLITS, Datalist
+from monai_gu2net.files import LeftOut, read_json
 
 __all__ = ["add"]
 
@@ -41,8 +39,8 @@ def add(commands: Any) -> None:
     )
     rescored.add_argument("table", type=Path, metavar="LANDMARKS.csv", help="as evaluate wrote it")
     add_output_dir(rescored)
-    rescored.add_argument("--datalist", type=Path, help="for pictures and the line of the annotators' disagreement")
-    rescored.add_argument("--worst", type=int, default=6, help="worst cases drawn per domain (default %(default)s)")
+    add_datalist(rescored, "for pictures and the line of the annotators' disagreement")
+    add_worst(rescored)
     add_protocol_options(rescored)
 
     compared = add_command(
@@ -54,7 +52,7 @@ def add(commands: Any) -> None:
     )
     for table, what in (("a", "landmarks.csv, or the folder of a report"), ("b", "likewise")):
         compared.add_argument(table, type=Path, metavar=table.upper(), help=what)
-    compared.add_argument("-o", "--output-dir", type=Path, help="where files and plots go; by default none are written")
+    add_output_dir(compared, "where files and plots go; by default none are written", required=False)
     compared.add_argument("--names", nargs=2, default=("A", "B"), metavar=("A", "B"), help="what to call them")
     compared.add_argument(
         "--thresholds",
@@ -62,10 +60,13 @@ def add(commands: Any) -> None:
         type=float,
         help="of the detection rates, in the tables' unit (default those of reports that share them, else 2 2.5 3 4)",
     )
-    compared.add_argument("--strict", action="store_true", help="detected below a threshold (<) instead of up to it")
+    add_strict(compared)
 
 
 def _rescore(options: argparse.Namespace) -> int:
+    from monai_gu2net.evaluation import annotator_rows, read_rows
+    from monai_gu2net.report import write_report
+
     if options.table.name == "scored.csv":
         raise ValueError(
             f"LANDMARKS.csv must hold what the model found; got {str(options.table)!r}, which is scored already. "
@@ -106,6 +107,9 @@ def _rescore(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     """Print the tables; what cannot be compared is listed, and the status is then 1."""
+    from monai_gu2net.evaluation import DEFAULT_THRESHOLDS, compare_rows, read_rows
+    from monai_gu2net.report import comparison_notes, difference_table, rate_table, table_markdown, write_comparison
+
     first, second = options.names
     if first == second:
         raise ValueError(f"--names must be two different names; got {first!r} twice. Give each its own.")

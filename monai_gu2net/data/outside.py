@@ -12,7 +12,6 @@ from typing import Any
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.reader import image_shape
 from monai_gu2net.files import LeftOut
 
 __all__ = ["ALLOWED_OUTSIDE", "cases_in_frame", "check_outside", "datalist_in_frame", "in_frame", "outside_landmarks"]
@@ -116,6 +115,8 @@ def outside_landmarks(cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
 
 def _size(case: Mapping[str, Any], dims: int) -> Sequence[int] | None:
     """Of the case's image along the axes of a point; None where it cannot be told."""
+    from monai_gu2net.data.reader import image_shape
+
     try:
         shape = image_shape(Path(case["image"]))
     except (OSError, ValueError):

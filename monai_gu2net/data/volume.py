@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import ITKReader, NibabelReader
-from monai.data.utils import to_affine_nd
-from monai.utils import MetaKeys
 
 from monai_gu2net.dicom import Limits
 from monai_gu2net.landmarks import image_plane_affine
@@ -43,6 +40,10 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
         ValueError: the array would take more memory than allowed; the message names the file.
         Exception: nibabel's or ITK's, for what is no whole image.
     """
+    from monai.data import ITKReader, NibabelReader
+    from monai.data.utils import to_affine_nd
+    from monai.utils import MetaKeys
+
     reader = NibabelReader() if path.name.lower().endswith(NIFTI) else ITKReader()
     if isinstance(reader, NibabelReader):
         _check_scale(path)

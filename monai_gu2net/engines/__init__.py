@@ -2,36 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What MONAI's engines need to train on domains, and whole runs of a trained model."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.engines.add_domain import add_domain
-from monai_gu2net.engines.calibrated_radius import CalibratedRadiusd, calibrations_of
-from monai_gu2net.engines.calibration import calibrate_model
-from monai_gu2net.engines.evaluation import evaluate_model
-from monai_gu2net.engines.memory import keep_freed_memory
-from monai_gu2net.engines.model_identity import model_identity
-from monai_gu2net.engines.plain_errors import say_errors_plainly
-from monai_gu2net.engines.precision import decide_precision, processor_prefers_bfloat16
-from monai_gu2net.engines.prediction import Predictor, predict_images
-from monai_gu2net.engines.prepare_batch import PrepareDomainBatch
-from monai_gu2net.engines.run_cases import run_cases
-from monai_gu2net.engines.training_data import begin_training, check_training_data
-
-__all__ = [
-    "CalibratedRadiusd",
-    "Predictor",
-    "PrepareDomainBatch",
-    "add_domain",
-    "begin_training",
-    "calibrate_model",
-    "calibrations_of",
-    "check_training_data",
-    "decide_precision",
-    "evaluate_model",
-    "keep_freed_memory",
-    "model_identity",
-    "predict_images",
-    "processor_prefers_bfloat16",
-    "run_cases",
-    "say_errors_plainly",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,39 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is reported of results: the table, the protocol, summaries, comparisons, coverage."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.evaluation.annotators import annotator_rows
-from monai_gu2net.evaluation.case_measurements import MeasuredCase, measure_rows, write_measurements
-from monai_gu2net.evaluation.comparison import Comparison, compare_rows, compare_with_first
-from monai_gu2net.evaluation.coverage import radii_px, summarize_coverage
-from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
-from monai_gu2net.evaluation.protocol import ORIGINAL, PROTOCOLS, Grid, Protocol, named_protocol
-from monai_gu2net.evaluation.rescoring import rescore
-from monai_gu2net.evaluation.result_table import checked_rows, read_rows, write_rows
-from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, bootstrap_mean_interval, summarize_rows
-
-__all__ = [
-    "DEFAULT_THRESHOLDS",
-    "ORIGINAL",
-    "PROTOCOLS",
-    "Comparison",
-    "Grid",
-    "MeasuredCase",
-    "Protocol",
-    "annotator_rows",
-    "bootstrap_mean_interval",
-    "checked_rows",
-    "compare_rows",
-    "compare_with_first",
-    "measure_rows",
-    "named_protocol",
-    "paired_bootstrap",
-    "radii_px",
-    "read_rows",
-    "rescore",
-    "summarize_coverage",
-    "summarize_rows",
-    "write_measurements",
-    "write_rows",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

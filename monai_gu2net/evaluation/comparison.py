@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
+from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
 from monai_gu2net.evaluation.result_table import checked_rows
-from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, Thresholds, thresholds_of
+from monai_gu2net.evaluation.summary import thresholds_of
 
 __all__ = ["Comparison", "compare_rows", "compare_with_first"]
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from monai_gu2net.data.domain import ReferenceLength
-from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, Thresholds
 
-__all__ = ["ORIGINAL", "PROTOCOLS", "Grid", "Protocol", "named_protocol"]
+__all__ = ["DEFAULT_THRESHOLDS", "ORIGINAL", "PROTOCOLS", "Grid", "Protocol", "Thresholds", "named_protocol"]
 
 PROTOCOLS = ("original", "paper")
+
+Thresholds = Sequence[float] | Mapping[str, Sequence[float]]
+
+DEFAULT_THRESHOLDS: Sequence[float] = (2.0, 2.5, 3.0, 4.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
 from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.metrics import summarize_errors
 
-__all__ = ["DEFAULT_THRESHOLDS", "Thresholds", "bootstrap_mean_interval", "summarize_rows"]
-
-Thresholds = Sequence[float] | Mapping[str, Sequence[float]]
-
-DEFAULT_THRESHOLDS: Sequence[float] = (2.0, 2.5, 3.0, 4.0)
+__all__ = ["bootstrap_mean_interval", "summarize_rows"]
 
 
 def bootstrap_mean_interval(

@@ -2,20 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ignite handlers: checkpoints, tables and pictures of a run, and its end where it is not finite."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.handlers.checkpoints import TrainingCheckpoints
-from monai_gu2net.handlers.finite_training import FiniteTraining
-from monai_gu2net.handlers.metrics_log import MetricsLog
-from monai_gu2net.handlers.result_rows import ResultRows
-from monai_gu2net.handlers.validation_pictures import ValidationPictures
-from monai_gu2net.handlers.weight_average import WeightAverage
-
-__all__ = [
-    "FiniteTraining",
-    "MetricsLog",
-    "ResultRows",
-    "TrainingCheckpoints",
-    "ValidationPictures",
-    "WeightAverage",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

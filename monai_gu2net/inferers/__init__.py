@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running networks on images."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.inferers.inferer import LandmarkInferer
-from monai_gu2net.inferers.tta import AveragingInferer
-
-__all__ = ["AveragingInferer", "LandmarkInferer"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,24 +6,6 @@ Nothing here imports MONAI Label, an extra, before it is used: ``python -m monai
 is absent. The app itself is :class:`monai_gu2net.label_app.app.LandmarkApp`.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.label_app.labels import (
-    LABEL_EXTENSION,
-    LabelFrame,
-    LabelRefusedError,
-    check_label,
-    label_frame,
-    labelled_data,
-    write_label,
-)
-
-__all__ = [
-    "LABEL_EXTENSION",
-    "LabelFrame",
-    "LabelRefusedError",
-    "check_label",
-    "label_frame",
-    "labelled_data",
-    "write_label",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

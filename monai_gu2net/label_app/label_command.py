@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_scale_options
-from monai_gu2net.connections import read_secret
-from monai_gu2net.label_app.server import app_folder, check_installed, prepare_app, run_server
+from monai_gu2net.commands.options import add_host, add_password_file, add_port, add_scale_options
 
 __all__ = ["add"]
 
@@ -40,7 +38,7 @@ def add(commands: Any) -> None:
         help="a trained model.pt to start with; by default the app's, or the bundle's",
     )
     command.add_argument("--domain", nargs="+", metavar="DOMAIN", help="serve these domains alone")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s: this machine)")
+    add_host(command)
     command.add_argument(
         "--allow-host",
         nargs="+",
@@ -48,7 +46,7 @@ def add(commands: Any) -> None:
         metavar="NAME",
         help="names that the server is called by beside --host, such as a proxy's; by others it does not answer",
     )
-    command.add_argument("--port", type=int, default=8000, help="default %(default)s")
+    add_port(command, 8000)
     command.add_argument(
         "--app-dir", type=Path, metavar="DIR", help="where weights and trainings go (default: gu2net_app in --studies)"
     )
@@ -56,13 +54,14 @@ def add(commands: Any) -> None:
         "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {_BUNDLE}, if it is there)"
     )
     add_scale_options(command)
-    command.add_argument(
-        "--password-file", type=Path, help="a file with USER:PASSWORD for basic authentication at the DICOMweb server"
-    )
+    add_password_file(command)
     command.add_argument("--verbose", action="store_true", help="show MONAI Label's messages, with names of images")
 
 
 def _run(options: argparse.Namespace) -> int:
+    from monai_gu2net.connections import read_secret
+    from monai_gu2net.label_app.server import app_folder, check_installed, prepare_app, run_server
+
     check_installed()
     studies = _studies(options.studies)
     folder = app_folder(studies) if options.app_dir is None else options.app_dir

@@ -52,7 +52,7 @@ class LabelFrame:
         affine: (4, 4), pixels of the file to the frame.
         unit: "mm" or "px".
         size: (width, height) in pixels.
-        image_affine: (4, 4), pixels of the file to its own mm, in which errors are told.
+        image_affine: (4, 4), pixels of the file to its own mm, in which errors are stated.
         image_unit: "mm", or "px" where the file states no spacing.
         description: what a label says of its frame; empty where that is the image's own.
     """

@@ -2,17 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a set of landmarks is, where it lies, and how it is written to a file."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.landmarks.coordinates import image_plane_affine, index_to_mm, mm_to_index
-from monai_gu2net.landmarks.formats import read_landmarks, write_landmarks
-from monai_gu2net.landmarks.landmark_set import LandmarkSet
-
-__all__ = [
-    "LandmarkSet",
-    "image_plane_affine",
-    "index_to_mm",
-    "mm_to_index",
-    "read_landmarks",
-    "write_landmarks",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training losses."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.losses.heatmap_loss import HeatmapLoss, heatmap_bce_with_logits
-
-__all__ = ["HeatmapLoss", "heatmap_bce_with_logits"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,29 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of landmark detection."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.metrics.conformal import LEVELS, RADIUS_LEVEL, Calibration, calibrate, conformal_quantile
-from monai_gu2net.metrics.ignite import DomainRadialError, evaluated_samples
-from monai_gu2net.metrics.radial_error import (
-    RadialErrorMetric,
-    radial_error,
-    successful_detection_rate,
-    summarize_errors,
-    summarize_landmarks,
-)
-
-__all__ = [
-    "LEVELS",
-    "RADIUS_LEVEL",
-    "Calibration",
-    "DomainRadialError",
-    "RadialErrorMetric",
-    "calibrate",
-    "conformal_quantile",
-    "evaluated_samples",
-    "radial_error",
-    "successful_detection_rate",
-    "summarize_errors",
-    "summarize_landmarks",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A built-in dataset: radiographs of random articulated 3-D anatomies with exactly known landmarks."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.phantom.dataset import DEFAULT_CASES, make_phantom
-from monai_gu2net.phantom.phantom_case import phantom_case
-
-__all__ = ["DEFAULT_CASES", "make_phantom", "phantom_case"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

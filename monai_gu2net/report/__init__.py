@@ -2,29 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results as documents: Markdown, a page, tables."""
 
-from __future__ import annotations
+import lazy_loader
 
-from monai_gu2net.report.comparison_report import comparison_notes, difference_table, rate_table, write_comparison
-from monai_gu2net.report.document import Document, Section, Table, render_markdown, table_markdown
-from monai_gu2net.report.evaluation_report import write_report
-from monai_gu2net.report.measurement_report import compare_measurements
-from monai_gu2net.report.results_page import write_page
-from monai_gu2net.report.tables import summary_table, write_summary_csv, write_summary_json
-
-__all__ = [
-    "Document",
-    "Section",
-    "Table",
-    "compare_measurements",
-    "comparison_notes",
-    "difference_table",
-    "rate_table",
-    "render_markdown",
-    "summary_table",
-    "table_markdown",
-    "write_comparison",
-    "write_page",
-    "write_report",
-    "write_summary_csv",
-    "write_summary_json",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

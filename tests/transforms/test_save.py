@@ -18,7 +18,7 @@ from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.measurements import Measurement
 from monai_gu2net.transforms import SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.save import FORMATS
+from monai_gu2net.transforms.result_formats import FORMATS
 
 NAN = math.nan
 DOMAINS = {

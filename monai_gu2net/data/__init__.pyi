@@ -1,0 +1,22 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+
+from .case_dataset import CaseDataset as CaseDataset
+from .case_names import case_names as case_names
+from .case_names import image_name as image_name
+from .datalist import SPLITS as SPLITS
+from .datalist import Datalist as Datalist
+from .domain import Domain as Domain
+from .domain import ReferenceLength as ReferenceLength
+from .outside import ALLOWED_OUTSIDE as ALLOWED_OUTSIDE
+from .outside import cases_in_frame as cases_in_frame
+from .outside import datalist_in_frame as datalist_in_frame
+from .outside import outside_landmarks as outside_landmarks
+from .reader import RadiographReader as RadiographReader
+from .reader import is_image as is_image
+from .replica_cases import cases_of_replica as cases_of_replica
+from .sampler import DomainBatchSampler as DomainBatchSampler
+from .spacing_source import SPACING_SOURCES as SPACING_SOURCES
+from .spacing_source import case_spacing as case_spacing
+from .spacing_source import checked_sources as checked_sources
+from .spacing_source import reference_length_spacing as reference_length_spacing
