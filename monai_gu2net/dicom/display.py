@@ -46,8 +46,12 @@ def laterality(header: Dataset) -> str | None:
 def add_display(state: Dataset, header: Dataset) -> None:
     """Add what decides how the image of a header is shown to a presentation state of it.
 
+    Of all this, highdicom 0.28.2 would take from an image its windows and its rescaling, and refuse it where one value
+    of a pair is missing or a LUT begins below 0; it says that LUTs of 12 bits have 16, and passes over a modality LUT,
+    shutters, polarity, spacing and side.
+
     Args:
-        state: the presentation state; it is changed.
+        state: the presentation state, as highdicom makes it; it is changed.
         header: of the image.
 
     Source: DICOM PS3.3, C.10.4 (displayed area), C.11.1 (modality LUT), C.11.8 (VOI LUT), C.11.6 (presentation LUT),
