@@ -343,10 +343,10 @@ def test_a_calibrated_model_says_so_and_is_written_beside_the_first(
     model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = tmp_path / "new.pt"
-    arguments = ["calibrate", "-m", str(model), "-m", str(model), "--views", "2", "-o", str(new)]
+    arguments = ["calibrate", "-m", str(model), "-m", str(model), "--tta", "2", "-o", str(new)]
     assert main([*arguments, "--datalist", str(tiny_phantom), "--domains", "head"]) == 0
     landmarks = len(ModelCard.load(model).domains["head"].landmarks)
-    line = f"head: calibrated by {landmarks} landmarks of 1 images, 2 view(s) by 2 model(s)"
+    line = f"head: calibrated by {landmarks} landmarks of 1 images, test-time augmentation 2, 2 model(s)"
     assert line in capsys.readouterr().out
     assert main(["info", str(new)]) == 0
     assert line in capsys.readouterr().out

@@ -19,8 +19,9 @@ import torch
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import CaseDataset, Datalist
-from monai_gu2net.engines import calibrate_model, evaluate_model, predict_images
+from monai_gu2net.engines import calibrate_model, evaluate_model
 from monai_gu2net.networks import GU2Net, ModelCard, UShapedNet, load_model, save_model
+from monai_gu2net.prediction import load
 from monai_gu2net.transforms import RadiographPreprocessing
 
 ROOT = Path(__file__).parents[1]
@@ -79,8 +80,8 @@ class TestOneCaseThatFails:
     ) -> None:
         break_network(monkeypatch, self.OUT_OF_MEMORY)
         seen: list[int] = []
-        rows, failures = predict_images(
-            model, heads[:3], output_dir=tmp_path, domain="head", on_case=seen.append, formats=["json"]
+        rows, failures = load(model).predict_files(
+            heads[:3], output_dir=tmp_path, domain="head", on_case=seen.append, formats=["json"]
         )
         assert seen == [1, 2, 3]
         assert [(each["case"], each["domain"]) for each in failures] == [(heads[1].stem, "head")]
@@ -105,7 +106,7 @@ class TestOneCaseThatFails:
 
     def test_when_it_is_saved_is_one_failure(self, model: Path, heads: list[Path], tmp_path: Path) -> None:
         (tmp_path / f"{heads[1].stem}.json").mkdir()  # in the way
-        rows, failures = predict_images(model, heads[:3], output_dir=tmp_path, domain="head", formats=["json"])
+        rows, failures = load(model).predict_files(heads[:3], output_dir=tmp_path, domain="head", formats=["json"])
         assert [each["case"] for each in failures] == [heads[1].stem]
         assert "not wholly saved" in failures[0]["reason"]
         assert len({row["case"] for row in rows}) == 3
@@ -113,7 +114,7 @@ class TestOneCaseThatFails:
 
     def test_when_its_picture_is_drawn_is_one_failure(self, model: Path, heads: list[Path], tmp_path: Path) -> None:
         (tmp_path / f"{heads[0].stem}.png").mkdir()
-        _, failures = predict_images(model, heads[:2], output_dir=tmp_path, domain="head", formats=["json"])
+        _, failures = load(model).predict_files(heads[:2], output_dir=tmp_path, domain="head", formats=["json"])
         assert [each["case"] for each in failures] == [heads[0].stem]
 
     def test_an_interrupt_stays_an_interrupt(
@@ -147,13 +148,13 @@ def test_a_later_prediction_leaves_no_other_file_of_the_same_cases_and_keeps_tho
 ) -> None:
     options: dict[str, Any] = {"output_dir": tmp_path, "domain": "head"}
     other, stem = heads[0].stem, heads[1].stem
-    predict_images(model, heads[:2], formats=["json", "csv", "coco"], **options)
+    load(model).predict_files(heads[:2], formats=["json", "csv", "coco"], **options)
     (tmp_path / "mine.json").write_text("{}")
-    predict_images(model, heads[1:2], formats=["json"], **options)
+    load(model).predict_files(heads[1:2], formats=["json"], **options)
     others = {f"{other}.json", f"{other}.csv", f"{other}.png", "mine.json", "landmarks.csv", "measurements.csv"}
     assert shown(tmp_path) == {*others, f"{stem}.json", f"{stem}.png"}
     (tmp_path / f"{other}.csv").write_text("corrected by hand")
-    predict_images(model, heads[:1], formats=["mrk.json"], **options)
+    load(model).predict_files(heads[:1], formats=["mrk.json"], **options)
     expected = {f"{stem}.json", f"{stem}.png", f"{other}.csv", f"{other}.mrk.json", f"{other}.png"}
     assert shown(tmp_path) == {*expected, "mine.json", "landmarks.csv", "measurements.csv"}
 
@@ -164,10 +165,10 @@ def test_a_case_that_fails_has_no_result_of_an_earlier_prediction(
     image = tmp_path / "x.png"
     image.write_bytes(heads[0].read_bytes())
     options: dict[str, Any] = {"output_dir": tmp_path / "found", "domain": "head", "formats": ["json"]}
-    predict_images(model, [image], **options)
+    load(model).predict_files([image], **options)
     assert {"x.json", "x.png"} <= shown(tmp_path / "found")
     image.write_bytes(b"no picture any more")
-    predict_images(model, [image], **options)
+    load(model).predict_files([image], **options)
     assert not {"x.json", "x.png"} & shown(tmp_path / "found")
 
 

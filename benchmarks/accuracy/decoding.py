@@ -28,8 +28,9 @@ from torch.nn.functional import conv1d
 from monai_gu2net.data import Datalist
 from monai_gu2net.engines import keep_freed_memory
 from monai_gu2net.inferers import LandmarkInferer
+from monai_gu2net.landmarks import apply_affine
 from monai_gu2net.networks import load_model
-from monai_gu2net.transforms import RadiographPreprocessing, apply_affine, decode_heatmaps, decode_probabilities
+from monai_gu2net.transforms import RadiographPreprocessing, decode_heatmaps, decode_probabilities
 
 
 def dark(logits: Tensor, *, sigma: float = 2.0) -> Tensor:

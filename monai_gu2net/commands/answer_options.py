@@ -54,14 +54,17 @@ def answers_of(options: argparse.Namespace) -> RadiographAnswers:
         FileNotFoundError, ValueError: the model is not there, or a domain is not one of its.
     """
     from monai_gu2net.connections import RadiographAnswers
+    from monai_gu2net.prediction import PredictionOptions
 
     return RadiographAnswers(
         options.checkpoints,
         domain=options.domain,
         by_body_part=dict(options.domain_by_body_part),
-        min_confidence=options.min_confidence,
-        views=options.views,
-        accept_spacing_source=options.accept_spacing_source,
+        options=PredictionOptions(
+            min_confidence=options.min_confidence,
+            tta=options.tta,
+            accept_spacing_source=options.accept_spacing_source,
+        ),
         formats=options.formats,
         device=device_of(options),
     )

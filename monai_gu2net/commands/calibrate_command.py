@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
             data,
             split=options.split,
             output=options.output,
-            views=options.views,
+            tta=options.tta,
             device=device,
             on_case=lambda count: bar.update(),
         )

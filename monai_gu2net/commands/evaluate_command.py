@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
             data,
             output_dir=options.output_dir,
             split=options.split,
-            views=options.views,
+            tta=options.tta,
             device=device,
             worst=options.worst,
             protocol=protocol_of(options),

@@ -26,10 +26,12 @@ def add(commands: Any) -> None:
 
 def calibration_lines(card: ModelCard) -> list[str]:
     """A line for each domain that is calibrated."""
+    from monai_gu2net.uncertainty import Calibration
+
     return [
-        f"{name}: calibrated by {known['landmarks']} landmarks of {known['images']} images, "
-        f"{known['views']} view(s) by {known['members']} model(s)"
-        for name, known in card.calibration.items()
+        f"{name}: calibrated by {each.landmarks} landmarks of {each.images} images, "
+        f"test-time augmentation {each.tta}, {each.members} model(s)"
+        for name, each in ((name, Calibration.from_dict(fields)) for name, fields in card.calibration.items())
     ]
 
 

@@ -42,7 +42,7 @@ __all__ = [
 
 
 def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
-    """Add the models (``checkpoints``), the views of each image and the device (see :func:`device_of`)."""
+    """Add the models (``checkpoints``), the test-time augmentation (``tta``) and the device (see :func:`device_of`)."""
     command.add_argument(
         "-m",
         "--checkpoint",
@@ -54,7 +54,12 @@ def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
         help="a trained model.pt; given several times, the models' heatmaps are averaged",
     )
     command.add_argument(
-        "--views", type=int, default=1, help="slightly turned views of each image to average over (default %(default)s)"
+        "--tta",
+        type=int,
+        default=1,
+        metavar="N",
+        help="test-time augmentation: average over N versions of each image, all but the first slightly turned, scaled "
+        "and shifted (default %(default)s)",
     )
     command.add_argument("--device", help="where the network runs (default: cuda where it is there, else cpu)")
 

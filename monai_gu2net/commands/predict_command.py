@@ -47,7 +47,7 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from monai_gu2net.engines import predict_images
+    from monai_gu2net.prediction import PredictionOptions, Predictor
     from monai_gu2net.sources import images_in
 
     device = device_of(options)
@@ -61,18 +61,19 @@ def _run(options: argparse.Namespace) -> int:
             f"IMAGE must be image files or a folder of them; got none in "
             f"{', '.join(map(str, options.images))}. Check the path."
         )
+    how = PredictionOptions(
+        min_confidence=options.min_confidence,
+        tta=options.tta,
+        spacing=options.spacing,
+        accept_spacing_source=options.accept_spacing_source,
+    )
+    predictor = Predictor(options.checkpoints, how, device=device)
     with tqdm(total=len(images), desc="predicting", unit="image") as bar:
-        rows, failures = predict_images(
-            options.checkpoints,
+        rows, failures = predictor.predict_files(
             images,
             output_dir=options.output_dir,
             domain=options.domain,
-            spacing=options.spacing,
-            accept_spacing_source=options.accept_spacing_source,
-            min_confidence=options.min_confidence,
-            views=options.views,
             formats=options.formats,
-            device=device,
             on_case=lambda count: bar.update(),
         )
     landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)

@@ -13,8 +13,7 @@ from monai_gu2net.connections.worker import NoAnswerError
 from monai_gu2net.dicom import DicomError, Limits, read_header
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.metadata import metadata_of
-from monai_gu2net.engines.model_cases import Checkpoints
-from monai_gu2net.engines.prediction import Predictor
+from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
 from monai_gu2net.transforms.result_formats import ANSWER_FORMATS, DICOM_FORMATS, OBJECTS
 
 __all__ = ["RadiographAnswers"]
@@ -33,9 +32,7 @@ class RadiographAnswers:
         checkpoint: a trained model, or several whose heatmaps are averaged.
         domain: which of its domains the images are of.
         by_body_part: domain by Body Part Examined, where images are of several; ``domain`` is for the others.
-        min_confidence: landmarks below it are called absent.
-        views: of each image that the heatmaps are averaged over.
-        accept_spacing_source: see :func:`~monai_gu2net.engines.predict_images`.
+        options: how the model is used.
         formats: what an answer consists of, among "sr", "gsps" and "sc".
         device: where the network runs.
         limits: of one image.
@@ -50,19 +47,17 @@ class RadiographAnswers:
         *,
         domain: str | None = None,
         by_body_part: Mapping[str, str] | None = None,
-        min_confidence: float = 0.0,
-        views: int = 1,
-        accept_spacing_source: Sequence[str] | None = None,
+        options: PredictionOptions = PredictionOptions(),  # noqa: B008 - immutable
         formats: Sequence[str] = DICOM_FORMATS,
         device: str = "cpu",
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
-        self.predictor = Predictor(checkpoint, min_confidence=min_confidence, views=views, device=device)
+        self.predictor = Predictor(checkpoint, options, device=device)
         known = list(self.predictor.card.domains)
         if domain is None and not by_body_part and len(known) == 1:
             domain = known[0]
         self.by_body_part = {part.upper(): name for part, name in (by_body_part or {}).items()}
-        self.domain, self.limits, self.accept_spacing_source = domain, limits, accept_spacing_source
+        self.domain, self.limits = domain, limits
         strange = [name for name in (domain, *self.by_body_part.values()) if name is not None and name not in known]
         if strange or (domain is None and not by_body_part):
             raise ValueError(f"domain must be among the model's {known}; got {strange or None}. Name the right one.")
@@ -71,8 +66,10 @@ class RadiographAnswers:
             raise ValueError(f"formats must be among {list(ANSWER_FORMATS)}; got {unknown or None}. Name one or more.")
         self.formats = tuple(formats)
         model = self.predictor.model
-        sources = None if accept_spacing_source is None else sorted(accept_spacing_source)
-        self.identity = f"{model['name']} {model['version']} {views} {min_confidence} {sources} {_FORM}"
+        accepted = options.accept_spacing_source
+        sources = None if accepted is None else sorted(accepted)
+        self.identity = f"{model['name']} {model['version']} {options.tta} {options.min_confidence} {sources} {_FORM}"
+        self.identity += "" if options.spacing is None else f" {list(options.spacing)}"
 
     def checked_domain(self, body_part: str) -> str:
         """The domain of an image.
@@ -116,17 +113,16 @@ class RadiographAnswers:
             folder: where ``NAME.sr.dcm`` and what else there is go, and nothing else.
 
         Returns:
-            Result rows, as :class:`~monai_gu2net.engines.Predictor`.
+            Result rows, as :meth:`~monai_gu2net.prediction.Predictor.run`.
 
         Raises:
             NoAnswerError: the image cannot be read, its UID is not the one that it was sent with, or it has no domain.
         """
         uid, domain = self._facts(image)
-        rows, failures = self.predictor.predict(
+        rows, failures = self.predictor.predict_files(
             [image],
             output_dir=folder,
             domain=domain,
-            accept_spacing_source=self.accept_spacing_source,
             formats=self.formats,
             overlays=False,
             sop_instance_uids=self.uids(uid, domain),

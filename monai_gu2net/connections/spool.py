@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -16,7 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["Spool", "SpoolFullError", "spool_name", "write_durably"]
+from monai_gu2net.data.case_names import spool_name
+
+__all__ = ["Spool", "SpoolFullError", "write_durably"]
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 _TRIES = 3  # an image that was put back as often has failed
@@ -24,22 +25,6 @@ _TRIES = 3  # an image that was put back as often has failed
 
 class SpoolFullError(OSError):
     """The spool holds as much as it may, or its disk is full."""
-
-
-def spool_name(sop_instance_uid: str) -> str:
-    """The name of an image in the spool, and of its answers: a hash that says nothing of the image.
-
-    Args:
-        sop_instance_uid: of the image; it may come from anybody, and be anything.
-
-    Returns:
-        32 hexadecimal digits.
-
-    Example:
-        >>> spool_name("1.2.3")
-        'c47f5b18b8a430e698b9fe15e51f6119'
-    """
-    return hashlib.sha256(sop_instance_uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:

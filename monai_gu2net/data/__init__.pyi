@@ -20,4 +20,3 @@ from .spacing_source import SPACING_SOURCES as SPACING_SOURCES
 from .spacing_source import case_spacing as case_spacing
 from .spacing_source import checked_sources as checked_sources
 from .spacing_source import reference_length_spacing as reference_length_spacing
-from .tolerant import TolerantDataset as TolerantDataset

@@ -18,7 +18,7 @@ from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.files import LeftOut, check_fields, read_json, write_text_whole
 
-__all__ = ["SPLITS", "Datalist"]
+__all__ = ["SPLITS", "Datalist", "mean_point"]
 
 SPLITS = ("training", "validation", "test")
 _CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "outside", "annotators", "spacing"}
@@ -290,7 +290,7 @@ def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
     sets = case.get("annotators", {})
     chosen = list(sets.values()) if annotator == "mean" else [sets[annotator]] if annotator in sets else []
     kept = {key: value for key, value in case.items() if key not in ("landmarks", "outside")}
-    return kept | {"landmarks": [_mean(points) for points in zip(*chosen, strict=True)]} if chosen else kept
+    return kept | {"landmarks": [mean_point(points) for points in zip(*chosen, strict=True)]} if chosen else kept
 
 
 def _identity(value: Any, what: str) -> str:
@@ -300,7 +300,7 @@ def _identity(value: Any, what: str) -> str:
     return unicodedata.normalize("NFC", str(value).strip())
 
 
-def _mean(points: Iterable[Sequence[float] | None]) -> list[float] | None:
+def mean_point(points: Iterable[Sequence[float] | None]) -> list[float] | None:
     """Mean of the points that are there; None without any."""
     given = [point for point in points if point is not None]
     return [sum(values) / len(given) for values in zip(*given, strict=True)] if given else None

@@ -55,17 +55,14 @@ def add_display(state: Dataset, header: Dataset) -> None:
     C.7.6.11 (shutter), C.7.3.1 (laterality).
     """
     state.Laterality = laterality(header)
-    area = Dataset()
-    area.DisplayedAreaTopLeftHandCorner = [1, 1]
-    area.DisplayedAreaBottomRightHandCorner = [int(header.Columns), int(header.Rows)]
-    area.PresentationSizeMode = "SCALE TO FIT"
+    [area] = state.DisplayedAreaSelectionSequence
+    del area.PixelOriginInterpretation, area.PresentationPixelAspectRatio
     ratio = _positive(header.get("PixelAspectRatio"), 2)
     spacing = _positive(header.get("PixelSpacing"), 2) or _positive(header.get("ImagerPixelSpacing"), 2)
     if spacing:
         area.PresentationPixelSpacing = [f"{value:.10g}"[:16] for value in spacing]
     else:
         area.PresentationPixelAspectRatio = [int(value) for value in ratio] if ratio else [1, 1]
-    state.DisplayedAreaSelectionSequence = [area]
     _add_modality_lut(state, header)
     _add_voi_lut(state, header)
     if header.get("ShutterShape"):

@@ -7,31 +7,21 @@ from __future__ import annotations
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
-from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
-from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.display import add_display
 from monai_gu2net.dicom.limits import DicomError
-from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.dicom.study_object import (
-    checked_landmarks,
-    dicom_text,
-    image_reference,
-    object_in_study,
-    require_writers,
-    write_whole,
-)
+from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks, dicom_text, image_reference
 from monai_gu2net.dicom.text_boxes import text_boxes
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = ["LANDMARK_LAYER", "RADIUS_LAYER", "write_presentation_state"]
 
 LANDMARK_LAYER, RADIUS_LAYER = "LANDMARKS", "RADIUS"
-_SERIES_NUMBER = 9802
 _MAX_TEXT = 1024  # characters of a value of type ST (PS3.5, 6.2)
 
 
@@ -74,41 +64,39 @@ def write_presentation_state(
     Source: DICOM PS3.3, A.33.1 and C.10.5: coordinates count from the image's top left corner, so that the first
     pixel's centre is at 0.5; C.11.6: polarity is that of the presentation LUT alone.
     """
-    require_writers()
-    path = Path(path)
     checked_landmarks(landmarks)
     axes = _half_axes(radius_px, len(landmarks.names))
-    content = repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))
-    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "PR 2", content)
-    state = object_in_study(
-        header,
-        name=path.name,
-        sop_class_uid=GrayscaleSoftcopyPresentationStateStorage,
-        modality="PR",
-        series_number=_SERIES_NUMBER,
-        series_description="Landmarks, to be shown",
+    presentation = StudyObject(
+        path,
+        header=header,
+        series=(9802, "Landmarks, to be shown"),
+        content=("PR 2", repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))),
         model=model,
         model_version=model_version,
-        sop_instance_uid=uid,
-        now=now or datetime.now(),
+        sop_instance_uid=sop_instance_uid,
+        now=now,
     )
-    if header.get("SamplesPerPixel", 1) != 1 or not header.get("Rows") or not header.get("Columns"):
-        raise DicomError(
-            f"{path.name}: the image of a grayscale presentation state must have rows and columns of one grey sample; "
-            "it has not. Write a structured report alone."
+
+    def make(image: Dataset, frame: dict[str, Any]) -> Dataset:
+        from highdicom.pr import GrayscaleSoftcopyPresentationState
+
+        if header.get("SamplesPerPixel", 1) != 1 or not header.get("Rows") or not header.get("Columns"):
+            raise DicomError(
+                f"{Path(path).name}: the image of a grayscale presentation state must have rows and columns of one "
+                "grey sample; it has not. Write a structured report alone."
+            )
+        state = GrayscaleSoftcopyPresentationState(
+            [image],
+            content_label="LANDMARKS",
+            content_description=dicom_text(f"Landmarks found by {model} {model_version}"),
+            **frame,
         )
-    state.PresentationCreationDate = state.InstanceCreationDate
-    state.PresentationCreationTime = state.InstanceCreationTime
-    state.ContentLabel = "LANDMARKS"
-    state.ContentDescription = dicom_text(f"Landmarks found by {model} {model_version}")
-    state.ContentCreatorName = None
-    series = Dataset()
-    series.SeriesInstanceUID, series.ReferencedImageSequence = header.SeriesInstanceUID, [image_reference(header)]
-    state.ReferencedSeriesSequence = [series]
-    with silent_pydicom():
+        state.ReferencedSeriesSequence[0].ReferencedImageSequence = [image_reference(header)]
         add_display(state, header)
-    _add_graphics(state, landmarks, axes, header)
-    return write_whole(path, state)
+        _add_graphics(state, landmarks, axes, header)
+        return state
+
+    return presentation.write(make)
 
 
 def _half_axes(radius_px: ArrayLike | None, count: int) -> np.ndarray:
@@ -123,7 +111,13 @@ def _half_axes(radius_px: ArrayLike | None, count: int) -> np.ndarray:
 
 
 def _add_graphics(state: Dataset, landmarks: LandmarkSet, axes: np.ndarray, header: Dataset) -> None:
-    """Graphic Annotation and Graphic Layer (PS3.3, C.10.5 and C.10.7)."""
+    """Graphic Annotation and Graphic Layer (PS3.3, C.10.5 and C.10.7).
+
+    The graphics are not those of highdicom 0.28.2, which refuse what leaves the image, such as the circle of a landmark
+    near its edge.
+    """
+    from highdicom.pr import GraphicLayer
+
     arm = max(3.0, 0.004 * max(int(header.Rows), int(header.Columns)))
     size = int(header.Columns), int(header.Rows)
     present = np.flatnonzero(landmarks.present)
@@ -140,7 +134,7 @@ def _add_graphics(state: Dataset, landmarks: LandmarkSet, axes: np.ndarray, head
         if np.isfinite(axes[row]).all() and (axes[row] > 0).all():
             circles.append(_outline(x, y, *axes[row]))
     annotations, layers = [], []
-    for order, (layer, what, graphics, labels) in enumerate(
+    for order, (name, what, graphics, labels) in enumerate(
         (
             (LANDMARK_LAYER, "Landmarks and their names", marks, texts),
             (RADIUS_LAYER, "Radius that holds 90 percent of such landmarks", circles, []),
@@ -151,14 +145,12 @@ def _add_graphics(state: Dataset, landmarks: LandmarkSet, axes: np.ndarray, head
             continue
         annotation = Dataset()
         annotation.ReferencedImageSequence = [image_reference(header)]
-        annotation.GraphicLayer = layer
+        annotation.GraphicLayer = name
         annotation.GraphicObjectSequence = graphics
         if labels:
             annotation.TextObjectSequence = labels
         annotations.append(annotation)
-        item = Dataset()
-        item.GraphicLayer, item.GraphicLayerOrder, item.GraphicLayerDescription = layer, order, what
-        layers.append(item)
+        layers.append(GraphicLayer(name, order, what))
     if annotations:
         state.GraphicAnnotationSequence, state.GraphicLayerSequence = annotations, layers
 

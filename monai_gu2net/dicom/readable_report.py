@@ -13,17 +13,15 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import COMMENT, FINDINGS, LANDMARKS_FOUND, READABLE_TITLE, Code
-from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by, source_image
 from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.dicom.study_object import checked_landmarks, require_writers
+from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
 __all__ = ["is_readable_report", "readable_content", "write_readable_report"]
 
-_SERIES_NUMBER = 9803
 _DECIMALS = {"deg": 1, "mm": 1, "px": 1, "1": 3}
 
 
@@ -63,30 +61,19 @@ def write_readable_report(
         DicomError: the header does not say which image this is.
         ValueError: the landmarks are in mm or 3-D, or a name cannot be written in DICOM.
     """
-    require_writers()
-    path = Path(path)
     checked_landmarks(landmarks)
     written = repr((landmarks.names, landmarks.present.tolist(), list(parameters), list(measurements)))
-    uid = derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR to be read", written)
-    return write_report(
+    report = StudyObject(
         path,
-        lambda: readable_content(
-            landmarks,
-            header=header,
-            title=READABLE_TITLE,
-            model=model,
-            model_version=model_version,
-            parameters=parameters,
-            measurements=measurements,
-        ),
         header=header,
-        series_number=_SERIES_NUMBER,
-        description="Landmarks, to be read",
+        series=(9803, "Landmarks, to be read"),
+        content=("SR to be read", written),
         model=model,
         model_version=model_version,
-        uid=sop_instance_uid or uid,
+        sop_instance_uid=sop_instance_uid,
         now=now,
     )
+    return write_report(report, lambda: readable_content(report, READABLE_TITLE, landmarks, parameters, measurements))
 
 
 def is_readable_report(header: Dataset) -> bool:
@@ -97,12 +84,9 @@ def is_readable_report(header: Dataset) -> bool:
 
 
 def readable_content(
-    landmarks: LandmarkSet,
-    *,
-    header: Dataset,
+    report: StudyObject,
     title: Code,
-    model: str,
-    model_version: str,
+    landmarks: LandmarkSet,
     parameters: Sequence[str],
     measurements: Sequence[Measured] = (),
 ) -> Dataset:
@@ -111,11 +95,9 @@ def readable_content(
     OHIF shows a report as text where its title is not "Imaging Measurement Report" (126000, DCM).
 
     Args:
-        landmarks: N points, of which those present are counted.
-        header: of the image.
+        report: with the image and the model.
         title: of the report.
-        model: name of what found the landmarks.
-        model_version: its version.
+        landmarks: N points, of which those present are counted.
         parameters: of the algorithm, in words.
         measurements: those without a value are left out.
     """
@@ -125,7 +107,7 @@ def readable_content(
     absent = [name for name, there in zip(landmarks.names, present.tolist(), strict=True) if not there]
     texts = [(COMMENT, f"Not found: {', '.join(absent)}")] if absent else []
     measured = [each for each in measurements if np.isfinite(each.value)]
-    count = number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source_image(header)])
+    count = number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source_image(report.header)])
     found = [
         *(item for each in measured for item in measured_number(each, decimals=_DECIMALS[each.unit])),
         *count,
@@ -133,6 +115,6 @@ def readable_content(
             sr.TextContentItem(name=concept(code), value=text, relationship_type=sr.RelationshipTypeValues.CONTAINS)
             for code, text in texts
         ),
-        *sr.AlgorithmIdentification(name=model, version=model_version, parameters=list(parameters)),
+        *sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters)),
     ]
-    return container(title, [*observed_by(model, model_version), container(FINDINGS, found)], root=True)
+    return container(title, [*observed_by(report), container(FINDINGS, found)], root=True)

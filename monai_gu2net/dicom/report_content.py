@@ -28,6 +28,7 @@ from monai_gu2net.dicom.codes import (
 )
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
+from monai_gu2net.dicom.study_object import StudyObject
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
@@ -45,37 +46,28 @@ _DIGITS = 6  # of a confidence, which a single-precision number has
 
 
 def report_content(
+    report: StudyObject,
     landmarks: LandmarkSet,
-    *,
-    header: Dataset,
-    confidence: Column,
-    radius_px: Column,
-    radius_mm: Column,
+    columns: Sequence[Column],
     measurements: Sequence[Measured],
-    model: str,
-    model_version: str,
     parameters: Sequence[str],
-    uid: str,
 ) -> Dataset:
     """The root container of the report.
 
     Args:
+        report: with the image, the model, and the UID that the tracking UIDs are derived from.
         landmarks: N points in the frame "index", one at least present; absent ones are left out.
-        header: of the image that they are in.
-        confidence: N numbers.
-        radius_px: N radii.
-        radius_mm: N radii.
+        columns: three of N numbers: confidence, radius in pixels, radius in mm.
         measurements: those without a value are left out.
-        model: name of what found the landmarks.
-        model_version: its version.
         parameters: of the algorithm, in words.
-        uid: of the report; the tracking UIDs are derived from it.
 
     Source: DICOM PS3.16, TID 1500, 1501, 300, 310, 320, 4019.
     """
     from highdicom import sr
 
-    algorithm = sr.AlgorithmIdentification(name=model, version=model_version, parameters=list(parameters))
+    header, uid = report.header, report.uid
+    algorithm = sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters))
+    confidence, radius_px, radius_mm = columns
     groups: list[Any] = []
     derived: list[Any] = []
     for row in np.flatnonzero(landmarks.present).tolist():
@@ -100,7 +92,7 @@ def report_content(
     if found:
         derived.append(_derived_group("measurements", found, derived_uid(uid, "measurements"), algorithm))
     root = sr.MeasurementReport(
-        observation_context=observed_by(model, model_version),
+        observation_context=observed_by(report),
         procedure_reported=concept(_PROCEDURE),
         imaging_measurements=groups,
     )[0]
@@ -114,9 +106,8 @@ def _landmark_group(name: str, carrier: Any, tracking_uid: str, algorithm: Any) 
     from highdicom import sr
 
     site = finding_site(name)
-    identifier = f"{ARROW}:{name}".replace(
-        "\\", "/"
-    )  # a backslash parts values in an archive's JSON, and OHIF wants one
+    # a backslash parts values in an archive's JSON, and OHIF wants one value
+    identifier = f"{ARROW}:{name}".replace("\\", "/")
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=tracking_uid, identifier=identifier),
         finding_category=concept(ANATOMICAL_POINT),

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import UNITS, Code, measurement_code
 from monai_gu2net.dicom.derived_uid import derived_uid
-from monai_gu2net.dicom.study_object import dicom_text
+from monai_gu2net.dicom.study_object import StudyObject, dicom_text
 from monai_gu2net.measurements import Measured
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def container(code: Code, items: Any, *, root: bool = False) -> Any:
     return made
 
 
-def observed_by(model: str, model_version: str) -> ObservationContext:
+def observed_by(report: StudyObject) -> ObservationContext:
     """TID 1001 of a model as the observer."""
     from highdicom import sr
 
     observer = sr.ObserverContext(
         observer_type=concept(("121007", "DCM", "Device")),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=derived_uid("device", model, model_version), name=model
+            uid=derived_uid("device", report.model, report.model_version), name=report.model
         ),
     )
     return sr.ObservationContext(observer_device_context=observer)

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
-from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.header import read_header
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.readable_report import readable_content
@@ -25,15 +24,13 @@ from monai_gu2net.dicom.report_content import report_content
 from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_names import landmark_names
 from monai_gu2net.dicom.report_points import ReportPoints, report_points
-from monai_gu2net.dicom.study_object import checked_landmarks, require_writers
+from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.parsing import checked_confidence
 from monai_gu2net.measurements import Measured
 
 __all__ = ["StructuredReport", "read_structured_report", "read_structured_reports", "write_structured_report"]
-
-_SERIES_NUMBER = 9801
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,45 +258,24 @@ def write_structured_report(
     Source: DICOM PS3.3, A.35.3 (Comprehensive SR), C.17.1 to C.17.3, and C.18.6: coordinates count from the image's top
     left corner, so that the first pixel's centre is at 0.5.
     """
-    require_writers()
-    path = Path(path)
     checked_landmarks(landmarks)
     count = len(landmarks.names)
     columns = [checked_confidence(column, count) for column in (confidence, radius_px, radius_mm)]
     written = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
-    uid = sop_instance_uid or derived_uid(str(header.get("SOPInstanceUID")), model, model_version, "SR 2", written)
+    report = StudyObject(
+        path,
+        header=header,
+        series=(9801, "Landmarks"),
+        content=("SR 2", written),
+        model=model,
+        model_version=model_version,
+        sop_instance_uid=sop_instance_uid,
+        now=now,
+    )
 
     def content() -> Dataset:
         if not landmarks.present.any():
-            return readable_content(
-                landmarks,
-                header=header,
-                title=NOTHING_FOUND_TITLE,
-                model=model,
-                model_version=model_version,
-                parameters=parameters,
-            )
-        return report_content(
-            landmarks,
-            header=header,
-            confidence=columns[0],
-            radius_px=columns[1],
-            radius_mm=columns[2],
-            measurements=measurements,
-            model=model,
-            model_version=model_version,
-            parameters=parameters,
-            uid=uid,
-        )
+            return readable_content(report, NOTHING_FOUND_TITLE, landmarks, parameters)
+        return report_content(report, landmarks, columns, measurements, parameters)
 
-    return write_report(
-        path,
-        content,
-        header=header,
-        series_number=_SERIES_NUMBER,
-        description="Landmarks",
-        model=model,
-        model_version=model_version,
-        uid=uid,
-        now=now,
-    )
+    return write_report(report, content)

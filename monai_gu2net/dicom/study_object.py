@@ -7,14 +7,15 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 import monai_gu2net
 from monai_gu2net.dicom.derived_uid import derived_uid
@@ -23,12 +24,21 @@ from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.files import write_bytes_whole
 from monai_gu2net.landmarks import LandmarkSet
 
-__all__ = ["checked_landmarks", "dicom_text", "image_reference", "object_in_study", "require_writers", "write_whole"]
+__all__ = ["StudyObject", "checked_landmarks", "dicom_text", "image_reference", "require_writers"]
 
 _IMAGE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-# of type 1 and 2: there, if only empty (PS3.3, C.7.1.1 and C.7.2.1)
-_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
-_STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber")
+# of type 2: there, if only empty (PS3.3, C.7.1.1 and C.7.2.1)
+_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
 # of type 1C and 3, as far as they say which patient and study this is, or that the patient is not named
 _OPTIONAL = (
     "IssuerOfPatientID",
@@ -50,7 +60,6 @@ _OPTIONAL = (
     "IssuerOfAccessionNumberSequence",
     "StudyDescription",
 )
-_UTF_8 = "ISO_IR 192"
 
 
 def require_writers() -> None:
@@ -65,68 +74,105 @@ def require_writers() -> None:
         )
 
 
-def object_in_study(
-    header: Dataset,
-    *,
-    name: str,
-    sop_class_uid: str,
-    modality: str,
-    series_number: int,
-    series_description: str,
-    model: str,
-    model_version: str,
-    sop_instance_uid: str,
-    now: datetime,
-) -> Dataset:
-    """A dataset with the patient and study of an image and a series of its own, which the caller completes.
+@dataclass(frozen=True)
+class StudyObject:
+    """An object to be written in the study of an image, in a series of its own.
 
     Args:
+        path: the file.
         header: of the image.
-        name: of the file to be written, for errors.
-        sop_class_uid: of the new object.
-        modality: of the new series.
-        series_number: of the new series.
-        series_description: of the new series.
-        model: who made it.
-        model_version: of the model.
-        sop_instance_uid: of the new object; the series' UID is derived from it.
-        now: when it is made, in local time.
-
-    Returns:
-        Modules SOP Common, Patient, General Study, series and General Equipment, in UTF-8.
-
-    Raises:
-        DicomError: the header lacks what identifies the image.
-
-    Source: DICOM PS3.3, C.7.1.1, C.7.2.1, C.7.5.1, C.12.1.
+        series: number and description.
+        content: what the object says, as text: objects have one UID where image, model and content are equal.
+        model: name of what found the landmarks.
+        model_version: its version.
+        sop_instance_uid: in place of the UID that is derived from these; None: that one.
+        now: when it is made, in local time; None: now.
     """
-    missing = [keyword for keyword in _IMAGE if not header.get(keyword)]
-    if missing:
-        raise DicomError(f"{name}: the image's header must have {missing}; it has not. Export the image again.")
-    new = Dataset()
-    new.SpecificCharacterSet = _UTF_8
-    new.InstanceCreationDate, new.InstanceCreationTime = _date_and_time(now)
-    new.SOPClassUID, new.SOPInstanceUID = sop_class_uid, sop_instance_uid
-    try:
+
+    path: str | os.PathLike[str]
+    header: Dataset
+    series: tuple[int, str]
+    content: tuple[str, ...]
+    model: str
+    model_version: str
+    sop_instance_uid: str | None
+    now: datetime | None
+
+    @property
+    def uid(self) -> str:
+        """The object's SOP Instance UID."""
+        image = str(self.header.get("SOPInstanceUID"))
+        return self.sop_instance_uid or derived_uid(image, self.model, self.model_version, *self.content)
+
+    def write(self, make: Callable[[Dataset, dict[str, Any]], Dataset]) -> Path:
+        """Write the file whole or not at all, as Explicit VR Little Endian in UTF-8; makes the folder.
+
+        Args:
+            make: the object, from a stand-in for the image, which has all that highdicom asks of one, and the keyword
+                arguments that highdicom's SOP classes have in common. What it says of patient and study is replaced.
+
+        Raises:
+            ImportError: highdicom is not installed.
+            DicomError: the header lacks what identifies the image, or a value of it cannot be written again.
+
+        Source: DICOM PS3.3, C.7.1.1, C.7.2.1, C.7.5.1, C.12.1.
+        """
+        require_writers()
+        import highdicom  # noqa: F401 - silent_pydicom silences the loggers that there are
+
+        path, header, now = Path(self.path), self.header, self.now or datetime.now()
+        missing = [keyword for keyword in _IMAGE if not header.get(keyword)]
+        if missing:
+            raise DicomError(
+                f"{path.name}: the image's header must have {missing}; it has not. Export the image again."
+            )
+        frame = {
+            "sop_instance_uid": self.uid,
+            "series_instance_uid": derived_uid(self.uid, "series"),
+            "series_number": self.series[0],
+            "series_description": self.series[1],
+            "instance_number": 1,
+            "manufacturer": "monai_gu2net",
+            "manufacturer_model_name": dicom_text(self.model),
+            "device_serial_number": None,
+            "software_versions": [dicom_text(self.model_version), monai_gu2net.__version__],
+            "transfer_syntax_uid": ExplicitVRLittleEndian,
+        }
+        written = io.BytesIO()
         with silent_pydicom():
-            for keyword in (*_PATIENT, *_STUDY, *_OPTIONAL):
-                if keyword in header:
-                    new.add(_copied(header[keyword]))
-                elif keyword not in _OPTIONAL:
-                    setattr(new, keyword, None)
-    except Exception:  # its message would quote the patient
-        raise DicomError(
-            f"{name}: the patient and study of the image must be readable; they are not. Export the image again."
-        ) from None
-    new.Modality = modality
-    new.SeriesInstanceUID = derived_uid(sop_instance_uid, "series")
-    new.SeriesNumber = series_number
-    new.SeriesDescription = dicom_text(series_description)
-    new.InstanceNumber = 1
-    new.Manufacturer = "monai_gu2net"
-    new.ManufacturerModelName = dicom_text(model)
-    new.SoftwareVersions = [dicom_text(model_version), monai_gu2net.__version__]
-    return new
+            new = make(_stand_in(header), frame)
+            new.SpecificCharacterSet = "ISO_IR 192"
+            # highdicom 0.28.2 takes these from the clock, so that the same result would be another object
+            for what in ("InstanceCreation", "Content", "PresentationCreation"):
+                if f"{what}Date" in new:
+                    new[f"{what}Date"].value, new[f"{what}Time"].value = now.strftime("%Y%m%d %H%M%S.%f").split()
+            new.pop("ContributingEquipmentSequence", None)  # it names highdicom, with the time
+            try:
+                for keyword in (*_EMPTY, *_OPTIONAL):
+                    if keyword in header:
+                        new.add(header[keyword])
+                new.save_as(written, enforce_file_format=True)
+            except Exception:  # its message would quote the patient
+                raise DicomError(
+                    f"{path.name}: what is copied from the image's header must be well-formed; it is not. "
+                    "Export the image again."
+                ) from None
+        return write_bytes_whole(path, written.getvalue())
+
+
+def _stand_in(header: Dataset) -> Dataset:
+    """The image as highdicom 0.28.2 takes it.
+
+    Of the patient it refuses values that scanners write, such as a sex that DICOM has no code for; it asks images of
+    multi-frame SOP classes for functional groups, which most have none of; and it knows no retired or private class.
+    """
+    image = Dataset()
+    for keyword in _EMPTY:
+        setattr(image, keyword, None)
+    for keyword in (*_IMAGE, "Rows", "Columns"):
+        setattr(image, keyword, header.get(keyword))
+    image.SOPClassUID, image.SamplesPerPixel = ComputedRadiographyImageStorage, 1
+    return image
 
 
 def checked_landmarks(landmarks: LandmarkSet) -> None:
@@ -158,46 +204,3 @@ def image_reference(header: Dataset) -> Dataset:
 def dicom_text(text: str) -> str:
     """Text as an attribute of type LO takes it: one line of at most 64 characters, without backslash."""
     return re.sub(r"[\x00-\x1f\x7f\\]", "/", text)[:64].strip()
-
-
-def write_whole(path: str | os.PathLike[str], dataset: Dataset) -> Path:
-    """Write a DICOM file whole or not at all, as Explicit VR Little Endian; makes the folder.
-
-    Raises:
-        DicomError: a value of the image's header cannot be written again.
-    """
-    path = Path(path)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    content = io.BytesIO()
-    try:
-        with silent_pydicom():
-            dataset.save_as(content, enforce_file_format=True)
-    except Exception:  # its message would quote the patient
-        raise DicomError(
-            f"{path.name}: what is copied from the image's header must be well-formed; it is not. "
-            "Export the image again."
-        ) from None
-    return write_bytes_whole(path, content.getvalue())
-
-
-def _date_and_time(now: datetime) -> Sequence[str]:
-    return now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
-
-
-def _copied(element: DataElement) -> DataElement:
-    """An element apart from its dataset, its text decoded, since the new object is in UTF-8."""
-    if element.VR != "SQ":
-        value = element.value
-        if element.VR == "PN" and value:
-            value = [str(name) for name in value] if element.VM > 1 else str(value)
-        return DataElement(element.tag, element.VR, value)
-    items = []
-    for item in element.value:
-        copy = Dataset()
-        for inner in item:
-            copy.add(_copied(inner))
-        items.append(copy)
-    return DataElement(element.tag, "SQ", items)

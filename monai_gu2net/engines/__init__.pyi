@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from .add_domain import add_domain as add_domain
-from .calibrated_radius import CalibratedRadiusd as CalibratedRadiusd
-from .calibrated_radius import calibrations_of as calibrations_of
 from .calibration import calibrate_model as calibrate_model
 from .evaluation import evaluate_model as evaluate_model
 from .memory import keep_freed_memory as keep_freed_memory
-from .model_identity import model_identity as model_identity
 from .plain_errors import say_errors_plainly as say_errors_plainly
 from .precision import decide_precision as decide_precision
 from .precision import processor_prefers_bfloat16 as processor_prefers_bfloat16
-from .prediction import Predictor as Predictor
-from .prediction import predict_images as predict_images
 from .prepare_batch import PrepareDomainBatch as PrepareDomainBatch
-from .run_cases import run_cases as run_cases
 from .training_data import begin_training as begin_training
 from .training_data import check_training_data as check_training_data

@@ -17,7 +17,7 @@ from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.engines.training_data import check_training_data
 from monai_gu2net.files import writable_folder
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
 from monai_gu2net.networks.start import domains_from
 
 __all__ = ["add_domain"]

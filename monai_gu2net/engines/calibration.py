@@ -15,11 +15,11 @@ import torch
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
-from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
-from monai_gu2net.engines.run_cases import run_cases
 from monai_gu2net.files import writable_folder
-from monai_gu2net.metrics.conformal import LEVELS, calibrate
 from monai_gu2net.networks.checkpoint import save_calibration
+from monai_gu2net.prediction.fitting_cases import fitting_cases
+from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
+from monai_gu2net.uncertainty import LEVELS, calibrate
 
 __all__ = ["calibrate_model"]
 
@@ -32,7 +32,7 @@ def calibrate_model(
     *,
     split: str = "validation",
     output: str | os.PathLike[str] | None = None,
-    views: int = 1,
+    tta: int = 1,
     levels: Sequence[float] = LEVELS,
     required: bool = True,
     device: str | torch.device = "cpu",
@@ -47,8 +47,8 @@ def calibrate_model(
             that the card has of them.
         split: "training", "validation" or "test".
         output: the checkpoint to write; by default the model's own file.
-        views: of each image, see :class:`~monai_gu2net.inferers.AveragingInferer`. A calibration holds for predictions
-            with the same number of views and models only.
+        tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`. A calibration holds for
+            predictions with the same augmentation and number of models only.
         levels: wanted; one for which a domain has too few landmarks, or too many not found, is left out with a warning.
         required: whether a split without an annotated case that can be read is an error; else there is a warning, and
             the checkpoint stays as it is.
@@ -59,25 +59,26 @@ def calibrate_model(
 
     Returns:
         The checkpoint written, whole or not at all (the first model's where nothing was), and the cases that could not
-        be read, as :func:`~monai_gu2net.engines.run_cases` gives them.
+        be read, as :meth:`~monai_gu2net.prediction.Predictor.run` gives them.
 
     Raises:
         ValueError: the split is not known or empty, or has no annotated case that can be read though one is required;
             the data's domains are not the model's; or several models are given without output.
         OSError: the folder of the output does not take files.
     """
-    paths = checkpoint_paths(checkpoint)
+    predictor = Predictor(checkpoint, PredictionOptions(tta=tta), device=device)
+    paths = predictor.paths
     if len(paths) > 1 and output is None:
         raise ValueError(
             f"output must be given for several models, {len(paths)} here; got None. "
             "Name a file, for their calibration does not hold for the first alone."
         )
-    network, card, cases = model_and_cases(paths, data, split=split, allow_outside=allow_outside, device=device)
+    domains, cases = fitting_cases(predictor.card, data, split=split, allow_outside=allow_outside)
     writable_folder(Path(paths[0] if output is None else output).parent)
     warn_of_left_out(data, cases)
-    rows, failures = run_cases(network, card, cases, device=device, views=views, on_case=on_case)
+    rows, failures = predictor.run(cases, domains=domains, on_case=on_case)
     calibration = {}
-    for name, domain in card.domains.items():
+    for name, domain in domains.items():
         shape = (-1, len(domain.landmarks))  # rows come case by case, with all of a domain's landmarks in order
         own = [row for row in rows if row["domain"] == name]
         errors, spreads, confidences = (
@@ -86,7 +87,7 @@ def calibrate_model(
         )
         if np.isnan(errors).all():
             continue
-        made = calibrate(errors, spreads, confidences, levels=levels, views=views, members=len(paths))
+        made = calibrate(errors, spreads, confidences, levels=levels, tta=tta, members=len(paths))
         missing = [level for level in levels if level not in made.quantiles]
         if missing:
             _log.warning(

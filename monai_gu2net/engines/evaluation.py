@@ -17,12 +17,11 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.data.spacing_source import checked_sources
-from monai_gu2net.engines.calibrated_radius import calibrations_of
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
-from monai_gu2net.engines.model_cases import Checkpoints, checkpoint_paths, model_and_cases
-from monai_gu2net.engines.run_cases import run_cases, warn_of_pixels
 from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows
 from monai_gu2net.files import writable_folder
+from monai_gu2net.prediction import PredictionOptions, Predictor, fitting_cases, warn_of_pixels
+from monai_gu2net.prediction.predictor import Checkpoints
 from monai_gu2net.report import write_report
 
 __all__ = ["evaluate_model"]
@@ -34,7 +33,7 @@ def evaluate_model(
     *,
     output_dir: str | os.PathLike[str],
     split: str = "test",
-    views: int = 1,
+    tta: int = 1,
     device: str | torch.device = "cpu",
     worst: int = 6,
     protocol: Protocol = ORIGINAL,
@@ -53,7 +52,7 @@ def evaluate_model(
             does not fit is a failure, and the others go on.
         output_dir: where the report goes, see :func:`~monai_gu2net.report.write_report`.
         split: "training", "validation", "test" or "all".
-        views: of each image that the heatmaps are averaged over, see :class:`~monai_gu2net.inferers.AveragingInferer`.
+        tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`, as are the two on spacing.
         device: where the network runs.
         worst: number of worst cases drawn in each domain.
         protocol: how errors are measured and counted; its ground truth is filled in from the data.
@@ -74,13 +73,13 @@ def evaluate_model(
             too many landmarks lie outside of their images, or what the protocol leaves out is not there.
         OSError: the folder does not take files.
     """
-    paths = checkpoint_paths(checkpoint)
+    options = PredictionOptions(tta=tta, spacing=spacing, accept_spacing_source=accept_spacing_source)
+    predictor = Predictor(checkpoint, options, device=device)
     data = data if annotator is None else data.annotated_by(annotator)
     mismatched: dict[str, str] = {}
-    network, card, cases = model_and_cases(
-        paths, data, split=split, allow_outside=allow_outside, device=device, mismatched=mismatched
+    domains, cases = fitting_cases(
+        predictor.card, data, split=split, allow_outside=allow_outside, mismatched=mismatched
     )
-    domains = {name: card.domains[name] for name in data.domains if name not in mismatched}
     counts = Counter(case["domain"] for case in data.cases(split))
     refused = [
         {"case": f"all {counts[name]} cases", "domain": name, "reason": reason}
@@ -93,26 +92,15 @@ def evaluate_model(
         cases, lacking = _with_landmarks(cases, annotator)
     writable_folder(output_dir)
     left_out = warn_of_left_out(data.only(domains), cases)
-    calibrations = calibrations_of(card, views=views, members=len(paths))
-    rows, failures = run_cases(
-        network,
-        card,
-        cases,
-        device=device,
-        views=views,
-        calibrations=calibrations,
-        spacing=spacing,
-        accept_spacing_source=accept_spacing_source,
-        on_case=on_case,
-    )
+    rows, failures = predictor.run(cases, domains=domains, on_case=on_case)
     warn_of_pixels(rows)
     sizes = ", ".join(f"{name} {'x'.join(map(str, domain.size))}" for name, domain in domains.items())
     told = {
         "Data": f"{data.name}, {split} split",
-        "Model": ", ".join(f"{key}: {value}" for key, value in card.provenance.items()) or "unnamed",
-        "Seed of the training": str(card.provenance.get("seed", "not recorded")),
+        "Model": ", ".join(f"{key}: {value}" for key, value in predictor.card.provenance.items()) or "unnamed",
+        "Seed of the training": str(predictor.card.provenance.get("seed", "not recorded")),
         "Network input (px)": sizes,
-        "Heatmaps": f"mean of {views} view(s) of each image by {len(paths)} model(s)",
+        "Heatmaps": f"test-time augmentation {tta}, mean of {len(predictor.paths)} model(s)",
         "Scale of the files": _scales(domains, spacing, accept_spacing_source),
     }
     truths = {name: domain.ground_truth for name, domain in domains.items() if domain.ground_truth}
@@ -123,7 +111,7 @@ def evaluate_model(
         scoring=replace(protocol, ground_truth=truths),
         protocol=told,
         annotators=annotator_rows(rows, cases, domains),
-        calibrations=calibrations,
+        calibrations=predictor.calibrations,
         measurements={name: domain.all_measurements for name, domain in domains.items()},
         failures=[*refused, *lacking, *failures],
         left_out=left_out,

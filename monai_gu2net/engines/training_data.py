@@ -13,7 +13,7 @@ from ignite import distributed
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.files import writable_folder
-from monai_gu2net.networks.checkpoint import ModelCard
+from monai_gu2net.networks.model_card import ModelCard
 
 __all__ = ["begin_training", "check_training_data"]
 

@@ -11,7 +11,6 @@ from .comparison import compare_with_first as compare_with_first
 from .coverage import radii_px as radii_px
 from .coverage import summarize_coverage as summarize_coverage
 from .paired_bootstrap import paired_bootstrap as paired_bootstrap
-from .protocol import DEFAULT_THRESHOLDS as DEFAULT_THRESHOLDS
 from .protocol import ORIGINAL as ORIGINAL
 from .protocol import PROTOCOLS as PROTOCOLS
 from .protocol import Grid as Grid
@@ -21,5 +20,6 @@ from .rescoring import rescore as rescore
 from .result_table import checked_rows as checked_rows
 from .result_table import read_rows as read_rows
 from .result_table import write_rows as write_rows
+from .summary import DEFAULT_THRESHOLDS as DEFAULT_THRESHOLDS
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows

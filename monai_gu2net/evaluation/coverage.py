@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
-from monai_gu2net.metrics.conformal import RADIUS_LEVEL
+from monai_gu2net.uncertainty import RADIUS_LEVEL
 
 __all__ = ["calibrated_rows", "radii_px", "summarize_coverage"]
 

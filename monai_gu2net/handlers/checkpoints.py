@@ -18,7 +18,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_gu2net.handlers.resumed_optimizer import restore_optimizer
-from monai_gu2net.networks.checkpoint import ModelCard, load_state, refuse_not_finite, save_atomically, save_model
+from monai_gu2net.networks.checkpoint import load_state, refuse_not_finite, save_atomically
+from monai_gu2net.networks.model_card import ModelCard, save_model
 
 __all__ = ["TrainingCheckpoints"]
 
@@ -43,8 +44,8 @@ class TrainingCheckpoints:
     Args:
         folder: where the files go.
         state: what to save and restore by name, a schedule together with its optimiser; must hold the network as
-            "model" and its card as "card". An averaged model as "average", see :class:`WeightAverage`, is what
-            ``model.pt`` gets instead.
+            "model" and its card as "card". An averaged model as "average", see :class:`ExponentialMovingAverage`, is
+            what ``model.pt`` gets instead.
         validator: the engine whose ``state.metrics`` holds the metric.
         options: by name, numbers and text that must be as they were when a run is resumed.
         free_options: those that may change.
@@ -100,19 +101,21 @@ class TrainingCheckpoints:
 
     def _compare_options(self, saved: Mapping[str, Any], last: Path) -> None:
         """Refuse to resume a run whose options differ, and say which of the free ones do."""
-        known = saved.get("options", {})  # a state of version 0.1.0 has none
+        earlier = saved.get("options", {})  # a state of version 0.1.0 has none
         differing = {
-            name: (value, known[name]) for name, value in self.options.items() if name in known and known[name] != value
+            name: (value, earlier[name])
+            for name, value in self.options.items()
+            if name in earlier and earlier[name] != value
         }
         if differing:
-            told = "; ".join(f"{name}: {ours!r}, and {theirs!r} there" for name, (ours, theirs) in differing.items())
+            listed = "; ".join(f"{name}: {ours!r}, and {theirs!r} there" for name, (ours, theirs) in differing.items())
             raise ValueError(
-                f"The options of a resumed run must be those of {str(last)!r}; got {told}. Set them as they were, or "
+                f"The options of a resumed run must be those of {str(last)!r}; got {listed}. Set them as they were, or "
                 "begin a new run without resume, from the trained model with start_from."
             )
         for name, value in self.free_options.items():
-            if name in known and known[name] != value:
-                _log.warning("Going on with %s %r instead of %r", name, value, known[name])
+            if name in earlier and earlier[name] != value:
+                _log.warning("Going on with %s %r instead of %r", name, value, earlier[name])
 
     def _restore(self, engine: Engine, saved: Mapping[str, Any], last: Path) -> None:
         parts = self._parts(engine)

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from .inferer import LandmarkInferer as LandmarkInferer
-from .tta import AveragingInferer as AveragingInferer
+from .tta import TTAInferer as TTAInferer

@@ -1,10 +1,11 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test-time augmentation: the mean heatmap of several views of an image."""
+"""Finding heatmaps in an image: a network cut down to one domain, and test-time augmentation."""
 
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Any
 
 import torch
@@ -13,34 +14,38 @@ from torch.nn import functional
 
 from monai_gu2net.inferers.inferer import LandmarkInferer, with_domain
 
-__all__ = ["AveragingInferer"]
+__all__ = ["TTAInferer"]
 
 _LEAST, _MOST = 1e-30, 1 - 2**-24  # float32 probabilities whose logits are finite
 
 
-class AveragingInferer(LandmarkInferer):
-    """Runs a network on slightly turned, scaled and shifted views of an image and averages the heatmaps.
+class TTAInferer(LandmarkInferer):
+    """Runs a trained network, on the image and on slightly turned, scaled and shifted versions of it.
 
-    Each view's heatmaps are brought back to the grid of the image, where their mean is taken over the views that show a
-    pixel. The first view is the image itself; the others are the same for every image. None is mirrored, for left and
-    right landmarks are different ones.
+    The heatmaps of each version are brought back to the grid of the image, where their mean is taken over the versions
+    that show a pixel. The first one is the image itself; the others are the same for every image. None is mirrored, for
+    left and right landmarks are different ones.
+
+    A network that can take one domain out (``specialize``), as those of this package, runs so: without the other
+    domains' weights and with batch norms folded. What was taken out is kept, and taken out anew when the network is
+    another one or its weights have changed.
 
     Args:
-        views: how many; 1 is a :class:`LandmarkInferer`.
-        degrees: views are turned by at most this, about each axis in 3-D.
+        tta: test-time augmentation: number of versions of the image; 1 is the image alone.
+        degrees: they are turned by at most this, about each axis in 3-D.
         scale: and enlarged or shrunk by at most this fraction.
         shift_px: and shifted by at most this along each axis, in pixels of the network's input.
         seed: of the draws.
         precision: see :class:`LandmarkInferer`.
 
     Raises:
-        ValueError: views is not a positive whole number, or precision is not known.
+        ValueError: tta is not a positive whole number, or precision is not known.
     """
 
     def __init__(
         self,
         *,
-        views: int = 1,
+        tta: int = 1,
         degrees: float = 5.0,
         scale: float = 0.05,
         shift_px: float = 2.0,
@@ -48,34 +53,49 @@ class AveragingInferer(LandmarkInferer):
         precision: str = "float32",
     ) -> None:
         super().__init__(precision=precision)
-        if isinstance(views, bool) or not isinstance(views, int) or views < 1:
-            raise ValueError(f"views must be a positive whole number; got {views!r}. 1 is the image itself.")
-        self.views, self.degrees, self.scale, self.shift_px, self.seed = views, degrees, scale, shift_px, seed
+        if isinstance(tta, bool) or not isinstance(tta, int) or tta < 1:
+            raise ValueError(f"tta must be a positive whole number; got {tta!r}. 1 is the image itself.")
+        self.tta, self.degrees, self.scale, self.shift_px, self.seed = tta, degrees, scale, shift_px, seed
+        self._taken_out: dict[Any, tuple[list[Any], torch.nn.Module]] = {}
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
     ) -> Tensor:
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
-        args = with_domain(inputs, args)  # the views are plain tensors, which carry no mark
-        logits = super().__call__(inputs, network, *args)
-        if self.views == 1:
+        network, args = self._one_domain(network, with_domain(inputs, args))
+        image = inputs.as_subclass(Tensor)  # without the mark, which has been read
+        logits = super().__call__(image, network, *args)
+        if self.tta == 1:
             return logits
-        image = inputs.as_subclass(Tensor).float()
+        image = image.float()
         total = logits.float().sigmoid()
         seen = torch.ones_like(total[:1, :1])
         generator = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.views - 1):
+        for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
-            view = _resample(image, matrix, shift)
-            heatmaps = super().__call__(view, network, *args).float().sigmoid()
+            version = _resample(image, matrix, shift)
+            heatmaps = super().__call__(version, network, *args).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
             total = total + _resample(heatmaps, back, -back @ shift)
             seen = seen + shown
         return (total / seen).clamp(_LEAST, _MOST).logit()
 
+    def _one_domain(self, network: torch.nn.Module, args: tuple[Any, ...]) -> tuple[torch.nn.Module, tuple[Any, ...]]:
+        """The network of the domain that the arguments name, which takes the image alone."""
+        take_out = getattr(network, "specialize", None)
+        if take_out is None or network.training:
+            return network, args
+        tensors = chain(network.parameters(), network.buffers())
+        # one made in inference mode does not count its changes, so nothing equals its state
+        state = [network, *((t.data_ptr(), object() if t.is_inference() else t._version) for t in tensors)]
+        known = self._taken_out.get(args)
+        if known is None or known[0] != state:
+            known = self._taken_out[args] = state, take_out(*args or (None,))
+        return known[1], ()
+
     def _draw(self, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Matrix (D, D) and shift (D,) of a view, about the centre of the image."""
+        """Matrix (D, D) and shift (D,) of a version, about the centre of the image."""
         numbers = 2 * torch.rand(dims * dims + dims + 1, generator=generator, dtype=torch.float64) - 1
         turn = math.radians(self.degrees) * numbers[: dims * dims].view(dims, dims).triu(1)
         matrix = torch.linalg.matrix_exp(turn - turn.T) * (1 + self.scale * numbers[-1])

@@ -96,7 +96,7 @@ class LandmarkDatastore(LocalDatastore):
         """
         if label_tag not in _TAGS:
             raise LabelRefusedError(f"The tag of a label must be among {list(_TAGS)}; got {label_tag!r}. Correct it.")
-        if self._known(image_id) is None:
+        if self._entry_of(image_id) is None:
             raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}. Reload the list.")
         info = dict(label_info or {})
         domain, points = check_label(
@@ -109,7 +109,7 @@ class LandmarkDatastore(LocalDatastore):
         )
         target = Path(self._datastore.label_path(label_tag)) / f"{image_id}{LABEL_EXTENSION}"
         with self._changing():
-            entry = self._known(image_id)
+            entry = self._entry_of(image_id)
             if entry is None:
                 raise ImageNotFoundException(f"The image {image_id!r} was removed meanwhile.")
             earlier = entry.labels.get(label_tag)
@@ -126,7 +126,7 @@ class LandmarkDatastore(LocalDatastore):
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label; a final one is kept as a version."""
         with self._changing():
-            entry = self._known(label_id)
+            entry = self._entry_of(label_id)
             label = None if entry is None else entry.labels.pop(label_tag, None)
             if entry is None or label is None:
                 raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
@@ -148,7 +148,7 @@ class LandmarkDatastore(LocalDatastore):
                 "Rename it."
             )
         with self._changing():
-            if self._known(image_id) is not None:
+            if self._entry_of(image_id) is not None:
                 raise LabelRefusedError(f"The id of a new image must be new; got {image_id!r}. Rename it.")
             target = Path(self._datastore.image_path()) / f"{image_id}{ending}"
             _copy(Path(image_filename), target)
@@ -159,7 +159,7 @@ class LandmarkDatastore(LocalDatastore):
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels; of a link the link, not the file that it leads to."""
         with self._changing():
-            entry = self._known(image_id)
+            entry = self._entry_of(image_id)
             if entry is None:
                 raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
             for tag in list(entry.labels):
@@ -170,7 +170,7 @@ class LandmarkDatastore(LocalDatastore):
     def update_image_info(self, image_id: str, info: Mapping[str, Any]) -> None:
         """Note something of an image."""
         with self._changing():
-            entry = self._known(image_id)
+            entry = self._entry_of(image_id)
             if entry is None:
                 raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
             entry.image.info.update(info)
@@ -196,7 +196,7 @@ class LandmarkDatastore(LocalDatastore):
             yield
             self._update_datastore_file()
 
-    def _known(self, image_id: str) -> ImageLabelModel | None:
+    def _entry_of(self, image_id: str) -> ImageLabelModel | None:
         return self._datastore.objects.get(image_id)
 
     def _keep_version(self, image_id: str, label: Path, entry: DataModel | None) -> dict[str, Any]:

@@ -49,9 +49,9 @@ class DicomWebLandmarks(LandmarkDatastore):
         domains: Mapping[str, Domain],
         filters: Mapping[str, str] | None = None,
     ) -> None:
-        wishes = dict(filters or {})
-        modality = wishes.pop("Modality", None)
-        self.server, self.filters = server, wishes
+        other_filters = dict(filters or {})
+        modality = other_filters.pop("Modality", None)
+        self.server, self.filters = server, other_filters
         self.modalities: Sequence[str] = _MODALITIES if modality is None else modality.split(",")
         self._asked = -_ASKED_EVERY_S
         super().__init__(folder, domains=domains, extensions=[f"*{_ENDING}"])
@@ -72,7 +72,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         Raises:
             UnreachableError, RefusedError: the server does not give it.
         """
-        entry = self._known(image_id)
+        entry = self._entry_of(image_id)
         if entry is None:
             return ""
         path = Path(self._datastore.image_path()) / f"{image_id}{_ENDING}"
@@ -85,7 +85,7 @@ class DicomWebLandmarks(LandmarkDatastore):
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """What is noted of an image."""
-        entry = self._known(image_id)
+        entry = self._entry_of(image_id)
         return {} if entry is None else dict(entry.image.info)
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:

@@ -7,22 +7,19 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import name_to_device
 
 from monai_gu2net.data import Domain
-from monai_gu2net.engines import run_cases
+from monai_gu2net.data.tolerant import reason_of
 from monai_gu2net.label_app.labels import LABEL_EXTENSION, label_frame, write_label
 from monai_gu2net.label_app.weights import AppWeights
-from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.transforms import LandmarksToReplyd, ScaleByPredictiond
+from monai_gu2net.transforms import Found
 
 __all__ = ["LandmarkInferTask"]
 
@@ -33,15 +30,15 @@ class LandmarkInferTask(InferTask):
     """Finds the landmarks of one domain in an image.
 
     The result is a point list of Slicer, in the frame of the image file (:class:`LabelFrame`), where landmarks that
-    were not found are undefined; and the reply of :class:`~monai_gu2net.transforms.LandmarksToReplyd`.
+    were not found are undefined; and :meth:`~monai_gu2net.prediction.Found.to_dict`.
 
-    The whole way is that of :func:`~monai_gu2net.engines.run_cases`, so that a viewer gets what ``predict`` writes; of
-    MONAI Label's own chain of transforms, inferer and writer nothing would be left.
+    The whole way is that of :class:`~monai_gu2net.prediction.Predictor`, so that a viewer gets what ``predict`` writes;
+    of MONAI Label's own chain of transforms, inferer and writer nothing would be left.
 
     Args:
         weights: of the app.
         domain: to find.
-        spacing: mm per pixel of every image, see :func:`~monai_gu2net.engines.run_cases`.
+        spacing: mm per pixel of every image, see :class:`~monai_gu2net.prediction.PredictionOptions`.
         accept_spacing_source: see there.
     """
 
@@ -73,36 +70,24 @@ class LandmarkInferTask(InferTask):
 
     def find(
         self, image: str, *, device: str | None = None, min_confidence: float = 0.0
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    ) -> tuple[Found, dict[str, str]]:
         """The landmarks of an image file.
 
         Returns:
-            The reply, and the result rows of :func:`~monai_gu2net.engines.run_cases`.
+            What is found, and the name and version of the model that found it.
 
         Raises:
             MONAILabelException: the image cannot be read, or the domain has left the model.
         """
-        predictor = self.weights.predictor(name_to_device(device))
-        domains = predictor.card.domains_for_new_images
-        samples: list[Mapping[Any, Any]] = []
-        rows, failures = run_cases(
-            predictor.network,
-            replace(predictor.card, domains=domains),
-            [{"image": str(image), "domain": self.domain.name, "case": "image"}],
-            device=predictor.device,
-            min_confidence=min_confidence,
-            calibrations=predictor.calibrations,
-            spacing=self.spacing,
-            accept_spacing_source=self.accept_spacing_source,
-            then=[
-                ScaleByPredictiond("pred", domains=domains, accept_spacing_source=self.accept_spacing_source),
-                LandmarksToReplyd("pred", domains=domains, model=predictor.model),
-                _kept_in(samples),
-            ],
+        predictor = self.weights.predictor(name_to_device(device)).with_options(
+            min_confidence=min_confidence, spacing=self.spacing, accept_spacing_source=self.accept_spacing_source
         )
-        if failures:
-            raise MONAILabelException(MONAILabelError.INFERENCE_ERROR, failures[0]["reason"])
-        return dict(samples[0]["result"]), rows
+        try:
+            return predictor.predict(image, self.domain.name), predictor.model
+        except Exception as error:
+            reason = reason_of(error)
+            _log.warning("%s left out: %s", Path(image).name, reason)
+            raise MONAILabelException(MONAILabelError.INFERENCE_ERROR, reason) from error
 
     def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Answer a request.
@@ -111,7 +96,7 @@ class LandmarkInferTask(InferTask):
             request: ``image``, a file; optionally ``device`` and ``min_confidence``, below which a landmark is absent.
 
         Returns:
-            A temporary ``.mrk.json``, which MONAI Label removes, and the reply.
+            A temporary ``.mrk.json``, which MONAI Label removes, and what was found as JSON has it.
 
         Raises:
             MONAILabelException: the image is no radiograph that can be read; the message says why.
@@ -121,28 +106,14 @@ class LandmarkInferTask(InferTask):
             raise MONAILabelException(
                 MONAILabelError.INVALID_INPUT, "The image must be a file of the datastore; it is not. Reload the list."
             )
-        reply, rows = self.find(
+        found, model = self.find(
             image, device=request.get("device"), min_confidence=_confidence(request.get("min_confidence", 0.0))
-        )
-        points = LandmarkSet(
-            self.domain.landmarks, np.array([[row["predicted_x"], row["predicted_y"]] for row in rows]), "index"
         )
         with tempfile.NamedTemporaryFile(suffix=LABEL_EXTENSION, delete=False) as file:
             pass
-        confidence = [row["confidence"] for row in rows]
-        write_label(file.name, points, label_frame(image), confidence=confidence)
-        _log.info("Found %d landmarks of domain %s", int(points.present.sum()), self.domain.name)
-        return file.name, reply
-
-
-def _kept_in(samples: list[Mapping[Any, Any]]) -> Callable[[Any], Any]:
-    """A transform that keeps its samples and leaves them as they are."""
-
-    def keep(sample: Any) -> Any:
-        samples.append(sample)
-        return sample
-
-    return keep
+        write_label(file.name, found.landmarks, label_frame(image), confidence=found.confidence)
+        _log.info("Found %d landmarks of domain %s", int(found.landmarks.present.sum()), self.domain.name)
+        return file.name, found.to_dict(model=model)
 
 
 def _confidence(value: Any) -> float:

@@ -20,8 +20,7 @@ from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.landmarks.formats import read_markups, write_markups
-from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION, read_markups, write_markups
 
 __all__ = [
     "LABEL_EXTENSION",
@@ -53,7 +52,7 @@ class LabelFrame:
         affine: (4, 4), pixels of the file to the frame.
         unit: "mm" or "px".
         size: (width, height) in pixels.
-        image_affine: (4, 4), pixels of the file to its own mm, in which errors are told.
+        image_affine: (4, 4), pixels of the file to its own mm, in which errors are stated.
         image_unit: "mm", or "px" where the file states no spacing.
         description: what a label says of its frame; empty where that is the image's own.
     """

@@ -17,6 +17,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.labels import check_label, label_frame
+from monai_gu2net.transforms import Found
 
 __all__ = ["UNCERTAINTY", "CorrectionScore", "UncertaintyScore"]
 
@@ -60,14 +61,14 @@ class UncertaintyScore(ScoringMethod):
                 failed[image] = f"its domain must be known, of {list(self.tasks)}; pre-label it, or name the domain"
                 continue
             try:
-                _, rows = task.find(datastore.get_image_uri(image), device=request.get("device"))
+                found, _ = task.find(datastore.get_image_uri(image), device=request.get("device"))
             except MONAILabelException as error:
                 failed[image] = error.msg
                 continue
             except Exception as error:  # whatever it is, the other images go on
                 failed[image] = str(error) or type(error).__name__
                 continue
-            scores[image] = _uncertainty(rows)
+            scores[image] = _uncertainty(found)
             datastore.update_image_info(image, {UNCERTAINTY: scores[image]})
         _log.info("Scored %d images by uncertainty; %d failed", len(scores), len(failed))
         return {"scores": scores, "failed": failed}
@@ -139,13 +140,10 @@ class CorrectionScore(ScoringMethod):
         }, known.tolist()
 
 
-def _uncertainty(rows: list[dict[str, Any]]) -> float:
-    """The score of an image from its result rows."""
-    if all("radius" in row for row in rows):
-        width, height = rows[0]["image_x"], rows[0]["image_y"]
-        if rows[0]["unit"] == "mm":
-            # the radius is in mm, and so is the diagonal
-            width, height = width * rows[0]["spacing_x"], height * rows[0]["spacing_y"]
-        radii = [row["radius"] for row in rows if math.isfinite(row["radius"])]
-        return float(np.mean(radii)) / math.hypot(width, height) if radii else 1.0
-    return 1.0 - float(np.mean([row["confidence"] for row in rows]))
+def _uncertainty(found: Found) -> float:
+    """The score of an image from what was found in it."""
+    if found.radius is None:
+        return 1.0 - float(found.confidence.mean())
+    radii = found.radius[np.isfinite(found.radius)]
+    diagonal = math.hypot(*np.multiply(found.size, found.spacing))  # in the unit of the radius
+    return float(radii.mean()) / diagonal if len(radii) else 1.0

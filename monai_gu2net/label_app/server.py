@@ -44,7 +44,7 @@ def check_installed() -> None:
 
 
 def app_folder(studies: str) -> Path:
-    """Where the app of a folder of images, or of a DICOMweb server, keeps its weights unless it is told."""
+    """Where the app of a folder of images, or of a DICOMweb server, keeps its weights unless one is given."""
     if studies.startswith(("http://", "https://")):
         name = hashlib.sha256(studies.rstrip("/").encode()).hexdigest()[:16]
         return Path.home() / ".cache" / "monai_gu2net" / "label_app" / name
@@ -81,7 +81,7 @@ def server_settings(
         conf: of the app.
         environment: with what the user has set.
     """
-    wishes = {
+    settings = {
         "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{ending}" for ending in (*_ENDINGS, LABEL_EXTENSION)]),
         "MONAI_LABEL_TRACKING_ENABLED": "false",
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
@@ -89,7 +89,7 @@ def server_settings(
         "MONAI_LABEL_DICOMWEB_SEARCH_FILTER": json.dumps({"Modality": "CR,DX"}),
         "PYTHONPATH": "",  # MONAI Label asks for it
     }
-    return {name: value for name, value in wishes.items() if name not in environment} | {
+    return {name: value for name, value in settings.items() if name not in environment} | {
         "MONAI_LABEL_APP_DIR": str(folder),
         "MONAI_LABEL_STUDIES": studies,
         "MONAI_LABEL_APP_CONF": json.dumps(dict(conf)),

@@ -99,7 +99,7 @@ class LandmarkTrainTask(TrainTask):
             "Domain %s: mean radial error on %d validation images %s before, %s after training; %s",
             result["domain"],
             result["validation_images"],
-            *(_told(result[which], result["unit"]) for which in ("old_mre", "new_mre")),
+            *(_error_text(result[which], result["unit"]) for which in ("old_mre", "new_mre")),
             "the new weights are in use" if result["replaced"] else "the weights stay as they were",
         )
         return result
@@ -201,7 +201,7 @@ def _case(pair: Mapping[str, str]) -> str:
     return image_name(Path(pair["image"]))
 
 
-def _told(error: float | None, unit: str) -> str:
+def _error_text(error: float | None, unit: str) -> str:
     return "not measured" if error is None else f"{error:.4g} {unit}"
 
 

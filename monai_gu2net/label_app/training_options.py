@@ -54,8 +54,8 @@ class TrainingOptions:
     @classmethod
     def from_request(cls, request: Mapping[str, Any]) -> TrainingOptions:
         """The options among what a request says; the device is one that is there."""
-        wishes = {name: request[name] for name in cls.__dataclass_fields__ if request.get(name) is not None}
-        device = wishes.pop("device", None)
+        given = {name: request[name] for name in cls.__dataclass_fields__ if request.get(name) is not None}
+        device = given.pop("device", None)
         device = device[0] if isinstance(device, list) and device else device
         if isinstance(device, str) and device:
             try:
@@ -63,8 +63,8 @@ class TrainingOptions:
             except RuntimeError as error:
                 raise ValueError(f"device must be one of PyTorch's; got {device!r}. Correct it.") from error
             if wanted.type != "cuda" or torch.cuda.is_available():  # clients ask for "cuda" by default
-                wishes["device"] = str(wanted)
-        return cls(**wishes)
+                given["device"] = str(wanted)
+        return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
         """The options by name."""

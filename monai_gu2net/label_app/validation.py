@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from monai_gu2net.data import Datalist
-from monai_gu2net.engines import run_cases
-from monai_gu2net.engines.model_cases import model_and_cases
+from monai_gu2net.prediction import Predictor, fitting_cases
 
 __all__ = ["validation_error"]
 
@@ -33,8 +32,9 @@ def validation_error(checkpoint: str | os.PathLike[str], data: Datalist, *, devi
     Raises:
         ValueError: the data is not of the model's domains, or has no validation cases.
     """
-    network, card, cases = model_and_cases([checkpoint], data, split="validation", device=device)
-    rows, _ = run_cases(network, card, cases, device=device)
+    predictor = Predictor(checkpoint, device=device)
+    domains, cases = fitting_cases(predictor.card, data, split="validation")
+    rows, _ = predictor.run(cases, domains=domains)
     unit = "mm" if all(row["unit"] == "mm" for row in rows) else "px"
     errors = np.array([row["error"] if unit == "mm" else _error_px(row) for row in rows], dtype=float)
     known = errors[~np.isnan(errors)]

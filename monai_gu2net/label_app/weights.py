@@ -10,9 +10,9 @@ import shutil
 import threading
 from pathlib import Path
 
-from monai_gu2net.engines import Predictor
 from monai_gu2net.files import whole_file
 from monai_gu2net.networks import ModelCard, load_model
+from monai_gu2net.prediction import Predictor
 
 __all__ = ["AppWeights"]
 

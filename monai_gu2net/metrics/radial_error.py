@@ -9,29 +9,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
-from monai_gu2net.metrics.gathering import gather
+__all__ = ["radial_error", "successful_detection_rate", "summarize_errors"]
 
 
-def radial_error(predicted: Tensor, reference: Tensor) -> Tensor:
+def radial_error(predicted: Tensor, reference: Tensor, *, spacing: Sequence[float] | Tensor | None = None) -> Tensor:
     """Distance from each predicted landmark to its reference.
 
     Args:
         predicted: (..., N, D) points; a row that is not finite means "not found".
         reference: (..., N, D) points, same frame and unit; a row that is not finite means "not annotated".
+        spacing: mm per pixel of points in pixels, (D,), or (..., D) where the images of a batch differ; None: the
+            points are in mm already, or pixels are wanted.
 
     Returns:
-        (..., N) distances in the unit of the points, at least float32. NaN: not annotated. inf: annotated,
-        not found.
+        (..., N) distances in the unit of the points, with spacing in mm, at least float32. NaN: not annotated. inf:
+        annotated, not found.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or the spacing does not fit them or is not positive.
 
     Example:
         >>> zero = torch.zeros(1, 1, 2)
         >>> radial_error(torch.tensor([[[3.0, 4.0]]]), zero).tolist()
+        [[5.0]]
+        >>> radial_error(torch.tensor([[[30.0, 80.0]]]), zero, spacing=(0.1, 0.05)).tolist()
         [[5.0]]
 
     Source: Wang et al., Medical Image Analysis 31 (2016), mean radial error.
@@ -45,7 +48,10 @@ def radial_error(predicted: Tensor, reference: Tensor) -> Tensor:
     reference = reference.detach().as_subclass(Tensor).to(predicted.device)
     # A difference of half-precision pixels is off by a whole pixel beyond 2048.
     dtype = torch.promote_types(torch.promote_types(predicted.dtype, reference.dtype), torch.float32)
-    distance = torch.linalg.vector_norm(predicted.to(dtype) - reference.to(dtype), dim=-1)
+    difference = predicted.to(dtype) - reference.to(dtype)
+    if spacing is not None:
+        difference = difference * _checked_spacing(spacing, difference)
+    distance = torch.linalg.vector_norm(difference, dim=-1)
     distance = torch.where(predicted.isfinite().all(dim=-1), distance, torch.inf)
     return torch.where(reference.isfinite().all(dim=-1), distance, torch.nan)
 
@@ -111,71 +117,12 @@ def summarize_errors(errors: Tensor, thresholds: Sequence[float], *, strict: boo
     }
 
 
-def summarize_landmarks(
-    errors: Tensor, thresholds: Sequence[float], *, names: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """:func:`summarize_errors` of each landmark.
-
-    Args:
-        errors: (cases, N) radial errors.
-        thresholds: distances for the successful detection rate, in the unit of the errors.
-        names: the N landmarks' names.
-
-    Returns:
-        Landmark's name -> its summary.
-
-    Raises:
-        ValueError: ``errors`` has not one column for each name.
-
-    Example:
-        >>> errors = torch.tensor([[1.0, 4.0], [3.0, 4.0]])
-        >>> by_name = summarize_landmarks(errors, [2.0], names=["sella", "nasion"])
-        >>> by_name["sella"]["mean"], by_name["nasion"]["sdr"]
-        (2.0, {2.0: 0.0})
-    """
-    if errors.ndim != 2 or errors.shape[1] != len(names):
+def _checked_spacing(spacing: Sequence[float] | Tensor, points: Tensor) -> Tensor:
+    """Spacing as it multiplies (..., N, D) points."""
+    values = torch.as_tensor(spacing, dtype=points.dtype, device=points.device)
+    if values.shape not in (points.shape[-1:], points.shape[:-2] + points.shape[-1:]) or not (values > 0).all():
         raise ValueError(
-            f"errors must be (cases, {len(names)}), one column for each name; got {tuple(errors.shape)}. "
-            "Pass the errors of one domain and the names of its landmarks."
+            f"spacing must be {points.shape[-1]} positive numbers, in mm per pixel, or as many for each image; got "
+            f"{values.tolist()}. Leave it out if it is not known, and report pixels."
         )
-    return {name: summarize_errors(errors[:, column], thresholds) for column, name in enumerate(names)}
-
-
-class RadialErrorMetric(CumulativeIterationMetric):
-    """Mean radial error in MONAI's form, pooled over landmarks and cases.
-
-    MONAI's own reductions average each sample first and call "nothing measured" 0, a perfect score; here
-    every annotated landmark weighs the same, and nothing measured is NaN. The errors are kept in one flat
-    buffer, so batches with different numbers of landmarks can follow each other. For one result per domain
-    use :class:`~monai_gu2net.metrics.DomainRadialError` or an instance for each domain.
-
-    Call it with ``y_pred`` and ``y``, both (B, N, D) tensors or lists of (N, D), in one unit. The call
-    returns the batch's errors, as :func:`radial_error`, one after the other.
-
-    Example:
-        >>> metric = RadialErrorMetric()
-        >>> _ = metric(y_pred=torch.tensor([[[3.0, 4.0], [0.0, 1.0]]]), y=torch.zeros(1, 2, 2))
-        >>> metric.aggregate().item()
-        3.0
-        >>> metric.summary([2.0])["sdr"]
-        {2.0: 0.5}
-    """
-
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        if y is None:
-            raise ValueError("y must hold the reference landmarks; got None. Call the metric as metric(y_pred, y).")
-        return radial_error(y_pred, y).flatten()
-
-    def aggregate(self) -> Tensor:
-        """Mean over the annotated landmarks, a float64 scalar: inf if one was not found, NaN if none is."""
-        return torch.tensor(self.summary([])["mean"], dtype=torch.float64)
-
-    def _sync(self) -> None:
-        # MONAI 1.6.1 gathers only where there are errors that are new, so that a process without any would keep its
-        # peers waiting.
-        own = torch.stack(self._buffers[0]).cpu() if self._buffers else torch.empty(0)
-        self._synced_tensors = [torch.cat(gather(own))]
-
-    def summary(self, thresholds: Sequence[float]) -> dict[str, Any]:
-        """:func:`summarize_errors` of everything accumulated, gathered from all processes."""
-        return summarize_errors(self.get_buffer(), thresholds)
+    return values if values.ndim == 1 else values.unsqueeze(-2)

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from .authors_weights import load_authors_weights as load_authors_weights
-from .checkpoint import ModelCard as ModelCard
-from .checkpoint import card_of as card_of
 from .checkpoint import first_checkpoint as first_checkpoint
-from .checkpoint import load_model as load_model
 from .checkpoint import replace_checkpoint as replace_checkpoint
 from .checkpoint import save_calibration as save_calibration
-from .checkpoint import save_model as save_model
 from .ensemble import Ensemble as Ensemble
 from .ensemble import load_ensemble as load_ensemble
+from .model_card import ModelCard as ModelCard
+from .model_card import card_of as card_of
+from .model_card import load_model as load_model
+from .model_card import save_model as save_model
 from .nets import GlobalNet as GlobalNet
 from .nets import GU2Net as GU2Net
 from .nets import SpecializedNetwork as SpecializedNetwork

@@ -1,23 +1,17 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints that describe themselves: state dicts with the card of the model among the weights."""
+"""Checkpoint files: state dicts with the card of the model among the weights, written whole and only if finite."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import monai
 import torch
 
-import monai_gu2net
-from monai_gu2net.data.domain import Domain
 from monai_gu2net.files import whole_file
-from monai_gu2net.networks import nets
 from monai_gu2net.networks.card_state import (
     CARD_KEY,
     card_from_tensor,
@@ -25,252 +19,65 @@ from monai_gu2net.networks.card_state import (
     first_not_finite,
     without_card,
 )
-from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
 __all__ = [
-    "ModelCard",
-    "card_of",
     "first_checkpoint",
-    "load_model",
+    "load_state",
+    "read_checkpoint",
+    "refuse_not_finite",
     "replace_checkpoint",
     "save_atomically",
     "save_calibration",
-    "save_model",
+    "write_checkpoint",
 ]
 
 
-@dataclass
-class ModelCard:
-    """What travels with the weights: domains, the network's options, how targets were made, versions.
-
-    It has ``state_dict`` and ``load_state_dict``, so that it can be saved and resumed beside network and optimiser.
-
-    Args:
-        domains: by name, in the order of the network's domains.
-        network: class name and options of the network, as ``network.description`` gives them.
-        sigma: standard deviation of the targets in network pixels.
-        provenance: free text by topic, such as the data's name or measured results.
-        calibration: by domain, the JSON form of a :class:`~monai_gu2net.metrics.Calibration`; empty: not calibrated.
-    """
-
-    domains: dict[str, Domain]
-    network: dict[str, Any]
-    sigma: float = 3.0
-    provenance: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def domains_for_new_images(self) -> dict[str, Domain]:
-        """The domains without the spacing of the images they were trained on, which says nothing of others.
-
-        A reference length stays, for it is one of the patient.
-        """
-        return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
-
-    def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
-        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`.
-
-        Raises:
-            ValueError: there is no such network, or it has no such options.
-        """
-        known = ["GU2Net", "GlobalNet", "UShapedNet"]
-        if self.network.get("name") not in known:
-            raise ValueError(
-                f"A model's network must be among {known}; got {self.network.get('name')!r}. Update monai_gu2net."
-            )
-        try:
-            network: DomainNetwork = getattr(nets, self.network["name"])(
-                len(next(iter(self.domains.values())).size),
-                {name: domain.in_channels for name, domain in self.domains.items()},
-                {name: len(domain.landmarks) for name, domain in self.domains.items()},
-                **self.network.get("options", {}),
-                default_domain=default_domain,
-            )
-        except TypeError as error:
-            raise ValueError(
-                f"The options of a model's network must be those of {self.network['name']}; got "
-                f"{self.network.get('options')!r}: {error}. Update monai_gu2net."
-            ) from error
-        if network.card is not None:
-            network.card.content = self.state_dict()
-        return network
-
-    def network_config(self, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """The ``network_def`` of a bundle's training with this network in place of the one that it names.
-
-        What follows from the data (number of dimensions, channels, landmarks, the prior) stays.
-        """
-        common = ("spatial_dims", "in_channels", "out_channels", "prior")
-        return {name: definition[name] for name in common if name in definition} | {
-            "_target_": f"monai_gu2net.networks.{self.network['name']}",
-            **{name: value for name, value in self.network["options"].items() if name != "prior"},
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as ``torch.load(weights_only=True)`` takes them."""
-        return {
-            "domains": {name: domain.to_dict() for name, domain in self.domains.items()},
-            "network": self.network,
-            "sigma": self.sigma,
-            "normalization": "zero mean, unit standard deviation of each image",
-            "provenance": self.provenance,
-            "calibration": self.calibration,
-            "versions": {
-                "monai_gu2net": monai_gu2net.__version__,
-                "monai": str(monai.__version__),
-                "torch": str(torch.__version__),
-                "python": platform.python_version(),
-            },
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Check that a saved card fits this one, as when a run is resumed.
-
-        Raises:
-            ValueError: domains, landmarks, input sizes, network or sigma differ; the message says which.
-        """
-        saved = ModelCard.from_state_dict(state)
-        if list(saved.domains) != list(self.domains):
-            raise ValueError(
-                f"The checkpoint's domains must be {list(self.domains)}; got {list(saved.domains)}. "
-                "Use the datalist it was trained with."
-            )
-        for name, domain in self.domains.items():
-            ours, theirs = domain.landmarks, saved.domains[name].landmarks
-            if ours != theirs:
-                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]] or (
-                    ours,
-                    theirs,
-                )
-                raise ValueError(
-                    f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
-                    f"checkpoint's): {different}. Use the datalist it was trained with."
-                )
-        # before the network, whose prior follows from both
-        for name, domain in self.domains.items():
-            own, known = ((each.size, each.in_channels) for each in (domain, saved.domains[name]))
-            if own != known:
-                raise ValueError(
-                    f"Domain {name!r}: input size and channels must be the checkpoint's, {known}; got {own}. Use the "
-                    "datalist it was trained with, or begin a new run from its model with start_from."
-                )
-        if saved.sigma != self.sigma:
-            raise ValueError(
-                f"sigma must be the checkpoint's, {saved.sigma}; got {self.sigma}. Use the one it was trained with."
-            )
-        if saved.network != self.network:
-            raise ValueError(
-                f"The checkpoint's network must be {self.network}; got {saved.network}. "
-                "Use the options it was trained with."
-            )
-
-    @classmethod
-    def from_state_dict(cls, state: Mapping[str, Any]) -> ModelCard:
-        """The card that ``state_dict`` described.
-
-        Raises:
-            ValueError: it is none.
-        """
-        try:
-            return cls(
-                domains={name: Domain.from_dict(name, fields) for name, fields in state["domains"].items()},
-                network=dict(state["network"]),
-                sigma=state["sigma"],
-                provenance=dict(state.get("provenance", {})),
-                calibration=dict(state.get("calibration", {})),
-            )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"A model's card must have domains, network and sigma; got {type(error).__name__} {error} in it. "
-                "The file is damaged or was edited."
-            ) from error
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> ModelCard:
-        """The card of a checkpoint file; raises as :func:`load_model`."""
-        return cls.from_state_dict(_read(Path(path), "cpu")[1])
-
-
-def load_model(
-    path: str | os.PathLike[str],
-    *,
-    map_location: str | torch.device = "cpu",
-    default_domain: str | None = None,
-) -> tuple[DomainNetwork, ModelCard]:
-    """A trained network, in evaluation mode and float32, and its card.
+def read_checkpoint(
+    path: str | os.PathLike[str], *, map_location: str | torch.device = "cpu"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The state dict of a checkpoint, and its card as ``ModelCard.state_dict`` gives it.
 
     Args:
-        path: a file written by the training workflow or :func:`save_model`.
+        path: a file of this form, or of the first of version 0.1.0, which has "model" and "card".
         map_location: the device.
-        default_domain: the domain of ``network(image)``.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint of this package, a weight is not finite, or the weights do not fit the
-            card.
+        ValueError: the file is no checkpoint of this package, or a weight is not finite.
     """
-    weights, described = _read(Path(path), map_location)
-    try:
-        card = ModelCard.from_state_dict(described)
-        network = card.build_network(default_domain=default_domain)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"The checkpoint must be a file; got {os.fspath(path)!r}, which is not there. "
+            "Train a model first, or correct the path."
+        )
+    state = load_state(path, map_location=map_location)
+    card, weights = None, state
+    if isinstance(state, dict) and isinstance(state.get("model"), dict) and isinstance(state.get("card"), dict):
+        weights, card = dict(state["model"]), state["card"]
+    elif isinstance(state, dict) and isinstance(state.get(CARD_KEY), torch.Tensor):
+        try:
+            card = card_from_tensor(state[CARD_KEY])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if card is None:
         raise ValueError(
-            f"{path}: the weights must fit the card; {error}. The file is damaged or was edited."
-        ) from error
-    return network.to(map_location).eval(), card
+            f"{path} must hold the weights of a model and its card; got "
+            f"{sorted(map(str, state))[:5] if isinstance(state, dict) else type(state).__name__}. Write it with "
+            "save_model; weights of the authors' code go through load_authors_weights."
+        )
+    refuse_not_finite(weights, path)
+    return {**weights, CARD_KEY: card_to_tensor(card)}, card
+
+
+def write_checkpoint(path: str | os.PathLike[str], weights: Mapping[str, Any], card: Mapping[str, Any]) -> Path:
+    """Write a state dict with a card in it, whole or not at all; raises as :func:`save_atomically`."""
+    return save_atomically({CARD_KEY: card_to_tensor(card), **without_card(weights)}, path)
 
 
 def first_checkpoint(paths: Sequence[str | os.PathLike[str]]) -> Path:
     """The first of the files that is there; the last one where none is."""
     candidates = [Path(path) for path in paths]
     return next((path for path in candidates if path.is_file()), candidates[-1])
-
-
-def card_of(
-    checkpoint: str | os.PathLike[str],
-    domains: Mapping[str, Mapping[str, Any]],
-    *,
-    network: str = "GU2Net",
-    options: Mapping[str, Any] | None = None,
-) -> ModelCard:
-    """The card of a checkpoint or, as long as there is none, one of declared domains.
-
-    Args:
-        checkpoint: the file, which need not be there yet.
-        domains: their JSON form by name, see :meth:`~monai_gu2net.data.Domain.from_dict`.
-        network: class of the network.
-        options: of the network; by default its own.
-    """
-    if Path(checkpoint).is_file():
-        return ModelCard.load(checkpoint)
-    declared = {name: Domain.from_dict(name, fields) for name, fields in domains.items()}
-    return ModelCard(declared, {"name": network, "options": dict(options or {})})
-
-
-def save_model(path: str | os.PathLike[str], network: DomainNetwork, card: ModelCard, *, half: bool = False) -> Path:
-    """Write weights and card, whole or not at all.
-
-    The file is a plain state dict, which ``load_state_dict`` of such a network takes, with the card as one more tensor
-    in it.
-
-    Args:
-        path: the file.
-        network: its weights are written, on whatever device they are.
-        card: its description.
-        half: write floating-point numbers in half precision, at half the size.
-
-    Raises:
-        ValueError: a weight is not finite, as written; nothing is written.
-    """
-    weights = {
-        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().clone()
-        for name, value in network.state_dict().items()
-    }
-    return _write(path, weights, card.state_dict())
 
 
 def save_calibration(
@@ -290,14 +97,14 @@ def save_calibration(
         FileNotFoundError: there is no such file.
         ValueError: the file is no checkpoint of this package, or lacks one of the domains.
     """
-    weights, card = _read(Path(path), "cpu")
+    weights, card = read_checkpoint(path)
     unknown = sorted(set(calibration) - set(card["domains"]))
     if unknown:
         raise ValueError(
             f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}. Correct them."
         )
     card = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
-    return _write(path if output is None else output, weights, card)
+    return write_checkpoint(path if output is None else output, weights, card)
 
 
 def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathLike[str]) -> Path:
@@ -314,7 +121,7 @@ def replace_checkpoint(checkpoint: str | os.PathLike[str], *, by: str | os.PathL
         FileNotFoundError: the other file is not there.
         ValueError: it is no checkpoint of this package.
     """
-    return _write(checkpoint, *_read(Path(by), "cpu"))
+    return write_checkpoint(checkpoint, *read_checkpoint(by))
 
 
 def load_state(path: str | os.PathLike[str], *, map_location: Any = "cpu") -> Any:
@@ -355,33 +162,3 @@ def refuse_not_finite(state: Mapping[str, Any], path: str | os.PathLike[str]) ->
             f"{os.fspath(path)}: the weights of a checkpoint must be finite; got NaN or infinity in {bad!r}. "
             "Use an earlier checkpoint, or train again."
         )
-
-
-def _write(path: str | os.PathLike[str], weights: Mapping[str, Any], card: Mapping[str, Any]) -> Path:
-    return save_atomically({CARD_KEY: card_to_tensor(card), **without_card(weights)}, path)
-
-
-def _read(path: Path, map_location: str | torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The state dict of a checkpoint, and its card; also of one of version 0.1.0, which has "model" and "card"."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The checkpoint must be a file; got {str(path)!r}, which is not there. "
-            "Train a model first, or correct the path."
-        )
-    state = load_state(path, map_location=map_location)
-    card, weights = None, state
-    if isinstance(state, dict) and isinstance(state.get("model"), dict) and isinstance(state.get("card"), dict):
-        weights, card = dict(state["model"]), state["card"]
-    elif isinstance(state, dict) and isinstance(state.get(CARD_KEY), torch.Tensor):
-        try:
-            card = card_from_tensor(state[CARD_KEY])
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    if card is None:
-        raise ValueError(
-            f"{path} must hold the weights of a model and its card; got "
-            f"{sorted(map(str, state))[:5] if isinstance(state, dict) else type(state).__name__}. Write it with "
-            "save_model; weights of the authors' code go through load_authors_weights."
-        )
-    refuse_not_finite(weights, path)
-    return {**weights, CARD_KEY: card_to_tensor(card)}, card

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_gu2net.networks.checkpoint import ModelCard, load_model
+from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.transforms.mean_logits import mean_logits
 
@@ -40,6 +40,19 @@ class Ensemble(nn.Module):
     def forward(self, image: Tensor, domain: str | int | None = None) -> Tensor:
         """(B, C, X, Y[, Z]) to the logits (B, N, X, Y[, Z]) of the mean heatmaps, float32."""
         return mean_logits([network(image, domain) for network in self.members])
+
+    def specialize(self, domain: str | int | None) -> nn.Module:
+        """Take one domain out of each, see :meth:`DomainNetwork.specialize`: an ensemble of the image alone."""
+        return _SpecializedEnsemble([network.specialize(domain) for network in self.members]).eval()  # type: ignore[operator]
+
+
+class _SpecializedEnsemble(nn.Module):
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(networks)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return mean_logits([network(image) for network in self.members])
 
 
 def load_ensemble(

@@ -16,7 +16,7 @@ from torch import nn
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.card_state import CARD_KEY
-from monai_gu2net.networks.checkpoint import ModelCard, load_model
+from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
 __all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "start_from"]

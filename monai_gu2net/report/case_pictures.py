@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from monai_gu2net.data.case_names import file_names
 from monai_gu2net.evaluation.coverage import radii_px
 from monai_gu2net.report.document import Cases, Picture
 from monai_gu2net.transforms.load import LoadRadiographd
 from monai_gu2net.visualize.overlay import draw_landmarks
 from monai_gu2net.visualize.pictures import contact_sheet, save_picture
 
-__all__ = ["Case", "Rows", "file_names", "write_case_pictures"]
+__all__ = ["Case", "Rows", "write_case_pictures"]
 
 Case = tuple[str, str]
 Rows = list[dict[str, Any]]
@@ -71,21 +71,6 @@ def write_case_pictures(
         return Cases(entries)
     save_picture(contact_sheet(pictures, columns=4), folder / "overlays.png")
     return Cases(entries, Picture("overlays.png", "Predicted and reference landmarks"))
-
-
-def file_names(parts: Mapping[Any, Sequence[str]]) -> dict[Any, str]:
-    """For each key a file name of its own, without ending, that is safe whatever the parts hold."""
-    names: dict[Hashable, str] = {}
-    taken: set[str] = set()
-    for key, words in parts.items():
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", "_".join(words)).lstrip(".")[:100] or "_"
-        name, number = stem, 1
-        while name.casefold() in taken:  # some file systems do not tell "a" from "A"
-            number += 1
-            name = f"{stem}~{number}"
-        taken.add(name.casefold())
-        names[key] = name
-    return names
 
 
 def _choose(rows: Rows, worst: int) -> list[tuple[str, Rows, float]]:

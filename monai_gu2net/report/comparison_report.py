@@ -14,8 +14,8 @@ from typing import Any
 from monai_gu2net.evaluation.comparison import Comparison
 from monai_gu2net.files import csv_text, results_of_one_run, write_text_whole
 from monai_gu2net.report.case_pictures import file_names
-from monai_gu2net.report.document import Document, Facts, Lines, Part, Picture, Section, Table, render_markdown
-from monai_gu2net.report.results_page import write_page
+from monai_gu2net.report.document import Document, Part, Picture, Section, Table
+from monai_gu2net.report.rendering import render_markdown, write_page
 from monai_gu2net.report.tables import decimal, jsonable
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
 from monai_gu2net.visualize.pictures import save_figure
@@ -144,11 +144,11 @@ def write_comparison(
         save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
         curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
         sections = [
-            Section("What was compared", [Facts(told)]),
+            Section("What was compared", [told]),
             Section("By domain", [difference_table("By domain", comparison, names=names), curves]),
             Section("Detection rates", [rate_table("Detection rates", comparison, names=names)]),
             *_by_landmark(folder, comparison, names),
-            Section("What differs beside the predictions", [Lines(notes) if notes else "Nothing."]),
+            Section("What differs beside the predictions", [notes or "Nothing."]),
         ]
         document = Document(f"Comparison: {first} and {second}", sections)
         write_page(folder / "compare.html", document)

@@ -12,9 +12,9 @@ from typing import Any
 
 from monai_gu2net.evaluation.coverage import summarize_coverage
 from monai_gu2net.files import write_text_whole
-from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.report.document import Part, Picture, Section, Table
 from monai_gu2net.report.tables import decimal, jsonable
+from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.pictures import save_figure
 from monai_gu2net.visualize.reliability import draw_reliability
 

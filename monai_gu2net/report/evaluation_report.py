@@ -16,13 +16,13 @@ from monai_gu2net.evaluation.rescoring import rescore
 from monai_gu2net.evaluation.result_table import checked_rows, write_rows
 from monai_gu2net.evaluation.summary import summarize_rows
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
-from monai_gu2net.metrics.conformal import Calibration
 from monai_gu2net.report.case_pictures import Case, Rows, file_names, write_case_pictures
 from monai_gu2net.report.coverage_section import coverage_section
-from monai_gu2net.report.document import Document, Facts, Lines, Part, Picture, Section, render_markdown
+from monai_gu2net.report.document import Document, Part, Picture, Section
 from monai_gu2net.report.measurement_report import measurement_sections
-from monai_gu2net.report.results_page import write_page
+from monai_gu2net.report.rendering import render_markdown, write_page
 from monai_gu2net.report.tables import summary_table, write_summary_csv, write_summary_json
+from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
 from monai_gu2net.visualize.pictures import save_figure
 
@@ -107,7 +107,7 @@ def write_report(
             left_out=left_out,
         )
 
-        sections = [Section("What was measured", [Facts(told)]), _by_domain(folder, checked, summaries)]
+        sections = [Section("What was measured", [told]), _by_domain(folder, checked, summaries)]
         if apart:
             named = [summary | {"domain": f"{summary['domain']}: {summary['comparison']}"} for summary in apart]
             title = "Disagreement of the annotators"
@@ -126,9 +126,9 @@ def write_report(
         sections += _by_landmark(folder, groups, summaries)
         cases = write_case_pictures(folder, groups, images, worst)
         sections += [Section("Cases", [cases])] if cases else []
-        sections.append(Section("Left out", [Lines(left_out_lines(left_out)) if left_out else "Nothing."]))
+        sections.append(Section("Left out", [left_out_lines(left_out) or "Nothing."]))
         failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
-        sections.append(Section("Failures", [Lines(failed) if failed else "None."]))
+        sections.append(Section("Failures", [failed or "None."]))
         document = Document("Landmark detection: results", sections)
         write_page(folder / "report.html", document)
         return write_text_whole(folder / "report.md", render_markdown(document))
@@ -151,7 +151,7 @@ def _by_domain(folder: Path, rows: Rows, summaries: Sequence[Mapping[str, Any]])
     totals = [summary for summary in summaries if summary["landmark"] is None]
     if not totals:
         return Section("By domain", ["No case has a result."])
-    parts: list[Part] = [summary_table("By domain", totals), Lines([_scale_line(total) for total in totals])]
+    parts: list[Part] = [summary_table("By domain", totals), [_scale_line(total) for total in totals]]
     if any(total["count"] for total in totals):
         save_figure(draw_cumulative_errors(rows), folder / "curves.png")
         parts.append(Picture("curves.png", "Share of landmarks within a radial error"))

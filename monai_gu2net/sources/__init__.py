@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of dataset folders: each gives a domain and its cases, split for training, validation and test."""
+"""Sources of cases: each kind of dataset folder as a domain and its cases, and which data a run works on."""
 
 import lazy_loader
 

@@ -23,7 +23,8 @@ from monai_gu2net.data.reader import is_image
 from monai_gu2net.files import LeftOut, left_out_lines
 from monai_gu2net.phantom import make_phantom
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS
-from monai_gu2net.sources.recognize import read_layout, recognize_layout
+from monai_gu2net.sources.kinds import recognize_layout
+from monai_gu2net.sources.reading import read_layout
 
 __all__ = ["cases_to_predict", "images_in", "open_data"]
 

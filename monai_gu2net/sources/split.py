@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from monai_gu2net.sources.source_case import Case, Splits
+__all__ = ["Case", "Splits", "split_by_patient", "split_dataset"]
 
-__all__ = ["hold_out_validation", "split_by_patient", "split_drawn", "split_in_order"]
+Case = dict[str, Any]
+Splits = dict[str, list[Case]]
 
 _DRAWN_TEST, _DRAWN_VALIDATION = 0.2, 0.1
 
@@ -55,90 +57,46 @@ def split_by_patient(
     return splits
 
 
-def hold_out_validation(
-    training: Sequence[Case], test: Sequence[Case], *, validation: int | float, seed: int
-) -> Splits:
-    """Splits with a given test part and patients drawn from the training part for validation.
-
-    Args:
-        training: cases to train on and validate with.
-        test: cases of the test part.
-        validation: a count (int) or a fraction (float) of the patients of ``training``.
-        seed: another one gives another draw.
-
-    Raises:
-        ValueError: the fraction is not in [0, 1), the count is negative, or nobody is left to train on.
-    """
-    return split_by_patient(training, validation=validation, seed=seed) | {"test": list(test)}
-
-
-def split_in_order(
+def split_dataset(
     cases: Sequence[Case],
     *,
-    training_share: float,
-    test: int | float | None,
-    test_cases: Sequence[str] | None,
-    validation: int | float,
-    seed: int,
+    training_share: float | None = None,
+    test: int | float | None = None,
+    test_cases: Sequence[str] | None = None,
+    validation: int | float | None = None,
+    seed: int = 0,
     drawn: bool = False,
 ) -> Splits:
-    """A test part at the end of the order, as the paper splits the hand and the chest radiographs.
+    """Splits of a dataset: its test part named, at the end of its order, or drawn by patient; validation drawn.
 
     Args:
-        cases: in order; one per patient.
-        training_share: share of the cases, from the start, that trains where neither test nor test_cases is
-            given.
-        test: a count (int) or a fraction (float) of the cases, from the end.
+        cases: all cases, in order.
+        training_share: share of the cases, from the start, that trains, as the paper splits the hand and the chest
+            radiographs, each of one patient; None: there is no such order, and patients are drawn.
+        test: a count (int) or a fraction (float) for the test part: of the cases, from the end of the order, or of the
+            patients. By default what does not train, or 0.2.
         test_cases: names of the cases that make up the test part, instead.
-        validation: a count (int) or a fraction (float) of the training part, drawn by patient.
-        seed: of the draw.
-        drawn: draw the test part by patient instead, for the end of the order may be of another kind than its start.
+        validation: a count (int) or a fraction (float) of the patients, outside of the test part where that is not
+            drawn. By default none where there is an order, else 0.1.
+        seed: of the draws.
+        drawn: draw the test part by patient in spite of the order, whose end may be of another kind than its start.
 
     Raises:
         ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
     """
-    if drawn:
-        share = 1 - training_share if test is None and test_cases is None else test
-        return split_drawn(cases, test=share, test_cases=test_cases, validation=validation, seed=seed)
+    if test_cases is not None and test is not None:
+        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
+    if validation is None:
+        validation = _DRAWN_VALIDATION if training_share is None else 0
+    if test_cases is None and (drawn or training_share is None):
+        share = _DRAWN_TEST if training_share is None else 1 - training_share
+        return split_by_patient(cases, validation=validation, test=share if test is None else test, seed=seed)
     if test_cases is None:
-        if test is None:
-            count = len(cases) - max(1, round(training_share * len(cases)))
-        else:
-            count = _count("test", test, len(cases), len(cases) - 1)
+        trained = max(1, round((training_share or 0) * len(cases)))
+        count = len(cases) - trained if test is None else _count("test", test, len(cases), len(cases) - 1)
         test_cases = [case["case"] for case in cases[len(cases) - count :]]
-    elif test is not None:
-        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
-    return hold_out_validation(*_apart(cases, test_cases), validation=validation, seed=seed)
-
-
-def split_drawn(
-    cases: Sequence[Case],
-    *,
-    test: int | float | None,
-    test_cases: Sequence[str] | None,
-    validation: int | float | None,
-    seed: int,
-) -> Splits:
-    """Splits of a dataset that has no split of its own.
-
-    Args:
-        cases: all cases.
-        test: a count (int) or a fraction (float) of the patients; None: 0.2.
-        test_cases: names of the cases that make up the test part, instead.
-        validation: a count (int) or a fraction (float) of the patients (with test_cases: of the others);
-            None: 0.1.
-        seed: of the draw.
-
-    Raises:
-        ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
-    """
-    validation = _DRAWN_VALIDATION if validation is None else validation
-    if test_cases is None:
-        test = _DRAWN_TEST if test is None else test
-        return split_by_patient(cases, validation=validation, test=test, seed=seed)
-    if test is not None:
-        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
-    return hold_out_validation(*_apart(cases, test_cases), validation=validation, seed=seed)
+    training, held_out = _apart(cases, test_cases)
+    return split_by_patient(training, validation=validation, seed=seed) | {"test": held_out}
 
 
 def _apart(cases: Sequence[Case], test_cases: Sequence[str]) -> tuple[list[Case], list[Case]]:

@@ -15,7 +15,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.volume import NIFTI, VOLUMES
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.transforms.found import points_in_file, spacing_in_file
 
 __all__ = ["LandmarksToDiscsd"]
 
@@ -56,11 +56,9 @@ class LandmarksToDiscsd(MapTransform):
         size = [int(length) for length in torch.as_tensor(sample["file_size"]).cpu()]
         in_mm = self.radius_mm if sample["unit"] == "mm" else None
         for key in self.keys:
-            world = torch.as_tensor(sample[f"{key}_landmarks"]).cpu().double()
-            plane = spatial_affine(affine, world.shape[-1])
-            points = apply_affine(world, torch.linalg.inv(plane)).numpy()
-            lengths = torch.linalg.vector_norm(plane[:-1, :-1], dim=0).numpy()
-            mask = draw_discs(points, size, self.radius_px if in_mm is None else in_mm / lengths)
+            points = points_in_file(sample[f"{key}_landmarks"], affine)
+            radius = self.radius_px if in_mm is None else in_mm / spacing_in_file(affine)[: len(size)]
+            mask = draw_discs(points, size, radius)
             sample[key] = _as_written(mask, affine, Path(str(sample["image_file"])), sample.get("result_extension"))
         return sample
 

@@ -14,7 +14,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, RandomizableTransform
 from torch.nn import functional
 
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
 
 __all__ = ["RandElasticLandmarksd"]
 

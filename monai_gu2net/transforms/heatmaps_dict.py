@@ -14,14 +14,14 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
-from monai_gu2net.transforms.affine import apply_affine
+from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.transforms.heatmaps import (
     Refinement,
     decode_heatmaps,
     decode_probabilities,
     gaussian_heatmaps,
 )
-from monai_gu2net.transforms.spread import heatmap_spread, spread_in_world
+from monai_gu2net.uncertainty import heatmap_spread, spread_in_world
 
 
 class LandmarksToHeatmapsd(MapTransform):
@@ -79,7 +79,7 @@ class HeatmapsToLandmarksd(MapTransform):
     For a key "pred" it writes ``pred_points`` (N, D) in network pixels, ``pred_landmarks`` (N, D) in the unit
     of the image's affine (mm; pixels of the image file where the spacing is unknown), ``pred_confidence`` (N,), and
     ``pred_spread`` (N,), how widely the heatmap lies about the landmark, in the unit of the affine; see
-    :func:`~monai_gu2net.transforms.heatmap_spread`. A landmark that is absent is a NaN row and has the spread NaN.
+    :func:`~monai_gu2net.uncertainty.heatmap_spread`. A landmark that is absent is a NaN row and has the spread NaN.
 
     Args:
         keys: heatmaps (N, *spatial) on the grid of the image.

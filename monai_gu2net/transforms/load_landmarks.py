@@ -20,7 +20,7 @@ from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
-from monai_gu2net.sources.markups_folder import MARKUPS_EXTENSION
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.transforms.resolve_spacing import file_spacing
 
 __all__ = ["LoadLandmarksd"]

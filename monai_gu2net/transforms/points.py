@@ -11,7 +11,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-from monai_gu2net.transforms.affine import apply_affine, spatial_affine
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
 from monai_gu2net.transforms.resolve_spacing import inside_frame
 
 __all__ = ["LandmarksToPointsd"]

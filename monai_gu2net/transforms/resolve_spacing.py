@@ -15,7 +15,7 @@ from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.spacing_source import accepts, case_spacing, checked_sources, points_of, reference_length_spacing
-from monai_gu2net.transforms.affine import apply_affine
+from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
 __all__ = ["PhysicalSpaced", "ScaleByPredictiond", "file_spacing"]

@@ -9,25 +9,23 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import write_markups
+from monai_gu2net.landmarks.formats.coco_json import CocoImage
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
-from monai_gu2net.measurements import measure
-from monai_gu2net.transforms.affine import apply_affine, pixels_per_unit, spatial_affine, world_to_lps
-from monai_gu2net.transforms.file_names import FileNames
+from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
 from monai_gu2net.transforms.save_dicom import DicomResults
 
-__all__ = ["SaveLandmarksd"]
+__all__ = ["SaveLandmarksd", "coco_image"]
 
 TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 
@@ -83,82 +81,68 @@ class SaveLandmarksd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        domain = self.domains[sample["domain"]]
-        affine = torch.as_tensor(sample["file_affine"]).cpu().double()
-        for key in self.key_iterator({**sample, **dict.fromkeys(self.keys)}):
-            world = torch.as_tensor(sample[f"{key}_landmarks"]).cpu().double()
-            to_file = torch.linalg.inv(spatial_affine(affine, world.shape[-1]))
-            pixels = LandmarkSet(domain.landmarks, apply_affine(world, to_file).numpy(), "index")
-            known = sample["unit"] == "mm"
-            confidence = np.asarray(torch.as_tensor(sample[f"{key}_confidence"]).cpu(), dtype=float)
-            columns = _calibrated(sample, key, pixels_per_unit(affine, world.shape[-1]))
-            columns_mm = {"radius_90_mm": sample[f"{key}_radius"]} if known and "radius_90" in columns else {}
-            measured = measure(
-                domain.all_measurements,
-                LandmarkSet(domain.landmarks, world.numpy(), "mm") if known else pixels,
-                unit="mm" if known else "px",
-                radius=np.asarray(torch.as_tensor(sample[f"{key}_radius"]).cpu())
-                if f"{key}_radius" in sample
-                else None,
-            )
-            stem = self.output_dir / self.names((domain.name, str(sample["case"])))
-            for name in self.plain:
-                path = stem.with_name(f"{stem.name}.{name}")
-                if name == "json":
-                    about = {field: sample[field] for field in ("case", "domain", "spacing_source")}
-                    about |= {"orientation": sample["orientation"]} if sample.get("orientation") else {}
-                    about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
-                    write_landmark_json(
-                        path,
-                        pixels,
-                        confidence=confidence,
-                        points_mm=world if known else None,
-                        columns=columns | columns_mm,
-                        about=about,
-                    )
-                elif name == "csv":
-                    write_table(path, pixels, confidence=confidence, columns=columns)
-                else:
-                    _write_markups(path, sample, pixels, world, confidence)
-            self.dicom.save(
-                stem,
-                sample,
-                pixels,
-                confidence=confidence,
-                radius=sample.get(f"{key}_radius"),
-                radius_px=columns.get("radius_90"),
-                measurements=measured,
-            )
+        for key in self.keys:
+            self.save(Found.of_sample(sample, self.domains[sample["domain"]], str(key)))
         return sample
 
+    def save(self, found: Found) -> None:
+        """Write the files of a case."""
+        stem = self.output_dir / self.names((found.domain.name, found.case))
+        columns = {"radius_90": found.radius_px, "presence": found.presence}
+        columns_mm = {"radius_90_mm": found.radius} if found.unit == "mm" else {}
+        known, known_mm = (
+            {name: values for name, values in each.items() if values is not None} for each in (columns, columns_mm)
+        )
+        measured = found.measured()
+        for name in self.plain:
+            path = stem.with_name(f"{stem.name}.{name}")
+            if name == "json":
+                about: dict[str, Any] = {
+                    "case": found.case,
+                    "domain": found.domain.name,
+                    "spacing_source": found.spacing_source,
+                }
+                about |= {"orientation": found.orientation} if found.orientation else {}
+                about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
+                write_landmark_json(
+                    path,
+                    found.landmarks,
+                    confidence=found.confidence,
+                    points_mm=found.points_mm,
+                    columns=known | known_mm,
+                    about=about,
+                )
+            elif name == "csv":
+                write_table(path, found.landmarks, confidence=found.confidence, columns=known)
+            else:
+                _write_markups(path, found)
+        self.dicom.save(stem, found, measured)
 
-def _write_markups(
-    path: Path, sample: Mapping[Hashable, Any], pixels: LandmarkSet, world: torch.Tensor, confidence: np.ndarray
-) -> None:
+
+def _write_markups(path: Path, found: Found) -> None:
     """A point list that lies where Slicer shows the image's file."""
-    image, known = sample.get("image_file"), sample["unit"] == "mm"
-    if image is not None and pixels.dims == 2 and is_dicom(image):
+    image, known, confidence = found.image_file, found.unit == "mm", found.confidence
+    if image is not None and found.dims == 2 and is_dicom(image):
         header = read_header(image)
-        matrix = torch.as_tensor(sample["file_affine"]).cpu().double()[:-1, :2]
-        own = torch.linalg.vector_norm(matrix, dim=0).tolist() if known else None
         write_markups(
             path,
-            pixels.to_mm(slicer_affine(header)),
+            found.landmarks.to_mm(slicer_affine(header)),
             confidence=confidence,
             unit="px" if slicer_spacing(header) is None else "mm",
-            description=slicer_note(header, own, str(sample["spacing_source"])),
+            description=slicer_note(header, found.spacing if known else None, found.spacing_source),
         )
     elif known:
-        write_markups(path, LandmarkSet(pixels.names, world_to_lps(world).numpy(), "mm"), confidence=confidence)
+        write_markups(path, LandmarkSet(found.names, found.lps, "mm"), confidence=confidence)
     else:
-        write_markups(path, pixels, confidence=confidence, unit="px")
+        write_markups(path, found.landmarks, confidence=confidence, unit="px")
 
 
-def _calibrated(sample: Mapping[Hashable, Any], key: str, scale: float) -> dict[str, Any]:
-    """Radius in pixels of the file and presence, as far as the sample has them."""
-    columns = {}
-    if f"{key}_radius" in sample:
-        columns["radius_90"] = torch.as_tensor(sample[f"{key}_radius"]).cpu().double() * scale
-    if f"{key}_presence" in sample:
-        columns["presence"] = torch.as_tensor(sample[f"{key}_presence"]).cpu().double()
-    return columns
+def coco_image(found: Found) -> CocoImage:
+    """An image with its landmarks, for :func:`~monai_gu2net.landmarks.formats.write_coco`.
+
+    Args:
+        found: in an image of two axes. Its domain is the category; the case's name stands in for a missing file.
+    """
+    width, height = found.size
+    name = Path(found.image_file or found.case).name
+    return CocoImage(name, (width, height), found.landmarks, found.domain.name, found.confidence)

@@ -6,18 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
 
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.dicom.study_object import require_writers
-from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
+from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.result_formats import OBJECTS
 
 __all__ = ["DicomResults"]
@@ -51,46 +47,30 @@ class DicomResults:
         about = {"name": model} if isinstance(model, str) else model
         self.model, self.version = about.get("name", "GU2Net"), about.get("version", "unknown")
 
-    def save(
-        self,
-        stem: Path,
-        sample: Mapping[Any, Any],
-        landmarks: LandmarkSet,
-        *,
-        confidence: np.ndarray,
-        radius: torch.Tensor | None,
-        radius_px: torch.Tensor | None,
-        measurements: Sequence[Measured],
-    ) -> None:
+    def save(self, stem: Path, found: Found, measurements: Sequence[Measured]) -> None:
         """Write the files of a case.
 
         Args:
             stem: folder and name, to which the endings are added.
-            sample: with ``image_file``, ``file_affine``, ``unit`` and ``spacing_source``, which the report states.
-            landmarks: in pixels of the file.
-            confidence: (N,).
-            radius: (N,) in the unit of the sample.
-            radius_px: (N,) in pixels of the file.
+            found: what they state.
             measurements: made between the landmarks.
         """
-        image = sample.get("image_file")
-        if not self.formats or image is None or landmarks.dims != 2 or not is_dicom(image):
+        image = found.image_file
+        if not self.formats or image is None or found.dims != 2 or not is_dicom(image):
             return
         header = read_header(image)
-        orientation = [sample["orientation"]] if sample.get("orientation") else []
-        world = None if radius is None else np.asarray(torch.as_tensor(radius).cpu(), dtype=float)
+        parameters = [f"spacing source: {found.spacing_source}", *([found.orientation] if found.orientation else [])]
         for kind in (each for name in self.formats for each in OBJECTS[name]):
             path = stem.with_name(f"{stem.name}.{_ENDINGS[kind]}")
             uid = self.uids.get(kind)
-            parameters = [f"spacing source: {sample['spacing_source']}", *orientation]
             if kind == "sr":
                 write_structured_report(
                     path,
-                    landmarks,
+                    found.landmarks,
                     header=header,
-                    confidence=confidence,
-                    radius_px=None if radius_px is None else radius_px.numpy(),
-                    radius_mm=world if sample["unit"] == "mm" else None,
+                    confidence=found.confidence,
+                    radius_px=found.radius_px,
+                    radius_mm=found.radius if found.unit == "mm" else None,
                     model=self.model,
                     model_version=self.version,
                     parameters=parameters,
@@ -100,7 +80,7 @@ class DicomResults:
             elif kind == "text":
                 write_readable_report(
                     path,
-                    landmarks,
+                    found.landmarks,
                     header=header,
                     model=self.model,
                     model_version=self.version,
@@ -109,13 +89,11 @@ class DicomResults:
                     sop_instance_uid=uid,
                 )
             elif header.get("SamplesPerPixel", 1) == 1:  # a presentation state of a colour image is another object
-                matrix = np.asarray(torch.as_tensor(sample["file_affine"]).cpu())[:-1, :2]
-                axes = None if world is None else world[:, None] / np.linalg.norm(matrix, axis=0)
                 write_presentation_state(
                     path,
-                    landmarks,
+                    found.landmarks,
                     header=header,
-                    radius_px=axes,
+                    radius_px=found.radius_index,
                     model=self.model,
                     model_version=self.version,
                     sop_instance_uid=uid,

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from monai_gu2net.evaluation.comparison import Comparison
+from monai_gu2net.visualize.axes import draw_shares, landmark_axes
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["draw_compared_curves", "draw_differences"]
@@ -36,18 +37,8 @@ def draw_compared_curves(comparison: Comparison, *, names: Sequence[str]) -> Fig
     figure = Figure(figsize=(5 * columns, 3.8 * lines), dpi=DPI, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, ((domain, unit), values) in zip(panels, errors.items(), strict=False):
-        ordered = np.sort(np.array(values), axis=0).T
-        ends = [np.quantile(found, 0.95) for column in ordered if (found := column[np.isfinite(column)]).size]
-        end = float(max(ends, default=0)) or 1.0
-        curves = []
-        for column, dashes in zip(ordered, ("-", "--"), strict=True):
-            steps = column[column <= end]
-            shares = np.arange(len(steps) + 1) / len(column)
-            curves += axes.step([0, *steps, end], [*shares, shares[-1]], where="post", linestyle=dashes)
-        axes.set(xlim=(0, end), ylim=(0, 1), xlabel=f"radial error r ({unit})", ylabel="share of landmarks within r")
+        draw_shares(axes, np.array(values).T, names, unit=unit, dashes=("-", "--"))
         axes.set_title(f"domain {domain}, n = {len(values)}", size=9, parse_math=False)
-        axes.grid(alpha=0.3)
-        axes.legend(curves, [name.replace("$", r"\$") for name in names], loc="lower right")
     for axes in panels[len(errors) :]:
         axes.set_axis_off()
     return figure
@@ -70,8 +61,12 @@ def draw_differences(summaries: Sequence[Mapping[str, Any]], *, names: Sequence[
     groups = sorted({(summary["domain"], summary["unit"]) for summary in summaries})
     if len(groups) != 1:
         raise ValueError(f"Differences must be of one domain and unit; got {groups}. Select the summaries of one.")
-    figure = Figure(figsize=(max(5.0, 1.2 + 0.32 * len(summaries)), 4.5), dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
+    (domain, unit), (first, second) = groups[0], names
+    figure, axes = landmark_axes(
+        [summary["landmark"] for summary in summaries],
+        title=f"domain {domain}: {second} - {first}, below 0 better",
+        ylabel=f"difference of MRE ({unit}), 95 % interval",
+    )
     axes.axhline(0, color="black", linewidth=0.8)
     for place, summary in enumerate(summaries, start=1):
         low, high, middle = summary["low"], summary["high"], summary["difference"]
@@ -79,10 +74,4 @@ def draw_differences(summaries: Sequence[Mapping[str, Any]], *, names: Sequence[
         if not math.isnan(low):
             axes.plot([place, place], [low, high], color=colour, linewidth=1.4)
         axes.plot([place], [middle], "o", color=colour, markersize=4)
-    labels = [f"{summary['landmark']}  {number}" for number, summary in enumerate(summaries, start=1)]
-    axes.set_xticks(range(1, len(labels) + 1), labels, rotation=90, size=7, parse_math=False)
-    axes.set_xlim(0.3, len(labels) + 0.7)
-    axes.set_ylabel(f"difference of MRE ({groups[0][1]}), 95 % interval")
-    axes.grid(alpha=0.3, axis="y")
-    axes.set_title(f"domain {groups[0][0]}: {names[1]} - {names[0]}, below 0 better", size=9, parse_math=False)
     return figure

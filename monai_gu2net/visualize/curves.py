@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from monai_gu2net.evaluation.result_table import checked_rows
 from monai_gu2net.files import original_cell
+from monai_gu2net.visualize.axes import draw_shares, landmark_axes, legend_names
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["draw_cumulative_errors", "draw_landmark_errors", "draw_learning_curve"]
@@ -42,25 +43,8 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
         errors.setdefault(row["unit"], {}).setdefault(row["domain"], []).append(row["error"])
     figure = Figure(figsize=(5.5 * len(errors), 4), dpi=DPI, layout="constrained")
     for axes, (unit, domains) in zip(figure.subplots(1, len(errors), squeeze=False)[0], errors.items(), strict=True):
-        ordered = {domain: np.sort(values) for domain, values in domains.items()}
-        ends = [np.quantile(found, 0.95) for v in ordered.values() if (found := v[np.isfinite(v)]).size]
-        end = limit or float(max(ends, default=0)) or 1.0
-        lines = []
-        for values in ordered.values():
-            steps = values[values <= end]
-            shares = np.arange(1, len(steps) + 1) / len(values)
-            last = shares[-1] if len(steps) else 0
-            lines += axes.step([0, *steps, end], [0, *shares, last], where="post")
-        axes.set(
-            xlim=(0, end),
-            ylim=(0, 1),
-            xlabel=f"radial error r ({unit})",
-            ylabel="share of landmarks within r",
-        )
-        axes.grid(alpha=0.3)
-        # matplotlib leaves names out that begin with "_", and reads "$" as mathematics
-        names = [f"domain {domain}, n = {len(values)}".replace("$", r"\$") for domain, values in ordered.items()]
-        axes.legend(lines, names, loc="lower right")
+        names = [f"domain {domain}, n = {len(values)}" for domain, values in domains.items()]
+        draw_shares(axes, list(domains.values()), names, unit=unit, limit=limit)
     return figure
 
 
@@ -93,14 +77,17 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
         for place, values in enumerate(errors.values(), start=1)
         if np.isfinite(values).any()
     }
-    figure = Figure(figsize=(max(5.0, 1.2 + 0.32 * len(errors)), 4.5), dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
+    labels = [
+        f"{name} ({lost} not found)" if (lost := sum(np.isinf(values))) else name for name, values in errors.items()
+    ]
+    figure, axes = landmark_axes(labels, title=f"domain {groups[0][0]}", ylabel=f"radial error ({groups[0][1]})")
     top = 0.0
     if found:
         boxes = axes.boxplot(
             list(found.values()),
             positions=list(found),
             widths=0.6,
+            manage_ticks=False,
             flierprops={"marker": ".", "markersize": 3, "markeredgecolor": "#b03a2e"},
             medianprops={"color": "#1f4e79", "linewidth": 1.6},
         )
@@ -108,14 +95,7 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
     top = top or 1.0
     beyond = [place for place, values in found.items() if (values > top).any()]
     axes.plot(beyond, [0.98 * top] * len(beyond), "^", color="#b03a2e", markersize=5)
-    names = []
-    for number, (name, values) in enumerate(errors.items(), start=1):
-        lost = sum(np.isinf(values))
-        names.append(f"{name}{f' ({lost} not found)' if lost else ''}  {number}")
-    axes.set_xticks(range(1, len(errors) + 1), names, rotation=90, size=7, parse_math=False)
-    axes.set(ylim=(0, top), xlim=(0.3, len(errors) + 0.7), ylabel=f"radial error ({groups[0][1]})")
-    axes.grid(alpha=0.3, axis="y")
-    axes.set_title(f"domain {groups[0][0]}", size=9, parse_math=False)
+    axes.set_ylim(0, top)
     return figure
 
 
@@ -179,7 +159,8 @@ def _draw_series(axes: Axes, epochs: NDArray[np.float64], series: Mapping[str, N
         axes.yaxis.set_major_formatter(LogFormatter())
         axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
     axes.grid(alpha=0.3, which="both")
-    names = [name.removeprefix("_").replace("$", r"\$") for name in series]
+    # matplotlib before 3.10 leaves names out that begin with "_"
+    names = legend_names(name.removeprefix("_") for name in series)
     axes.legend(lines, names, loc="upper right", fontsize=7)
 
 

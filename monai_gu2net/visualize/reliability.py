@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from monai_gu2net.evaluation.coverage import calibrated_rows
-from monai_gu2net.metrics.conformal import RADIUS_LEVEL, Calibration
+from monai_gu2net.uncertainty import RADIUS_LEVEL, Calibration
+from monai_gu2net.visualize.axes import legend_names
 from monai_gu2net.visualize.pictures import DPI
 
 __all__ = ["draw_reliability"]
@@ -43,8 +44,8 @@ def draw_reliability(rows: Iterable[Mapping[str, Any]], calibrations: Mapping[st
             float(np.mean(errors <= radii * quantile / quantiles[RADIUS_LEVEL])) for quantile in quantiles.values()
         ]
         lines += axes.plot(list(quantiles), shares, marker=".")
-        names.append(f"domain {domain} ({unit}), n = {len(measured)}".replace("$", r"\$"))
+        names.append(f"domain {domain} ({unit}), n = {len(measured)}")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="level promised", ylabel="share of landmarks within the radius")
     axes.grid(alpha=0.3)
-    axes.legend(lines, names, loc="upper left")
+    axes.legend(lines, legend_names(names), loc="upper left")
     return figure

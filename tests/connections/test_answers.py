@@ -20,6 +20,7 @@ from monai_gu2net.__main__ import main
 from monai_gu2net.connections import NoAnswerError, RadiographAnswers, spool_name
 from monai_gu2net.data import Datalist
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.prediction import PredictionOptions
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +86,9 @@ def test_a_format_that_no_answer_has_is_an_error(model: Path, formats: list[str]
 def test_another_image_domain_model_or_use_gives_other_uids(model: Path) -> None:
     variants = [
         RadiographAnswers(model, domain="hand"),
-        RadiographAnswers(model, domain="hand", views=2),
-        RadiographAnswers(model, domain="hand", min_confidence=0.5),
-        RadiographAnswers(model, domain="hand", accept_spacing_source=["detector"]),
+        RadiographAnswers(model, domain="hand", options=PredictionOptions(tta=2)),
+        RadiographAnswers(model, domain="hand", options=PredictionOptions(min_confidence=0.5)),
+        RadiographAnswers(model, domain="hand", options=PredictionOptions(accept_spacing_source=["detector"])),
         RadiographAnswers([model, model], domain="hand"),
     ]
     uids = [uid for each in variants for uid in each.uids("1.2.3", "hand").values()]

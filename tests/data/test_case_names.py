@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from monai_gu2net.data import Datalist, Domain, case_names
-from monai_gu2net.data.case_names import listed_names
 from monai_gu2net.sources import read_layout
 
 NEIGHBOURS = [
@@ -64,7 +63,7 @@ def test_images_of_one_name_are_told_apart_by_folders_below_the_root() -> None:
     ],
 )
 def test_a_list_gives_no_way_from_the_root_or_above(said: str, name: str) -> None:
-    assert listed_names([said], [Path("/data/PAT.001.png")]) == [name]
+    assert case_names([Path("/data/PAT.001.png")], listed=[said]) == [name]
 
 
 def test_a_table_of_absolute_paths_names_its_cases_after_the_files(tmp_path: Path) -> None:

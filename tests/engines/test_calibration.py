@@ -16,18 +16,15 @@ import torch
 from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.engines import (
-    CalibratedRadiusd,
     calibrate_model,
-    calibrations_of,
     evaluate_model,
-    predict_images,
-    run_cases,
 )
 from monai_gu2net.evaluation import read_rows
-from monai_gu2net.metrics import Calibration
-from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.networks import GU2Net, ModelCard, save_model
 from monai_gu2net.networks.card_state import card_from_tensor
+from monai_gu2net.prediction import CalibratedRadiusd, calibrations_of, load
 from monai_gu2net.transforms import ScaleByPredictiond
+from monai_gu2net.uncertainty import Calibration
 
 KNOWN = Calibration({0.5: 1.0, 0.9: 2.0}, (1.0, 0.5), (0.2, 0.4, 0.6), 2, 3)
 
@@ -54,8 +51,7 @@ def calibrated(model: Path, data: Datalist) -> Path:
 
 
 def test_the_card_gets_what_the_errors_over_the_spreads_say(model: Path, calibrated: Path, data: Datalist) -> None:
-    network, card = load_model(model)
-    rows, _ = run_cases(network, card, data.training)
+    rows, _ = load(model).run(data.training, domains=data.domains)
     made = calibrations_of(ModelCard.load(calibrated))
     for name in ("head", "chest"):
         own = [row for row in rows if row["domain"] == name]
@@ -100,14 +96,14 @@ def test_predictions_of_another_kind_get_no_radius(calibrated: Path, caplog: pyt
     card = ModelCard.load(calibrated)
     assert set(calibrations_of(card)) == {"head", "chest"}
     with caplog.at_level(logging.WARNING):
-        assert calibrations_of(card, views=4) == {}
-    assert "Domain head: no radius, for the model is calibrated with 1 view(s) of 1 model(s)" in caplog.text
+        assert calibrations_of(card, tta=4) == {}
+    assert "no radius, for the model is calibrated with test-time augmentation 1 by 1 model(s)" in caplog.text
     assert calibrations_of(card, members=2) == {}
 
 
-def test_views_and_models_are_calibrated_together(model: Path, data: Datalist, tmp_path: Path) -> None:
-    both, _ = calibrate_model([model, model], data.only(["head"]), views=2, output=tmp_path / "both.pt")
-    assert set(calibrations_of(ModelCard.load(both), views=2, members=2)) == {"head"}
+def test_augmentation_and_models_are_calibrated_together(model: Path, data: Datalist, tmp_path: Path) -> None:
+    both, _ = calibrate_model([model, model], data.only(["head"]), tta=2, output=tmp_path / "both.pt")
+    assert set(calibrations_of(ModelCard.load(both), tta=2, members=2)) == {"head"}
 
 
 def test_several_models_are_not_calibrated_into_the_first(model: Path, data: Datalist) -> None:
@@ -150,14 +146,14 @@ def test_a_report_says_how_often_the_radius_held(calibrated: Path, data: Datalis
 def test_a_calibration_that_does_not_hold_is_warned_of_once(
     calibrated: Path, data: Datalist, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    report = evaluate_model(calibrated, data.only(["head"]), output_dir=tmp_path, views=2, worst=0)
+    report = evaluate_model(calibrated, data.only(["head"]), output_dir=tmp_path, tta=2, worst=0)
     assert caplog.text.count("Domain head: no radius") == 1
     assert "Uncertainty" not in report.read_text()
 
 
 def test_predictions_state_radius_and_presence(calibrated: Path, data: Datalist, tmp_path: Path) -> None:
     image = next(case["image"] for case in data.test if case["domain"] == "head")
-    rows, _ = predict_images(calibrated, [image], output_dir=tmp_path, domain="head", spacing=[0.5, 0.5])
+    rows, _ = load(calibrated, spacing=[0.5, 0.5]).predict_files([image], output_dir=tmp_path, domain="head")
     content = json.loads((tmp_path / f"{Path(image).stem}.json").read_text())
     for row, landmark in zip(rows, content["landmarks"], strict=True):
         assert landmark["radius_90_mm"] == pytest.approx(row["radius"])

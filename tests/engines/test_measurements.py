@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from monai_gu2net.data import Datalist
-from monai_gu2net.engines import evaluate_model, predict_images
+from monai_gu2net.engines import evaluate_model
 from monai_gu2net.measurements import CHEST, Measurement
 from monai_gu2net.networks import GU2Net
-from monai_gu2net.networks.checkpoint import ModelCard, load_model, save_model
+from monai_gu2net.networks.model_card import ModelCard, load_model, save_model
+from monai_gu2net.prediction import load
 
 OWN = Measurement("tilt", "signed_angle", (*CHEST[0].landmarks, *CHEST[3].landmarks), positive=CHEST[2].landmarks[1])
 
@@ -40,7 +41,9 @@ def test_declared_measurements_travel_with_the_model(model: Path) -> None:
 
 
 def test_a_prediction_has_a_file_and_a_table_of_measurements(model: Path, data: Datalist, tmp_path: Path) -> None:
-    rows, _ = predict_images(model, [data.test[0]["image"]], output_dir=tmp_path, spacing=[0.5, 0.5], formats=["json"])
+    rows, _ = load(model, spacing=[0.5, 0.5]).predict_files(
+        [data.test[0]["image"]], output_dir=tmp_path, formats=["json"]
+    )
     names = [each.name for each in (*CHEST, OWN)]
     lines = list(csv.DictReader((tmp_path / "measurements.csv").read_text().splitlines()))
     assert [line["name"] for line in lines] == names

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from monai_gu2net.evaluation import named_protocol, radii_px, summarize_coverage
-from monai_gu2net.metrics import Calibration
 from monai_gu2net.report import write_report
+from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize import draw_reliability
 
 NAN, INF = math.nan, math.inf

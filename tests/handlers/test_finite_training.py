@@ -15,7 +15,7 @@ from monai.engines.utils import IterationEvents
 
 from monai_gu2net.data import Domain
 from monai_gu2net.engines import PrepareDomainBatch
-from monai_gu2net.handlers import FiniteTraining, TrainingCheckpoints, WeightAverage
+from monai_gu2net.handlers import ExponentialMovingAverage, FiniteTraining, TrainingCheckpoints
 from monai_gu2net.inferers import LandmarkInferer
 from monai_gu2net.losses import HeatmapLoss
 from monai_gu2net.networks import GU2Net, ModelCard, load_model
@@ -42,7 +42,7 @@ class Run:
     def __init__(self, folder: Path, batches: list[dict[str, Any]], *, epochs: int = 1, rate: float = 0.01) -> None:
         self.network = GU2Net(2, 1, {"head": 2}, features=(2, 4), global_features=2, dilations=(1,))
         card = ModelCard({"head": Domain("head", ("a", "b"), SIZE)}, self.network.description)
-        average = WeightAverage(self.network)
+        average = ExponentialMovingAverage(self.network)
         optimizer = torch.optim.SGD(self.network.parameters(), lr=rate)
         checkpoints = TrainingCheckpoints(
             folder,

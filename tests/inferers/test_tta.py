@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from monai_gu2net.inferers import AveragingInferer, LandmarkInferer
+from monai_gu2net.inferers import LandmarkInferer, TTAInferer
 from monai_gu2net.networks import GU2Net
 from monai_gu2net.transforms import decode_heatmaps, gaussian_heatmaps
 
@@ -35,8 +35,8 @@ def image() -> torch.Tensor:
 
 
 def test_views_of_an_equivariant_network_agree_on_the_points(image: torch.Tensor) -> None:
-    one, _ = decode_heatmaps(AveragingInferer(views=1)(image, Equivariant()))
-    many, confidence = decode_heatmaps(AveragingInferer(views=6)(image, Equivariant()))
+    one, _ = decode_heatmaps(TTAInferer(tta=1)(image, Equivariant()))
+    many, confidence = decode_heatmaps(TTAInferer(tta=6)(image, Equivariant()))
     np.testing.assert_allclose(one, POINTS, atol=0.05)
     np.testing.assert_allclose(many, POINTS, atol=0.15)  # interpolation flattens a peak
     np.testing.assert_allclose(confidence, 0.9, atol=0.06)
@@ -45,60 +45,60 @@ def test_views_of_an_equivariant_network_agree_on_the_points(image: torch.Tensor
 def test_views_of_a_volume_agree_on_the_points() -> None:
     points = torch.tensor([[[9.3, 11.6, 8.2]]])
     volume = 0.9 * gaussian_heatmaps(points, (20, 22, 18), sigma=2.0)
-    found, _ = decode_heatmaps(AveragingInferer(views=4)(volume, Equivariant()))
+    found, _ = decode_heatmaps(TTAInferer(tta=4)(volume, Equivariant()))
     np.testing.assert_allclose(found, points, atol=0.2)
 
 
 def test_one_view_is_the_plain_inferer(image: torch.Tensor) -> None:
     plain = LandmarkInferer()(MetaTensor(image), Equivariant(), "head")
-    assert torch.equal(AveragingInferer(views=1)(MetaTensor(image), Equivariant(), "head"), plain)
+    assert torch.equal(TTAInferer(tta=1)(MetaTensor(image), Equivariant(), "head"), plain)
 
 
 def test_a_network_that_finds_the_same_everywhere_keeps_it_to_the_border(image: torch.Tensor) -> None:
-    """A mean over the views that show a pixel, not over all."""
-    constant = AveragingInferer(views=5)(image, lambda view: torch.full_like(view, -2.0))  # type: ignore[arg-type]
+    """A mean over the versions that show a pixel, not over all."""
+    constant = TTAInferer(tta=5)(image, lambda version: torch.full_like(version, -2.0))  # type: ignore[arg-type]
     torch.testing.assert_close(constant, torch.full_like(image, -2.0))
 
 
 def test_the_first_view_is_the_image_and_all_go_with_the_domain(image: torch.Tensor) -> None:
     network = Equivariant()
-    AveragingInferer(views=3)(image, network, "head")
+    TTAInferer(tta=3)(image, network, "head")
     assert [others for _, *others in network.seen] == [["head"]] * 3
-    first, second, third = (view for view, _ in network.seen)
+    first, second, third = (version for version, _ in network.seen)
     assert torch.equal(first, image)
     assert not torch.allclose(second, image, atol=0.05)
     assert not torch.allclose(third, second, atol=0.05)
 
 
 def test_no_view_is_mirrored_and_each_is_a_small_movement() -> None:
-    """Ramps along x and y rise along x and y in every view."""
+    """Ramps along x and y rise along x and y in every version."""
     x, y = torch.meshgrid(torch.arange(40.0), torch.arange(30.0), indexing="ij")
     network = Equivariant()
-    AveragingInferer(views=20)(torch.stack([x, y])[None], network)
-    for view, *_ in network.seen:
-        along_x, along_y = (view[0, c, 8:-8, 8:-8].diff(dim=c).mean().item() for c in (0, 1))
+    TTAInferer(tta=20)(torch.stack([x, y])[None], network)
+    for version, *_ in network.seen:
+        along_x, along_y = (version[0, c, 8:-8, 8:-8].diff(dim=c).mean().item() for c in (0, 1))
         assert 0.9 < along_x < 1.1
         assert 0.9 < along_y < 1.1
 
 
 def test_the_same_seed_gives_the_same_views_whatever_was_drawn_before(image: torch.Tensor) -> None:
-    first = AveragingInferer(views=3)(image, Equivariant())
+    first = TTAInferer(tta=3)(image, Equivariant())
     torch.rand(7)
-    assert torch.equal(AveragingInferer(views=3)(image, Equivariant()), first)
-    assert not torch.equal(AveragingInferer(views=3, seed=1)(image, Equivariant()), first)
+    assert torch.equal(TTAInferer(tta=3)(image, Equivariant()), first)
+    assert not torch.equal(TTAInferer(tta=3, seed=1)(image, Equivariant()), first)
 
 
-@pytest.mark.parametrize("views", [0, -1, 2.0, True])
-def test_a_number_of_views_that_is_none_is_refused(views: Any) -> None:
-    with pytest.raises(ValueError, match="views must be a positive whole number; got"):
-        AveragingInferer(views=views)
+@pytest.mark.parametrize("tta", [0, -1, 2.0, True])
+def test_a_number_of_versions_that_is_none_is_refused(tta: Any) -> None:
+    with pytest.raises(ValueError, match="tta must be a positive whole number; got"):
+        TTAInferer(tta=tta)
 
 
-@pytest.mark.parametrize("views", [1, 3])
-def test_every_view_of_a_marked_image_goes_to_its_domain(image: torch.Tensor, views: int) -> None:
+@pytest.mark.parametrize("tta", [1, 3])
+def test_every_version_of_a_marked_image_goes_to_its_domain(image: torch.Tensor, tta: int) -> None:
     network = Equivariant()
-    AveragingInferer(views=views)(MetaTensor(image, meta={"gu2net_domain": "hand"}), network)
-    assert [others for _, *others in network.seen] == [["hand"]] * views
+    TTAInferer(tta=tta)(MetaTensor(image, meta={"gu2net_domain": "hand"}), network)
+    assert [others for _, *others in network.seen] == [["hand"]] * tta
 
 
 def test_a_marked_image_gives_its_own_domains_heatmaps_whatever_the_default_is() -> None:
@@ -109,9 +109,9 @@ def test_a_marked_image_gives_its_own_domains_heatmaps_whatever_the_default_is()
     marked = MetaTensor(pixels, meta={"gu2net_domain": "hand"})
     with torch.no_grad():
         found, told, default = (
-            AveragingInferer(views=3)(marked, network),
-            AveragingInferer(views=3)(pixels, network, "hand"),
-            AveragingInferer(views=3)(pixels, network),
+            TTAInferer(tta=3)(marked, network),
+            TTAInferer(tta=3)(pixels, network, "hand"),
+            TTAInferer(tta=3)(pixels, network),
         )
     assert torch.equal(found, told)
     assert not torch.allclose(found, default, atol=1e-3)

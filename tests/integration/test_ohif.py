@@ -28,9 +28,9 @@ from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
 from monai_gu2net.dicom import read_header, write_structured_report
 from monai_gu2net.dicom.readable_report import write_readable_report
-from monai_gu2net.engines import predict_images
 from monai_gu2net.landmarks import LandmarkSet, read_landmarks
 from monai_gu2net.phantom import make_phantom
+from monai_gu2net.prediction import load
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +102,7 @@ def _write_studies(folder: Path, make_dicom: Callable[..., Path]) -> None:
         pixels = np.asarray(Image.open(case["image"]).convert("L"), dtype=np.uint16)
         image = make_dicom(study / "image.dcm", pixels, bits_stored=8, ImagerPixelSpacing=[0.5, 0.5])
         out = folder / "found" / case["domain"]
-        predict_images(_MODEL, [image], output_dir=out, domain=case["domain"], formats=["json", "sr", "gsps", "sc"])
+        load(_MODEL).predict_files([image], output_dir=out, domain=case["domain"], formats=["json", "sr", "gsps", "sc"])
         for path in out.glob("*.dcm"):
             shutil.copy(path, study)
     for name, landmarks in SPECIAL.items():

@@ -66,7 +66,7 @@ def train(model: Path, **overrides: Any) -> None:
 def test_the_models_weights_are_trained_further(pairs: list[dict[str, str]], model: Path, validated: bool) -> None:
     before = load_model(model)[0].state_dict()
     parts = {"train#dataset#data": pairs[:3], "validate#dataset#data": pairs[3:] if validated else []}
-    train(model, **parts, **{"train#trainer#max_epochs": 2, "learning_rate": 1e-4, "averaging": 1.0})
+    train(model, **parts, **{"train#trainer#max_epochs": 2, "learning_rate": 1e-4, "ema_decay": 0.0})
     network, card = load_model(model)
     after = network.state_dict()
     assert card.provenance["training_cases"] == 3

@@ -23,11 +23,11 @@ import torch
 from PIL import Image
 
 from monai_gu2net.data import Datalist
-from monai_gu2net.engines import Predictor
 from monai_gu2net.label_app.pairs import read_discs
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.prediction import Predictor
 
 pytestmark = pytest.mark.integration
 
@@ -99,7 +99,7 @@ def expected(model: Path, studies: Path, tmp_path_factory: pytest.TempPathFactor
     for domain in ("head", "hand"):
         output = tmp_path_factory.mktemp(domain)
         images = [studies / f"{name}{ending}" for name, ending in IMAGES.items()]
-        _, failures = Predictor(model).predict(images, output_dir=output, domain=domain, formats=["json"])
+        _, failures = Predictor(model).predict_files(images, output_dir=output, domain=domain, formats=["json"])
         assert failures == []
         for name in IMAGES:
             found[f"{domain}/{name}"] = json.loads((output / f"{name}.json").read_text())

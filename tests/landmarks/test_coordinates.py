@@ -2,11 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import nibabel.affines
 import numpy as np
 import pytest
-from nibabel.affines import apply_affine
+import torch
 
-from monai_gu2net.landmarks import image_plane_affine, index_to_mm, mm_to_index
+from monai_gu2net.landmarks import (
+    apply_affine,
+    image_plane_affine,
+    index_to_mm,
+    mm_to_index,
+    spatial_affine,
+    world_to_lps,
+)
 
 OBLIQUE = np.array([[0.3, -0.1, 0.0, 5.0], [0.2, 0.4, 0.1, -7.0], [0.0, 0.3, 0.9, 2.0], [0, 0, 0, 1]])
 
@@ -18,7 +26,7 @@ def test_the_first_pixels_centre_is_the_origin_of_the_image_plane():
 
 def test_points_in_mm_agree_with_nibabel_for_an_oblique_affine(rng):
     points = rng.normal(size=(2, 5, 3)) * 100
-    np.testing.assert_allclose(index_to_mm(points, OBLIQUE), apply_affine(OBLIQUE, points), rtol=1e-12)
+    np.testing.assert_allclose(index_to_mm(points, OBLIQUE), nibabel.affines.apply_affine(OBLIQUE, points), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +80,29 @@ def test_points_of_four_coordinates_are_refused():
 def test_an_affine_without_inverse_is_refused():
     with pytest.raises(ValueError, match="affine must have an inverse"):
         mm_to_index(np.zeros((1, 2)), np.diag([0.0, 1.0, 1.0]))
+
+
+def test_tensors_go_where_arrays_go_and_stay_tensors(rng):
+    points = rng.normal(size=(2, 5, 3)) * 100
+    moved = apply_affine(torch.from_numpy(points).float(), torch.from_numpy(OBLIQUE))
+    assert moved.dtype == torch.float64
+    np.testing.assert_allclose(moved, nibabel.affines.apply_affine(OBLIQUE, points.astype(np.float32)), rtol=1e-12)
+
+
+def test_the_part_of_an_affine_for_a_plane_inverts_as_the_whole_does():
+    affine = torch.tensor([[0.0, -0.2, 0.0, 3.0], [0.5, 0.1, 0.0, -4.0], [0.0, 0.0, 2.0, 9.0], [0.0, 0.0, 0.0, 1.0]])
+    points = torch.tensor([[12.0, -3.0], [np.nan, np.nan]], dtype=torch.float64)
+    back = apply_affine(apply_affine(points, affine), torch.linalg.inv(spatial_affine(affine, 2)))
+    torch.testing.assert_close(back, points, equal_nan=True)
+
+
+def test_2d_tensors_in_a_tilted_plane_are_refused():
+    tilted = torch.eye(4)[[0, 2, 1, 3]]  # a plane that stands upright, as of a lateral radiograph
+    with pytest.raises(ValueError, match="in the plane of its first two axes"):
+        apply_affine(torch.zeros(1, 2), tilted)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_slicer_counts_a_volume_to_the_left_and_to_the_back_and_a_radiograph_as_it_lies(kind):
+    assert world_to_lps(kind([[1.0, 2.0, 3.0]])).tolist() == [[-1.0, -2.0, 3.0]]
+    assert world_to_lps(kind([[1.0, 2.0]])).tolist() == [[1.0, 2.0]]

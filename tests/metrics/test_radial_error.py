@@ -13,14 +13,12 @@ from monai.data import MetaTensor
 from scipy import stats
 from scipy.spatial import distance
 
+from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.metrics import (
-    RadialErrorMetric,
     radial_error,
     successful_detection_rate,
     summarize_errors,
-    summarize_landmarks,
 )
-from monai_gu2net.transforms.affine import apply_affine
 
 NAN, INF = float("nan"), float("inf")
 
@@ -149,64 +147,14 @@ def test_a_summary_with_a_missed_landmark_is_honest_and_says_what_was_found() ->
     }
 
 
-def test_every_landmark_has_its_own_summary() -> None:
-    errors = torch.tensor([[1.0, NAN], [3.0, NAN]])
-    by_name = summarize_landmarks(errors, [2.0], names=["sella", "nasion"])
-    assert list(by_name) == ["sella", "nasion"]
-    assert by_name["sella"]["mean"] == 2
-    assert by_name["sella"]["sdr"] == {2.0: 0.5}
-    assert by_name["nasion"]["count"] == 0
+@pytest.mark.parametrize("spacing", [(0.3, 2.0), torch.tensor([[0.3, 2.0], [0.1, 0.5]])])
+def test_pixels_times_their_spacing_are_mm(spacing: tuple[float, float] | torch.Tensor) -> None:
+    predicted = torch.tensor([[[10.0, 2.0], [0.0, 3.0]], [[30.0, 8.0], [NAN, NAN]]])
+    expected = [[5.0, 6.0], [5.0 if isinstance(spacing, torch.Tensor) else np.hypot(9, 16), INF]]
+    np.testing.assert_allclose(radial_error(predicted, torch.zeros(2, 2, 2), spacing=spacing), expected, rtol=1e-6)
 
 
-def test_names_that_do_not_fit_the_errors_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"errors must be \(cases, 1\), one column for each name; got \(2, 3\)"):
-        summarize_landmarks(torch.zeros(2, 3), [2.0], names=["sella"])
-
-
-def test_the_metric_pools_landmarks_and_not_samples() -> None:
-    """Errors 1, 1, 1 of one sample and 5 of another: pooled 2, averaged by sample 3."""
-    reference = torch.zeros(2, 3, 2)
-    reference[1, 1:] = NAN
-    predicted = torch.tensor([[[1.0, 0.0]] * 3, [[3.0, 4.0]] * 3])
-    metric = RadialErrorMetric()
-    metric(y_pred=predicted, y=reference)
-    assert metric.aggregate().item() == 2
-
-
-@pytest.mark.parametrize("as_list", [False, True])
-def test_the_metric_accumulates_batches_of_different_landmark_counts(as_list: bool) -> None:
-    metric = RadialErrorMetric()
-    for count in (2, 5):
-        predicted, reference = torch.full((1, count, 2), float(count)), torch.zeros(1, count, 2)
-        metric(y_pred=list(predicted) if as_list else predicted, y=list(reference) if as_list else reference)
-    errors = [2 * np.sqrt(2)] * 2 + [5 * np.sqrt(2)] * 5
-    assert metric.aggregate().item() == pytest.approx(np.mean(errors))
-    assert metric.summary([4.0])["sdr"] == {4.0: pytest.approx(2 / 7)}
-
-
-def test_a_list_of_samples_may_mix_landmark_counts() -> None:
-    metric = RadialErrorMetric()
-    errors = metric(y_pred=[torch.ones(1, 2), torch.zeros(3, 2)], y=[torch.zeros(1, 2), torch.zeros(3, 2)])
-    assert isinstance(errors, torch.Tensor)
-    np.testing.assert_allclose(errors, [np.sqrt(2), 0, 0, 0], rtol=1e-6)
-
-
-def test_the_metric_of_nothing_is_nan() -> None:
-    metric = RadialErrorMetric()
-    assert metric.aggregate().isnan()
-    metric(y_pred=torch.zeros(1, 2, 2), y=torch.full((1, 2, 2), NAN))
-    assert metric.aggregate().isnan()
-
-
-def test_the_metric_forgets_when_it_is_reset() -> None:
-    metric = RadialErrorMetric()
-    metric(y_pred=torch.ones(1, 2, 2), y=torch.zeros(1, 2, 2))
-    metric.reset()
-    metric(y_pred=torch.zeros(1, 2, 2), y=torch.zeros(1, 2, 2))
-    assert metric.aggregate().item() == 0
-    assert metric.summary([])["count"] == 2
-
-
-def test_the_metric_asks_for_a_reference() -> None:
-    with pytest.raises(ValueError, match="y must hold the reference landmarks; got None"):
-        RadialErrorMetric()(y_pred=torch.zeros(1, 2, 2))
+@pytest.mark.parametrize("spacing", [(0.1,), (0.1, 0.0), torch.ones(3, 2)])
+def test_a_spacing_that_does_not_fit_the_points_is_refused(spacing: tuple[float, ...] | torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="spacing must be 2 positive numbers, in mm per pixel, or as many for each"):
+        radial_error(torch.zeros(2, 3, 2), torch.zeros(2, 3, 2), spacing=spacing)

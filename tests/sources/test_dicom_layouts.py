@@ -16,11 +16,11 @@ from PIL import Image
 
 from monai_gu2net.data import Datalist
 from monai_gu2net.data.dicom_entries import read_entries
+from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.sources import read_layout, recognize_layout
-from monai_gu2net.sources.source_case import image_size
 
 PIXELS = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30)
 Make = Callable[..., Path]
@@ -146,7 +146,7 @@ def test_a_picture_turned_by_its_exif_tag_has_the_size_that_is_read(tmp_path: Pa
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert image_size(tmp_path / "a.jpg") == (20, 30)
+    assert radiograph_size(tmp_path / "a.jpg") == (20, 30)
 
 
 def uid_of(path: Path) -> str:

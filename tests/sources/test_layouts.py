@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -17,14 +18,10 @@ from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
-from monai_gu2net.sources import (
-    read_chest,
-    read_hand,
-    read_head,
-    read_layout,
-    read_markups_folder,
-    read_table_folder,
-    split_by_patient,
+from monai_gu2net.sources import read_layout, split_by_patient
+
+read_head, read_hand, read_chest, read_table_folder, read_markups_folder = (
+    partial(read_layout, layout=layout, allow_outside=1) for layout in ("head", "hand", "chest", "table", "markups")
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from monai_gu2net.files import LeftOut
-from monai_gu2net.sources import read_hand, read_layout
+from monai_gu2net.sources import read_layout
 
 
 def images(folder: Path, *names: str) -> Path:
@@ -33,7 +33,7 @@ def test_a_table_of_hands_with_odd_lines_is_a_dataset_of_the_others(tmp_path: Pa
     images(tmp_path / "jpg", "1.jpg", "2.jpg", "3.jpg")
     good = ",".join(["5"] * 74)
     (tmp_path / "all.csv").write_text(f"1,{good}\n2,{good},5\n3,{good}\n")
-    _, splits, left_out = read_hand(tmp_path)
+    _, splits, left_out = read_layout(tmp_path)
     assert [case["case"] for part in splits.values() for case in part] == ["1", "3"]
     assert LeftOut("line", "all.csv line 2", "the line must have 75 fields 'id,x1,y1,...'") in left_out
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from monai_gu2net.data import Domain
+from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.measurements import Measurement
 from monai_gu2net.transforms import SaveLandmarksd, ScaleByPredictiond
-from monai_gu2net.transforms.file_names import file_name
 from monai_gu2net.transforms.result_formats import FORMATS
 
 NAN = math.nan
@@ -108,7 +108,7 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     [("001", "001"), ("a/b c.png", "a_b_c.png"), ("../up", "__up"), ("é", "_"), ("", "_"), ("a_b-c.d", "a_b-c.d")],
 )
 def test_a_case_is_a_file_of_the_output_folder_whatever_its_name(case: str, name: str) -> None:
-    assert file_name(case) == name
+    assert FileNames()(("d", case)) == name
 
 
 def test_a_reference_length_found_gives_the_millimetres() -> None:

@@ -22,9 +22,9 @@ from monai_gu2net.dicom.presentation_state import RADIUS_LAYER
 from monai_gu2net.dicom.structured_report import read_structured_report
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.landmarks.formats import read_coco, write_coco
-from monai_gu2net.transforms import SaveLandmarksd
+from monai_gu2net.transforms import Found, SaveLandmarksd
 from monai_gu2net.transforms.result_formats import ALL_FORMATS
-from monai_gu2net.transforms.save_coco import CollectCocod
+from monai_gu2net.transforms.save import coco_image
 
 NAN = math.nan
 DOMAINS = {"head": Domain("head", ("a", "b", "c"), (8, 8))}
@@ -132,13 +132,11 @@ def test_without_highdicom_asking_for_a_report_names_the_extra(monkeypatch: pyte
 
 
 def test_collected_cases_are_one_coco_file_in_pixels(tmp_path: Path) -> None:
-    collect = CollectCocod("pred", domains=DOMAINS)
-    for name in ("x.png", "y.dcm"):
-        collect(found(tmp_path / name))
-    table = read_coco(write_coco(tmp_path / "coco.json", collect.images))
+    images = [coco_image(Found.of_sample(found(tmp_path / name), DOMAINS["head"])) for name in ("x.png", "y.dcm")]
+    table = read_coco(write_coco(tmp_path / "coco.json", images))
     assert list(table) == ["x.png", "y.dcm"]
     np.testing.assert_allclose(table["y.dcm"].points, PIXELS, atol=1e-6)
-    assert collect.images[0].size == (44, 36)
+    assert images[0].size == (44, 36)
 
 
 def test_a_point_list_of_a_dicom_image_lies_where_slicer_shows_it_and_says_the_results_spacing(tmp_path: Path) -> None:
@@ -176,12 +174,12 @@ def test_every_format_gives_the_same_points_back(data: st.DataObject) -> None:
         sample = found(image, spacing=spacing)
         sample["pred_landmarks"] = torch.from_numpy(points * spacing)
         save = SaveLandmarksd(output_dir=folder, domains=DOMAINS, formats=ALL_FORMATS)
-        collect = CollectCocod(domains=DOMAINS)
-        save(collect(sample))
+        save(sample)
+        coco = coco_image(Found.of_sample(sample, DOMAINS["head"]))
         affine = image_plane_affine(spacing)
         again = {
             "sr": read_structured_report(folder / "001.sr.dcm", names=("a", "b", "c")).landmarks,
-            "coco": read_coco(write_coco(folder / "coco.json", collect.images))["image.dcm"],
+            "coco": read_coco(write_coco(folder / "coco.json", [coco]))["image.dcm"],
             **{end: read_landmarks(folder / f"001.{end}").to_index(affine) for end in ("json", "csv")},
             "mrk.json": read_landmarks(folder / "001.mrk.json", dims=2).to_index(np.eye(4)),
         }

@@ -14,9 +14,9 @@ from dicom_files import make_dicom, picture
 from PIL import Image
 
 from monai_gu2net.data import Datalist, Domain
-from monai_gu2net.engines.prediction import Predictor
-from monai_gu2net.landmarks import read_landmarks
-from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing, spatial_affine
+from monai_gu2net.landmarks import read_landmarks, spatial_affine
+from monai_gu2net.prediction import Predictor
+from monai_gu2net.transforms import LandmarksToPointsd, RadiographPreprocessing
 
 WEIGHTS = Path(__file__).parents[2] / "bundles" / "gu2net" / "models" / "model.pt"
 DOMAINS = {"chest": Domain("chest", ("a", "b"), (32, 48))}
@@ -114,7 +114,7 @@ def test_shipped_weights_find_the_same_points_in_a_radiograph_stored_another_way
     out = tmp_path / "out"
     predictor = Predictor(WEIGHTS)
     images, formats = [plain, turned], ["json", "sr"]
-    _, failures = predictor.predict(images, output_dir=out, domain=domain, formats=formats, overlays=False)
+    _, failures = predictor.predict_files(images, output_dir=out, domain=domain, formats=formats, overlays=False)
     assert failures == []
     expected, found = read_landmarks(out / "plain.json"), read_landmarks(out / "turned.json")
     assert expected.present.all()

@@ -11,6 +11,7 @@ from .fraction_txt import read_fraction_txt as read_fraction_txt
 from .isbi_txt import read_isbi_txt as read_isbi_txt
 from .landmark_json import read_landmark_json as read_landmark_json
 from .landmark_json import write_landmark_json as write_landmark_json
+from .markups_json import MARKUPS_EXTENSION as MARKUPS_EXTENSION
 from .markups_json import read_markups as read_markups
 from .markups_json import write_markups as write_markups
 from .parsing import LandmarkTable as LandmarkTable

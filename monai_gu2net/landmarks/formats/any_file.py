@@ -18,7 +18,7 @@ from monai_gu2net.landmarks.formats.coco_json import read_coco
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
-from monai_gu2net.landmarks.formats.markups_json import read_markups, write_markups
+from monai_gu2net.landmarks.formats.markups_json import MARKUPS_EXTENSION, read_markups, write_markups
 from monai_gu2net.landmarks.formats.parsing import (
     LandmarkTable,
     in_names,
@@ -126,7 +126,7 @@ def write_landmarks(
             f"{landmark_set.frame!r}. Convert the set with to_mm(affine)."
         )
     name = os.fspath(path).lower()
-    if name.endswith(".mrk.json"):
+    if name.endswith(MARKUPS_EXTENSION):
         return write_markups(path, landmark_set, confidence=confidence, unit=unit or "mm")
     if unit == "px":
         landmark_set = LandmarkSet(landmark_set.names, landmark_set.points, "index")
@@ -144,7 +144,7 @@ def _recognized(path: str | os.PathLike[str]) -> Format:
     name = os.fspath(path).lower()
     if name.endswith(".json"):
         content = read_json_object(path)[1]
-        if name.endswith(".mrk.json") or "markups" in content:
+        if name.endswith(MARKUPS_EXTENSION) or "markups" in content:
             return "markups"
         return "coco" if {"images", "categories", "annotations"} <= content.keys() else "json"
     if name.endswith(".txt"):

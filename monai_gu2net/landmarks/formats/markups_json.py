@@ -33,8 +33,9 @@ from monai_gu2net.landmarks.formats.parsing import (
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
-__all__ = ["MARKUPS_SCHEMA", "read_markups", "write_markups"]
+__all__ = ["MARKUPS_EXTENSION", "MARKUPS_SCHEMA", "read_markups", "write_markups"]
 
+MARKUPS_EXTENSION = ".mrk.json"
 MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/"
     "Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"

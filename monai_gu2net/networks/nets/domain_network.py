@@ -189,11 +189,11 @@ class DomainNetwork(DomainModule):
         self.out_channels = [self.out_channels[domain]]
         self.default_domain = 0
 
-    def specialize(self, domain: str | int) -> SpecializedNetwork:
+    def specialize(self, domain: str | int | None) -> SpecializedNetwork:
         """Take one domain out: a network of the image alone, for evaluation, export and fast prediction.
 
         Args:
-            domain: name or index of the domain.
+            domain: name or index of the domain; None for the default domain.
 
         Returns:
             A network in evaluation mode whose weights are copies, without those of the other domains and

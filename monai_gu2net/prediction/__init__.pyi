@@ -1,0 +1,13 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+
+from .calibrated_radius import CalibratedRadiusd as CalibratedRadiusd
+from .calibrated_radius import calibrations_of as calibrations_of
+from .fitting_cases import fitting_cases as fitting_cases
+from .model_identity import model_identity as model_identity
+from .postprocessing import PredictionPostprocessing as PredictionPostprocessing
+from .predictor import PredictionOptions as PredictionOptions
+from .predictor import Predictor as Predictor
+from .predictor import load as load
+from .result_rows import result_rows as result_rows
+from .result_rows import warn_of_pixels as warn_of_pixels

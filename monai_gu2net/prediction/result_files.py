@@ -1,0 +1,130 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files that a prediction writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from monai_gu2net.data.case_names import case_part
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom.secondary_capture import write_secondary_capture
+from monai_gu2net.dicom.study_object import require_writers
+from monai_gu2net.evaluation import measure_rows, write_measurements, write_rows
+from monai_gu2net.files import results_of_one_run, writable_folder
+from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
+from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
+from monai_gu2net.transforms.save import TABLES, coco_image
+from monai_gu2net.visualize import draw_landmarks, save_picture
+
+__all__ = ["ResultFiles"]
+
+
+class ResultFiles:
+    """Writes a file per case and format, overlays, and the tables of all cases into a folder.
+
+    Args:
+        output_dir: the folder; it is made.
+        cases: datalist cases.
+        domains: by name, those of the cases.
+        formats: of the files, see :meth:`~monai_gu2net.prediction.Predictor.predict_files`.
+        overlays: whether ``CASE.png`` is drawn.
+        model: name and version of what found the landmarks.
+        sop_instance_uids: of the DICOM objects of a single case.
+
+    Attributes:
+        saves: what writes the files of a case; where one fails the others can go on.
+
+    Raises:
+        ValueError: a format is not known, or an overlay would replace an image.
+        ImportError: a DICOM format is asked for, and the packages that write it are not installed.
+        OSError: the folder does not take files.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        cases: Sequence[Mapping[str, Any]],
+        *,
+        domains: Mapping[str, Domain],
+        formats: Sequence[str],
+        overlays: bool,
+        model: Mapping[str, str],
+        sop_instance_uids: Mapping[str, str] | None,
+    ) -> None:
+        self.folder, self.domains, self.formats, self.model = Path(output_dir), domains, tuple(formats), model
+        self.overlays, self.capture_uid = overlays, (sop_instance_uids or {}).get("sc")
+        if "sc" in formats:
+            require_writers()
+        save = SaveLandmarksd(
+            output_dir=self.folder,
+            domains=domains,
+            formats=[name for name in formats if name not in ("sc", "coco")],
+            model=model,
+            sop_instance_uids=sop_instance_uids,
+        )
+        self.stems = {case["case"]: save.names((case["domain"], case["case"])) for case in cases}
+        given = {os.path.realpath(case["image"]) for case in cases}
+        pictures = [self.folder / f"{stem}.png" for stem in self.stems.values()] if overlays else []
+        replaced = [path.name for path in pictures if os.path.realpath(path) in given]
+        if replaced:
+            raise ValueError(
+                f"An overlay must not replace the image that it is of; {replaced[0]} in output_dir "
+                f"{str(output_dir)!r} would. Name another folder."
+            )
+        writable_folder(self.folder)
+        self.saves: list[Callable[[Found], None]] = [save.save]
+        self.coco: list[CocoImage] = []
+        if "coco" in formats:
+            self.saves.append(self._collect)
+        if overlays or "sc" in formats:
+            self.saves.append(self._draw)
+
+    def of_one_run(self) -> AbstractContextManager[None]:
+        """See :func:`~monai_gu2net.files.results_of_one_run`."""
+        own = {*self.stems.values(), *TABLES}
+        return results_of_one_run(self.folder, kind="prediction", answers_for=lambda name: case_part(name) in own)
+
+    def write_tables(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write what is about all cases."""
+        write_rows(self.folder / "landmarks.csv", rows)
+        if "coco" in self.formats:
+            write_coco(self.folder / "coco.json", self.coco)
+        measured = measure_rows(rows, {name: each.all_measurements for name, each in self.domains.items()})
+        if measured:
+            write_measurements(self.folder / "measurements.csv", measured)
+
+    def _collect(self, found: Found) -> None:
+        if found.dims == 2:
+            self.coco.append(coco_image(found))
+
+    def _draw(self, found: Found) -> None:
+        """The overlay; a volume has no one picture."""
+        image = str(found.image_file)
+        captured = "sc" in self.formats and is_dicom(image)
+        if found.dims != 2 or not (self.overlays or captured):
+            return
+        picture = draw_landmarks(
+            LoadRadiographd("image")({"image": image})["image"].as_tensor().numpy()[:1],
+            predicted=found.points_index,
+            names=found.names,
+            confidence=found.confidence,
+            radius=found.radius_index,
+            title=found.case,
+        )
+        if self.overlays:
+            save_picture(picture, self.folder / f"{self.stems[found.case]}.png")
+        if captured:
+            write_secondary_capture(
+                self.folder / f"{self.stems[found.case]}.sc.dcm",
+                picture,
+                header=read_header(image),
+                model=self.model["name"],
+                model_version=self.model["version"],
+                sop_instance_uid=self.capture_uid,
+            )

@@ -1,0 +1,103 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a dataset's folder: its images, its annotations, and those of the one without the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from monai_gu2net.data.case_names import image_name
+from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
+from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.dicom import is_dicom
+from monai_gu2net.files import LeftOut
+
+__all__ = [
+    "dicom_images",
+    "existing_folder",
+    "files_by_stem",
+    "images_by_stem",
+    "plain_images",
+    "reason_within",
+    "unmatched",
+]
+
+
+def existing_folder(folder: str | Path) -> Path:
+    """The absolute path of a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    path = Path(folder).absolute()
+    if not path.is_dir():
+        raise FileNotFoundError(f"A dataset must be a folder; got {str(path)!r}, which is none. Check it.")
+    return path
+
+
+def plain_images(folder: Path) -> list[Path]:
+    """The PNG, JPEG, BMP, TIFF and DICOM images of a folder, sorted; none where there is no folder."""
+    pictures = (path for path in _seen(folder) if path.suffix.lower() in PICTURES)
+    return sorted([*pictures, *dicom_images(folder)])
+
+
+def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, DicomEntry]:
+    """The DICOM images of folders, and among named files, by path.
+
+    One that cannot be read is among them, for it is a case that fails.
+    """
+    files = dict.fromkeys(path for folder in folders if folder.is_dir() for path in dicom_files(folder))
+    files |= dict.fromkeys(path for path in named if is_dicom(path))
+    return {entry.path: entry for entry in read_entries(files) if entry.kind in ("image", "broken")}
+
+
+def files_by_stem(folder: Path, ending: str) -> dict[str, Path]:
+    """The files of a folder with an ending by their names without it, sorted; none where there is no folder."""
+    return {path.name[: -len(ending)]: path for path in sorted(_seen(folder)) if path.name.endswith(ending)}
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by their names without the ending of their kind, sorted.
+
+    Raises:
+        ValueError: two images have the same name but for the ending.
+    """
+    images: dict[str, Path] = {}
+    for path in plain_images(folder):
+        stem = image_name(path)
+        if stem in images:
+            raise ValueError(
+                f"{folder}: images must differ in more than the extension; got "
+                f"{images[stem].name!r} and {path.name!r}. Remove one."
+            )
+        images[stem] = path
+    return images
+
+
+def unmatched(
+    items: Mapping[str, Path], others: Container[str], *, what: str, lacks: str, folder: Path
+) -> Iterator[LeftOut]:
+    """The files whose key is not among the others.
+
+    Args:
+        items: by key.
+        others: the keys that have what the items need.
+        what: an item is.
+        lacks: it lacks, as in "it has no image".
+        folder: the dataset, which the names are relative to.
+    """
+    for key, path in items.items():
+        if key not in others:
+            yield LeftOut(what, path.relative_to(folder).as_posix(), f"it has no {lacks}")
+
+
+def reason_within(folder: Path, error: BaseException) -> str:
+    """What an error says, its files by their paths in the folder."""
+    return str(error).replace(f"{folder}{os.sep}", "").rstrip(".")
+
+
+def _seen(folder: Path) -> Iterator[Path]:
+    """What is in a folder and not hidden."""
+    yield from (path for path in folder.glob("*") if not path.name.startswith("."))

@@ -1,0 +1,24 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import monai_gu2net
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_what_is_installed_has_every_file_of_the_package():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    package = Path(monai_gu2net.__file__).parent
+    installed = {file for init in package.rglob("__init__.py") for file in init.parent.glob("*.py")}
+    for name, patterns in setup["options.package_data"].items():
+        for pattern in patterns.split():
+            installed |= set((package.parent / name.replace(".", "/")).glob(pattern))
+
+    files = {file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert files - installed == set()
+    assert package / "report" / "templates" / "page.html.jinja" in files
