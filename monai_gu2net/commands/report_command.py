@@ -66,17 +66,15 @@ def add(commands: Any) -> None:
 
 
 def _rescore(options: argparse.Namespace) -> int:
-    if options.table.name == "scored.csv":
+    if options.table.stem == "scored":
         raise ValueError(
             f"LANDMARKS.csv must hold what the model found; got {str(options.table)!r}, which is scored already. "
             "Give the landmarks.csv beside it."
         )
     rows = read_rows(options.table)
-    landmarks: dict[str, list[str]] = {}
-    for row in rows:
-        landmarks.setdefault(row["domain"], []).append(row["landmark"])
+    landmarks = rows.groupby("domain", sort=False)["landmark"].unique().map(list).to_dict()
     protocol = protocol_of(options)
-    protocol.check({domain: list(dict.fromkeys(names)) for domain, names in landmarks.items()})
+    protocol.check(landmarks)
     earlier = _summary(options.table.parent)
     protocol = replace(protocol, ground_truth=earlier.get("scoring", {}).get("ground_truth", {}))
     words = protocol.words(landmarks)
@@ -88,7 +86,7 @@ def _rescore(options: argparse.Namespace) -> int:
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}
-    report = write_report(
+    result = write_report(
         options.output_dir,
         rows,
         images=images,
@@ -100,7 +98,7 @@ def _rescore(options: argparse.Namespace) -> int:
         measurements=measurements,
         worst=options.worst if images else 0,
     )
-    say(f"Wrote {report}")
+    say(f"Wrote {result.path}")
     return 0
 
 

@@ -232,7 +232,7 @@ class Predictor:
             if "coco" in formats:
                 write_coco(folder / "coco.json", coco.images)
             measured = measure_rows(rows, {name: each.all_measurements for name, each in domains.items()})
-            if measured:
+            if not measured.empty:
                 write_measurements(folder / "measurements.csv", measured)
         warn_of_pixels(rows)
         return rows, failures

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from monai_gu2net.evaluation.annotators import annotator_rows
-from monai_gu2net.evaluation.case_measurements import MeasuredCase, measure_rows, write_measurements
+from monai_gu2net.evaluation.case_measurements import measure_rows, write_measurements
 from monai_gu2net.evaluation.comparison import Comparison, compare_rows, compare_with_first
 from monai_gu2net.evaluation.coverage import radii_px, summarize_coverage
 from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
 from monai_gu2net.evaluation.protocol import ORIGINAL, PROTOCOLS, Grid, Protocol, named_protocol
 from monai_gu2net.evaluation.rescoring import rescore
-from monai_gu2net.evaluation.result_table import checked_rows, read_rows, write_rows
+from monai_gu2net.evaluation.result_table import read_rows, result_columns, result_table, write_csv, write_rows
 from monai_gu2net.evaluation.summary import DEFAULT_THRESHOLDS, bootstrap_mean_interval, summarize_rows
 
 __all__ = [
@@ -20,11 +20,9 @@ __all__ = [
     "PROTOCOLS",
     "Comparison",
     "Grid",
-    "MeasuredCase",
     "Protocol",
     "annotator_rows",
     "bootstrap_mean_interval",
-    "checked_rows",
     "compare_rows",
     "compare_with_first",
     "measure_rows",
@@ -33,8 +31,11 @@ __all__ = [
     "radii_px",
     "read_rows",
     "rescore",
+    "result_columns",
+    "result_table",
     "summarize_coverage",
     "summarize_rows",
+    "write_csv",
     "write_measurements",
     "write_rows",
 ]

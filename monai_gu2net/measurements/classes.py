@@ -116,9 +116,7 @@ def classify(measured: Measured) -> ChallengeClass | None:
     Returns:
         The class; None where the measurement has no classes, no value, or a value in no range, or is in pixels.
     """
-    if measured.unit == "px":
-        return None
-    return next((each for each in CHALLENGE_CLASSES.get(measured.name, ()) if each.holds(measured.value)), None)
+    return _class_of(measured.name, measured.value, measured.unit)
 
 
 def success_classification_rate(
@@ -146,7 +144,7 @@ def success_classification_rate(
             "Give an image without result a set of absent landmarks."
         )
     chosen = [measurement for measurement in CEPHALOMETRY if measurement.name in CHALLENGE_CLASSES]
-    pairs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in CHALLENGE_CLASSES}
+    values: dict[str, list[tuple[float, float, str]]] = {name: [] for name in CHALLENGE_CLASSES}
     for image, (found, truth) in enumerate(zip(predicted, reference, strict=True)):
         if found.frame != truth.frame:
             raise ValueError(
@@ -156,23 +154,29 @@ def success_classification_rate(
         unit: Literal["mm", "px"] = "mm" if truth.frame == "mm" else "px"
         results = (measure(chosen, landmarks, unit=unit) for landmarks in (found, truth))
         for ours, theirs in zip(*results, strict=True):
-            pairs[theirs.name].append((ours, theirs))
-    return {name: class_agreement(name, of_images) for name, of_images in pairs.items()}
+            values[theirs.name].append((ours.value, theirs.value, theirs.unit))
+    return {name: class_agreement(name, of_images) for name, of_images in values.items()}
 
 
-def class_agreement(name: str, pairs: Iterable[tuple[Measured, Measured]]) -> ClassAgreement:
+def class_agreement(name: str, values: Iterable[tuple[float, float, str]]) -> ClassAgreement:
     """Agreement on one measurement.
 
     Args:
         name: among :data:`CHALLENGE_CLASSES`.
-        pairs: prediction and reference of each image, as measured.
+        values: predicted value, reference value and unit of each image.
     """
     types = len(CHALLENGE_CLASSES[name])
     table, unclassed = np.zeros((types, types + 1), dtype=int), 0
-    for ours, theirs in pairs:
-        expected, given = classify(theirs), classify(ours)
+    for ours, theirs, unit in values:
+        expected, given = _class_of(name, theirs, unit), _class_of(name, ours, unit)
         if expected is not None:
             table[expected.number - 1, -1 if given is None else given.number - 1] += 1
-        elif theirs.unit != "px" and not math.isnan(theirs.value):
+        elif unit != "px" and not math.isnan(theirs):
             unclassed += 1
     return ClassAgreement(name, int(table.sum()), unclassed, table)
+
+
+def _class_of(name: str, value: float, unit: str) -> ChallengeClass | None:
+    if unit == "px":
+        return None
+    return next((each for each in CHALLENGE_CLASSES.get(name, ()) if each.holds(value)), None)
