@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv
+from monai_gu2net.evaluation.result_table import Rows, in_space, result_table, write_csv
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
 
@@ -43,7 +43,7 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
     """
     lines: list[tuple[object, ...]] = []
     for (domain, name), case in result_table(rows).groupby(["domain", "case"], sort=False):
-        axes = "xyz" if case.filter(regex="^(predicted|reference)_z$").notna().any(axis=None) else "xy"
+        axes = "xyz" if in_space(case) else "xy"
         names = tuple(case["landmark"])
         of_domain = (measurements or {}).get(domain)
         if of_domain is None:

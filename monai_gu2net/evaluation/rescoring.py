@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.evaluation.protocol import Grid, Protocol
-from monai_gu2net.evaluation.result_table import Rows, result_table
+from monai_gu2net.evaluation.result_table import Rows, in_space, result_table
 from monai_gu2net.metrics import radial_error
 
 __all__ = ["rescore"]
@@ -38,20 +39,24 @@ def rescore(rows: Rows, protocol: Protocol) -> pd.DataFrame:
             the message names the case.
     """
     table = result_table(rows)
+    columns = {column: table[column].to_numpy(copy=True) for column in ("error", "unit", "spacing_source", "radius")}
     for (domain, _), case in table.groupby(["domain", "case"], sort=False):
         grid = protocol.grid_of(domain)
         if grid != Grid() or protocol.whole_pixels:
-            columns = ["error", "unit", "spacing_source", "radius"]
-            table.loc[case.index, columns] = _scored(case, grid, protocol.whole_pixels)[columns]
+            for column, values in zip(columns, _scored(case, grid, protocol.whole_pixels), strict=True):
+                columns[column][case.index] = values
+    table = table.assign(**{column: pd.Series(values, dtype=values.dtype) for column, values in columns.items()})
     counts = [row.landmark not in protocol.left_out.get(row.domain, ()) for row in table.itertuples()]
     return table[np.array(counts, dtype=bool)].reset_index(drop=True)
 
 
-def _scored(case: pd.DataFrame, grid: Grid, whole_pixels: bool) -> pd.DataFrame:
-    """The rows of one case with other errors."""
+def _scored(
+    case: pd.DataFrame, grid: Grid, whole_pixels: bool
+) -> tuple[NDArray[np.float64], Literal["mm", "px"], str, float]:
+    """Errors, unit, spacing source and radius of the rows of one case."""
     first = case.iloc[0]
     where = f"Case {first['case']!r} of domain {first['domain']!r}"
-    if case.filter(regex="^(predicted|reference)_z$").notna().any(axis=None):
+    if in_space(case):
         raise ValueError(f"{where} must be a picture to be scored on a grid; got a volume. Use protocol 'original'.")
     reference, predicted = (
         np.ascontiguousarray(case[[f"{kind}_x", f"{kind}_y"]]) for kind in ("reference", "predicted")
@@ -74,12 +79,12 @@ def _scored(case: pd.DataFrame, grid: Grid, whole_pixels: bool) -> pd.DataFrame:
     if whole_pixels:
         reference, predicted = np.rint(reference), np.rint(predicted)
     scale = _mm_per_pixel(case, grid, reference, factor, where)
-    unit = "px" if scale is None else "mm"
+    unit: Literal["mm", "px"] = "px" if scale is None else "mm"
     per_pixel = np.ones(2) if scale is None else scale
     measured = radial_error(torch.from_numpy(predicted * per_pixel), torch.from_numpy(reference * per_pixel)).numpy()
     described = replace(grid, scale="px") if scale is None else grid  # the case may lack the reference length
     source = first["spacing_source"] if grid.scale == "file" else str(described)
-    return case.assign(error=measured, unit=unit, spacing_source=source, radius=np.nan)
+    return measured, unit, source, np.nan
 
 
 def _mm_per_pixel(

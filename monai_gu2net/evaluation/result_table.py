@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from monai_gu2net.files import csv_text, original_cell, read_text, whole_file, write_text_whole
 
-__all__ = ["KEY", "Rows", "parts", "read_rows", "result_columns", "result_table", "write_csv", "write_rows"]
+__all__ = ["KEY", "Rows", "in_space", "parts", "read_rows", "result_columns", "result_table", "write_csv", "write_rows"]
 
 Rows: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
 """A table of results, or what :func:`result_table` makes one of."""
@@ -91,9 +91,9 @@ def result_table(rows: Rows) -> pd.DataFrame:
     for column in _TEXT:
         values = given.get(column, [""] * len(rows))
         table[column] = pd.Series(["" if pd.isna(value) else str(value) for value in values], dtype=object)
-    for position in np.flatnonzero(table.duplicated(KEY)):
+    for position in np.flatnonzero(table.duplicated(KEY)).tolist():
         raise ValueError(f"{_where(table, position)} must have one result row; got two. Remove one of them.")
-    for position in np.flatnonzero(~table["unit"].isin(_UNITS)):
+    for position in np.flatnonzero(~table["unit"].isin(_UNITS)).tolist():
         unit = table["unit"][position]
         raise ValueError(f"{_where(table, position)}: unit must be 'mm' or 'px'; got {unit!r}. Correct it.")
     for column in columns:
@@ -102,7 +102,7 @@ def result_table(rows: Rows) -> pd.DataFrame:
             table[column] = table[point] * table[f"spacing_{point[-1]}"]
         elif column not in _TEXT:
             table[column] = _numbers(given.get(column, [None] * len(rows)), column, table)
-    for position in np.flatnonzero(table["error"] < 0):
+    for position in np.flatnonzero(table["error"] < 0).tolist():
         raise ValueError(
             f"{_where(table, position)}: error must be a distance; got {table['error'][position]}. "
             "Pass what radial_error returns."
@@ -120,6 +120,12 @@ def parts(table: pd.DataFrame) -> Iterator[tuple[str, str, str | None, pd.DataFr
         yield domain, unit, None, group
         for landmark, rows in group.groupby("landmark", sort=False):
             yield domain, unit, landmark, rows
+
+
+def in_space(table: pd.DataFrame) -> bool:
+    """Whether any point has a third coordinate."""
+    columns = [column for column in ("reference_z", "predicted_z") if column in table]
+    return bool(table[columns].notna().to_numpy().any())
 
 
 def write_rows(path: str | os.PathLike[str], rows: Rows) -> Path:
