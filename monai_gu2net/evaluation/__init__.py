@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from monai_gu2net.evaluation.annotators import annotator_rows
-from monai_gu2net.evaluation.case_measurements import measure_rows, write_measurements
-from monai_gu2net.evaluation.comparison import Comparison, compare_rows, compare_with_first
+from monai_gu2net.evaluation.case_measurements import compare_measurements, measure_rows, write_measurements
+from monai_gu2net.evaluation.comparison import Comparison, compare_rows
 from monai_gu2net.evaluation.coverage import radii_px, summarize_coverage
 from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
 from monai_gu2net.evaluation.protocol import ORIGINAL, PROTOCOLS, Grid, Protocol, named_protocol
@@ -23,8 +23,8 @@ __all__ = [
     "Protocol",
     "annotator_rows",
     "bootstrap_mean_interval",
+    "compare_measurements",
     "compare_rows",
-    "compare_with_first",
     "measure_rows",
     "named_protocol",
     "paired_bootstrap",

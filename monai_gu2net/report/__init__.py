@@ -7,16 +7,14 @@ from __future__ import annotations
 from monai_gu2net.report.comparison_report import comparison_notes, difference_table, rate_table, write_comparison
 from monai_gu2net.report.document import Document, Section, Table, render_markdown, table_markdown
 from monai_gu2net.report.evaluation_report import EvaluationResult, write_report
-from monai_gu2net.report.measurement_report import compare_measurements
 from monai_gu2net.report.results_page import write_page
-from monai_gu2net.report.tables import summary_table, write_summary_json
+from monai_gu2net.report.tables import summary_table
 
 __all__ = [
     "Document",
     "EvaluationResult",
     "Section",
     "Table",
-    "compare_measurements",
     "comparison_notes",
     "difference_table",
     "rate_table",
@@ -26,5 +24,4 @@ __all__ = [
     "write_comparison",
     "write_page",
     "write_report",
-    "write_summary_json",
 ]
