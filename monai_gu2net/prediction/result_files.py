@@ -17,8 +17,9 @@ from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.evaluation import measure_rows, write_measurements, write_rows
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
-from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
+from monai_gu2net.transforms import LoadRadiographd, SaveLandmarksd
 from monai_gu2net.transforms.file_names import case_part
+from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.save import ALL_FORMATS, TABLES, coco_image
 from monai_gu2net.visualize import draw_landmarks, save_picture
 

@@ -8,7 +8,6 @@ from monai_gu2net.transforms.affine import apply_affine, spatial_affine
 from monai_gu2net.transforms.discs import LandmarksToDiscsd
 from monai_gu2net.transforms.domain_choice import ChooseDomaind, MarkDomaind
 from monai_gu2net.transforms.elastic import RandElasticLandmarksd
-from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
 from monai_gu2net.transforms.load import LoadRadiographd
@@ -27,7 +26,6 @@ from monai_gu2net.transforms.upright import TurnUprightd
 __all__ = [
     "ChooseDomaind",
     "FitToDomaind",
-    "Found",
     "HeatmapsToLandmarksd",
     "LandmarksToDiscsd",
     "LandmarksToHeatmapsd",

@@ -22,7 +22,8 @@ from monai_gu2net.dicom.presentation_state import RADIUS_LAYER
 from monai_gu2net.dicom.structured_report import read_structured_report
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
 from monai_gu2net.landmarks.formats import read_coco, write_coco
-from monai_gu2net.transforms import Found, SaveLandmarksd
+from monai_gu2net.prediction import Found
+from monai_gu2net.transforms import SaveLandmarksd
 from monai_gu2net.transforms.save import ALL_FORMATS, coco_image
 
 NAN = math.nan
