@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
         "--images", type=int, metavar="N", help="images of each domain of the phantom, in all splits (default 100)"
     )
     command.add_argument(
-        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom: head, hand, chest, spine (default: but spine)"
+        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom, among head, hand, chest, spine (default: the first three)"
     )
     add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
