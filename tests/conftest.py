@@ -22,6 +22,7 @@ for _shared in (
     "dicom/foreign_reports.py",
     "data/picture_files.py",
     "sources/volume_source.py",
+    "integration/archive.py",
 ):
     _path = Path(__file__).parent / _shared
     _spec = importlib.util.spec_from_file_location(_path.stem, _path)
