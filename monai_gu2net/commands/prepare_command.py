@@ -62,7 +62,10 @@ def add(commands: Any) -> None:
         "--images", type=int, metavar="N", help="images of each domain of the phantom, in all splits (default 100)"
     )
     command.add_argument(
-        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom: head, hand, chest, spine (default: but spine)"
+        "--domains",
+        nargs="+",
+        metavar="DOMAIN",
+        help="of the phantom, among head, hand, chest, spine (default: the first three)",
     )
     add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
@@ -89,8 +92,8 @@ def _run(options: argparse.Namespace) -> int:
         for source, part in zip(options.sources, parts, strict=True)
         for item in part.left_out
     ]
-    told = {part.name: part.origin for part in parts if part.origin is not None}
-    origin = parts[0].origin if len(parts) == 1 else told or None
+    origins = {part.name: part.origin for part in parts if part.origin is not None}
+    origin = parts[0].origin if len(parts) == 1 else origins or None
     data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
@@ -118,8 +121,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]
-    told = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
-    return "by each file's tags" if told else "px"
+    by_tags = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if by_tags else "px"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
