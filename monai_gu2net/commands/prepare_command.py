@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, spacing
+from monai_gu2net.commands.options import add_allow_outside, add_spacing
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.sources import LAYOUTS
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
     command.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
-    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
+    add_spacing(command, "mm per pixel of the image files", or_unknown=True)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
     command.add_argument(
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
@@ -82,8 +82,8 @@ def _run(options: argparse.Namespace) -> int:
         for source, part in zip(options.sources, parts, strict=True)
         for item in part.left_out
     ]
-    told = {part.name: part.origin for part in parts if part.origin is not None}
-    origin = parts[0].origin if len(parts) == 1 else told or None
+    origins = {part.name: part.origin for part in parts if part.origin is not None}
+    origin = parts[0].origin if len(parts) == 1 else origins or None
     data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
@@ -104,8 +104,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]
-    told = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
-    return "by each file's tags" if told else "px"
+    tagged = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if tagged else "px"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
@@ -137,8 +137,14 @@ def _layout(path: Path, options: argparse.Namespace) -> Dataset:
 
 
 def _size(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.lower().split("x"))
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be WxH, such as 416x512; got {text!r}") from None
 
 
 def _amount(text: str) -> int | float:
-    return int(text) if text.isdigit() else float(text)
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a count, or a fraction such as 0.1; got {text!r}") from None
