@@ -16,24 +16,13 @@ import subprocess
 import sys
 
 MODULE = ("-m", "monai_gu2net")
-COMMANDS = [
-    "prepare",
-    "evaluate",
-    "predict",
-    "dicomweb",
-    "listen",
-    "calibrate",
-    "add-domain",
-    "label",
-    "info",
-    "report",
-]
+COMMANDS = ["prepare", "evaluate", "predict", "dicomweb", "listen", "calibrate", "add-domain", "label", "info"]
 ROWS = {
     "python": ("-c", "pass"),
     "import monai_gu2net": ("-c", "import monai_gu2net"),
     "--version": (*MODULE, "--version"),
     "--help": (*MODULE, "--help"),
-    **{f"{command} --help": (*MODULE, command, "--help") for command in COMMANDS},
+    **{f"{command} --help": (*MODULE, command, "--help") for command in (*COMMANDS, "report")},
     "import what evaluate runs": ("-c", "import monai_gu2net.engines.evaluation"),
 }
 

@@ -7,6 +7,7 @@ import argparse
 import pytest
 import torch
 
+from monai_gu2net.__main__ import main
 from monai_gu2net.commands.command import add_command
 from monai_gu2net.commands.options import add_checkpoint_options, add_port, add_spacing, device_of, pair
 
@@ -72,3 +73,15 @@ def test_the_spacing_of_all_images_is_not_unknown_and_that_of_a_dataset_may_be(
     with pytest.raises(SystemExit, match="2"):
         of_images.parse_args(["--spacing", "unknown"])
     assert "must be mm per pixel; got 'unknown'. Leave it out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [("--size", "must be WxH, such as 416x512"), ("--test", "must be a count, or a fraction such as 0.1")],
+)
+def test_a_size_or_an_amount_that_is_none_says_what_it_must_be(
+    option: str, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["prepare", "folder", "-o", "x.json", option, "many"])
+    assert f"argument {option}: {rule}; got 'many'" in capsys.readouterr().err
