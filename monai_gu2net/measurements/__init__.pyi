@@ -8,7 +8,6 @@ from .classes import ChallengeClass as ChallengeClass
 from .classes import ClassAgreement as ClassAgreement
 from .classes import class_agreement as class_agreement
 from .classes import classify as classify
-from .classes import success_classification_rate as success_classification_rate
 from .declaration import default_measurements as default_measurements
 from .declaration import measurement_to_dict as measurement_to_dict
 from .declaration import read_measurements as read_measurements

@@ -5,15 +5,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.measurements.cephalometry import CEPHALOMETRY
-from monai_gu2net.measurements.measurement import Measured, measure
+from monai_gu2net.measurements.measurement import Measured
 
 __all__ = [
     "CHALLENGE_CLASSES",
@@ -21,7 +18,6 @@ __all__ = [
     "ClassAgreement",
     "class_agreement",
     "classify",
-    "success_classification_rate",
 ]
 
 
@@ -116,63 +112,31 @@ def classify(measured: Measured) -> ChallengeClass | None:
     Returns:
         The class; None where the measurement has no classes, no value, or a value in no range, or is in pixels.
     """
-    if measured.unit == "px":
-        return None
-    return next((each for each in CHALLENGE_CLASSES.get(measured.name, ()) if each.holds(measured.value)), None)
+    return _class_of(measured.name, measured.value, measured.unit)
 
 
-def success_classification_rate(
-    predicted: Sequence[LandmarkSet], reference: Sequence[LandmarkSet]
-) -> dict[str, ClassAgreement]:
-    """How often predicted landmarks give the class that the reference gives, for each of the eight measurements.
-
-    Args:
-        predicted: landmarks of each image; one that was not found is absent, and the image then counts as a failure
-            of the measurements that need it.
-        reference: the same images in the same order and frame; images where it lacks a landmark do not count. MW needs
-            millimetres.
-
-    Returns:
-        By measurement.
-
-    Raises:
-        ValueError: the two have different numbers of images, or an image's two sets are in different frames.
-
-    Source: Wang et al., Medical Image Analysis 31 (2016) 63, success classification rate.
-    """
-    if len(predicted) != len(reference):
-        raise ValueError(
-            f"predicted and reference must be of the same images; got {len(predicted)} and {len(reference)}. "
-            "Give an image without result a set of absent landmarks."
-        )
-    chosen = [measurement for measurement in CEPHALOMETRY if measurement.name in CHALLENGE_CLASSES]
-    pairs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in CHALLENGE_CLASSES}
-    for image, (found, truth) in enumerate(zip(predicted, reference, strict=True)):
-        if found.frame != truth.frame:
-            raise ValueError(
-                f"The two sets of image {image} must be in one frame; got {found.frame!r} and {truth.frame!r}. "
-                "Convert one of them."
-            )
-        unit: Literal["mm", "px"] = "mm" if truth.frame == "mm" else "px"
-        results = (measure(chosen, landmarks, unit=unit) for landmarks in (found, truth))
-        for ours, theirs in zip(*results, strict=True):
-            pairs[theirs.name].append((ours, theirs))
-    return {name: class_agreement(name, of_images) for name, of_images in pairs.items()}
-
-
-def class_agreement(name: str, pairs: Iterable[tuple[Measured, Measured]]) -> ClassAgreement:
+def class_agreement(name: str, values: Iterable[tuple[float, float, str]]) -> ClassAgreement:
     """Agreement on one measurement.
 
     Args:
         name: among :data:`CHALLENGE_CLASSES`.
-        pairs: prediction and reference of each image, as measured.
+        values: predicted value, reference value and unit of each image. One without a reference value does not count,
+            and one without a predicted value is a failure.
+
+    Source: Wang et al., Medical Image Analysis 31 (2016) 63, success classification rate.
     """
     types = len(CHALLENGE_CLASSES[name])
     table, unclassed = np.zeros((types, types + 1), dtype=int), 0
-    for ours, theirs in pairs:
-        expected, given = classify(theirs), classify(ours)
+    for ours, theirs, unit in values:
+        expected, given = _class_of(name, theirs, unit), _class_of(name, ours, unit)
         if expected is not None:
             table[expected.number - 1, -1 if given is None else given.number - 1] += 1
-        elif theirs.unit != "px" and not math.isnan(theirs.value):
+        elif unit != "px" and not math.isnan(theirs):
             unclassed += 1
     return ClassAgreement(name, int(table.sum()), unclassed, table)
+
+
+def _class_of(name: str, value: float, unit: str) -> ChallengeClass | None:
+    if unit == "px":
+        return None
+    return next((each for each in CHALLENGE_CLASSES.get(name, ()) if each.holds(value)), None)

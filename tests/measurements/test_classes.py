@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import (
     CEPHALOMETRY,
     CHALLENGE_CLASSES,
+    ClassAgreement,
     Measured,
+    class_agreement,
     classify,
-    success_classification_rate,
+    measure,
 )
 
 UNITS = {each.name: each.unit("mm") for each in CEPHALOMETRY}
@@ -74,11 +75,21 @@ def anb(sna: float, snb: float = 80.0) -> LandmarkSet:
     return LandmarkSet(tuple(points), list(points.values()), "mm")
 
 
+def agreement_on(name: str, predicted: list[LandmarkSet], reference: list[LandmarkSet]) -> ClassAgreement:
+    """Of the landmarks of images, in the unit of their frame."""
+    chosen = [each for each in CEPHALOMETRY if each.name == name]
+    found, truth = (
+        [measure(chosen, image, unit="mm" if image.frame == "mm" else "px")[0] for image in images]
+        for images in (predicted, reference)
+    )
+    return class_agreement(name, zip(found, truth, strict=True))
+
+
 def test_the_rate_counts_images_whose_class_is_the_reference_s() -> None:
     reference = [anb(84), anb(84), anb(88), anb(80), anb(math.nan)]  # ANB 4, 4, 8, 0: types 1, 1, 2, 3
     predicted = [anb(85), anb(88), anb(87), anb(math.nan), anb(84)]  # types 1, 2, 2, not found
 
-    agreement = success_classification_rate(predicted, reference)["ANB"]
+    agreement = agreement_on("ANB", predicted, reference)
 
     assert agreement.count == 4  # an image without reference does not count
     assert agreement.confusion.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
@@ -90,25 +101,17 @@ def test_an_overjet_between_the_classes_does_not_count() -> None:
     points = edge.points.copy()
     points[-1] = [61.0, 70.0]  # 1 mm ahead
     between = LandmarkSet(edge.names, points, "mm")
-    agreement = success_classification_rate([anb(84), between], [between, anb(84)])["MW"]
+    agreement = agreement_on("MW", [anb(84), between], [between, anb(84)])
     assert (agreement.count, agreement.unclassed) == (1, 1)
     assert agreement.confusion[0].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_without_any_reference_the_rate_is_nan() -> None:
-    agreements = success_classification_rate([], [])
-    assert list(agreements) == list(CHALLENGE_CLASSES)
-    assert all(math.isnan(each.rate) for each in agreements.values())
+    assert all(math.isnan(class_agreement(name, []).rate) for name in CHALLENGE_CLASSES)
 
 
 def test_pixels_give_the_classes_of_angles_alone() -> None:
-    in_pixels = LandmarkSet(anb(84).names, anb(84).points, "index")
-    agreements = success_classification_rate([in_pixels], [in_pixels])
-    assert (agreements["ANB"].count, agreements["MW"].count, agreements["MW"].unclassed) == (1, 0, 0)
-
-
-def test_sets_that_do_not_belong_together_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be of the same images; got 1 and 2"):
-        success_classification_rate([anb(84)], [anb(84)] * 2)
-    with pytest.raises(ValueError, match=r"sets of image 0 must be in one frame; got 'index' and 'mm'"):
-        success_classification_rate([LandmarkSet(("sella",), np.zeros((1, 2)), "index")], [anb(84)])
+    in_pixels = [LandmarkSet(anb(84).names, anb(84).points, "index")]
+    assert agreement_on("ANB", in_pixels, in_pixels).count == 1
+    in_mm = agreement_on("MW", in_pixels, in_pixels)
+    assert (in_mm.count, in_mm.unclassed) == (0, 0)

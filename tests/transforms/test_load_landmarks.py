@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from monai_gu2net.data import Domain
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
-from monai_gu2net.transforms import LoadLandmarksd, LoadRadiographd
+from monai_gu2net.transforms import LandmarksToPointsd, LoadLandmarksd, LoadRadiographd, PhysicalSpaced
 
 DOMAINS = {"knee": Domain("knee", ("a", "b"), (32, 32), spacing=(0.5, 0.25))}
 
@@ -55,3 +57,45 @@ def test_millimetres_become_pixels_by_the_spacing_of_the_file_and_those_of_slice
     domains = {"d": Domain("d", ("a",), (32, 32))}
     loaded = LoadLandmarksd(domains=domains)(LoadRadiographd()(sample))
     np.testing.assert_allclose(loaded["landmarks"], [expected])
+
+
+OBLIQUE = np.array([[0.3, -0.1, 0.0, 5.0], [0.2, 0.4, 0.1, -7.0], [0.0, 0.3, 0.9, 2.0], [0, 0, 0, 1]])
+VOLUMES = {"bone": Domain("bone", ("a", "b"), (8, 9, 10))}
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> dict[str, object]:
+    nibabel.save(nibabel.Nifti1Image(np.zeros((8, 9, 10), np.float32), OBLIQUE), tmp_path / "x.nii.gz")
+    return {"image": str(tmp_path / "x.nii.gz"), "domain": "bone", "case": "x"}
+
+
+@pytest.mark.parametrize("signs", [("LPS", (-1, -1, 1)), ("RAS", (1, 1, 1))], ids=["LPS", "RAS"])
+def test_a_point_list_of_slicer_lies_on_a_volume_by_its_affine(
+    tmp_path: Path, volume: dict[str, object], signs: tuple[str, tuple[int, ...]]
+) -> None:
+    index = np.array([2.0, 5.0, 7.5])
+    position = nibabel.affines.apply_affine(OBLIQUE, index) * signs[1]
+    point = {"label": "a", "position": position.tolist(), "positionStatus": "defined"}
+    markup = {"type": "Fiducial", "coordinateSystem": signs[0], "controlPoints": [point]}
+    (tmp_path / "x.mrk.json").write_text(json.dumps({"markups": [markup]}))
+    sample = LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": tmp_path / "x.mrk.json"}))
+    np.testing.assert_allclose(sample["landmarks"][0], index, atol=1e-5)
+    assert sample["landmarks"][1] is None
+    world = PhysicalSpaced(domains=VOLUMES)(sample)
+    np.testing.assert_allclose(world["landmarks"][0], nibabel.affines.apply_affine(OBLIQUE, index), atol=1e-5)
+    np.testing.assert_allclose(LandmarksToPointsd()(world)["points"][0], index, atol=1e-4)
+
+
+def test_landmarks_in_mm_of_another_file_lie_in_the_world_of_the_volume(
+    tmp_path: Path, volume: dict[str, object]
+) -> None:
+    world = nibabel.affines.apply_affine(OBLIQUE, [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]])
+    write_landmarks(tmp_path / "x.json", LandmarkSet(("a", "b"), world, "mm"))
+    sample = LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": tmp_path / "x.json"}))
+    np.testing.assert_allclose(sample["landmarks"], [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]], atol=1e-5)
+
+
+def test_landmarks_in_mm_of_a_volume_that_is_not_loaded_are_refused(tmp_path: Path, volume: dict[str, object]) -> None:
+    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.ones((1, 3)), "mm"))
+    with pytest.raises(ValueError, match=r"'image' must be loaded before landmarks in mm.*got str with 'x\.mrk\.json'"):
+        LoadLandmarksd(domains=VOLUMES)({**volume, "landmarks": tmp_path / "x.mrk.json"})
