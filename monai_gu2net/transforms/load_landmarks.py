@@ -9,7 +9,7 @@ import os
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from monai.config import KeysCollection
@@ -68,7 +68,7 @@ class LoadLandmarksd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         domain = self.domains[sample["domain"]]
-        dims = 2 if len(domain.size) == 2 else 3
+        dims: Literal[2, 3] = 2 if len(domain.size) == 2 else 3
         for key in self.key_iterator(sample):
             path = Path(sample[key])
             found = read_landmarks(path, names=domain.landmarks, dims=dims)
