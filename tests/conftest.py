@@ -17,7 +17,13 @@ from hypothesis import settings
 from monai_gu2net.phantom import make_phantom
 
 # importlib's import mode has no place for modules that tests share: they import them by their bare names
-for _shared in ("dicom/dicom_files.py", "dicom/foreign_reports.py", "data/picture_files.py"):
+for _shared in (
+    "dicom/dicom_files.py",
+    "dicom/foreign_reports.py",
+    "data/picture_files.py",
+    "sources/volume_source.py",
+    "integration/archive.py",
+):
     _path = Path(__file__).parent / _shared
     _spec = importlib.util.spec_from_file_location(_path.stem, _path)
     assert _spec is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
-from monai_gu2net.phantom import make_phantom
 
 
 @pytest.fixture(scope="module")
@@ -322,12 +320,30 @@ class TestPrepare:
         assert main(["prepare", str(tmp_path), "-o", str(tmp_path / "all.json")]) == 2
         assert "400_senior" in capsys.readouterr().err
 
-    def test_the_phantom_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-        small = partial(make_phantom, cases={"training": 1}, domains=["head"], progress=False)
-        monkeypatch.setattr("monai_gu2net.phantom.make_phantom", small)
-        assert main(["prepare", "phantom", "-o", str(tmp_path), "--seed", "3"]) == 0
+    def test_as_many_images_of_the_phantoms_domains_as_asked_for_are_drawn(self, tmp_path: Path, capsys) -> None:
+        options = ["--images", "3", "--domains", "chest", "head", "--seed", "3"]
+        assert main(["prepare", "phantom", "-o", str(tmp_path), *options]) == 0
         assert f"Wrote {tmp_path / 'datalist.json'}" in capsys.readouterr().out
-        assert Datalist.load(tmp_path / "datalist.json").origin["seed"] == 3
+        data = Datalist.load(tmp_path / "datalist.json")
+        assert (list(data.domains), data.origin["seed"]) == (["chest", "head"], 3)
+        for split in ("training", "validation", "test"):
+            assert [case["domain"] for case in data.cases(split)] == ["chest", "head"]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["phantom", "--images", "0"], "Phantom images must be at least 1 of each domain; got 0"),
+            (["phantom", "--domains", "knee"], r"Phantom domains must be some of head, hand, chest, spine"),
+            (["phantom", "--size", "8x8"], "--size must be given with a dataset folder; got ['phantom']"),
+            ([".", "--images", "3", "--domains", "head"], "--images, --domains must be given with 'phantom' alone"),
+        ],
+    )
+    def test_options_that_do_not_fit_the_phantom_or_another_source_are_refused(
+        self, options: list[str], message: str, tmp_path: Path, capsys
+    ) -> None:
+        assert main(["prepare", *options, "-o", str(tmp_path / "out")]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
 
 
 def test_an_interrupt_says_what_stays(model: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

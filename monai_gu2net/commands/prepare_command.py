@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test")
+_OF_PHANTOM = ("images", "domains")
 
 
 def add(commands: Any) -> None:
@@ -56,6 +58,12 @@ def add(commands: Any) -> None:
         default=None,
         help="draw the test part (hand, chest) instead of taking the end of the order",
     )
+    command.add_argument(
+        "--images", type=int, metavar="N", help="images of each domain of the phantom, in all splits (default 100)"
+    )
+    command.add_argument(
+        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom: head, hand, chest, spine (default: but spine)"
+    )
     add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
@@ -64,12 +72,11 @@ def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.data import outside_landmarks
     from monai_gu2net.phantom import make_phantom
 
-    unused = [name for name in _OF_FOLDERS if getattr(options, name) is not None]
-    if unused and not any(Path(source).is_dir() for source in options.sources):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        raise ValueError(f"{flags} must be given with a dataset folder; got {options.sources}. Leave it out.")
+    _refuse_unused(options, _OF_FOLDERS, "a dataset folder", any(Path(source).is_dir() for source in options.sources))
+    _refuse_unused(options, _OF_PHANTOM, "'phantom' alone", options.sources == ["phantom"])
     if options.sources == ["phantom"]:
-        say(f"Wrote {make_phantom(options.output, seed=options.seed)}")
+        chosen = {} if options.domains is None else {"domains": options.domains}
+        say(f"Wrote {make_phantom(options.output, cases=options.images, seed=options.seed, **chosen)}")
         return 0
     parts = [_source(Path(source), options) for source in options.sources]
     domains = {name: domain for part in parts for name, domain in part.domains.items()}
@@ -93,6 +100,13 @@ def _run(options: argparse.Namespace) -> int:
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
     say(f"Wrote {options.output}")
     return 0
+
+
+def _refuse_unused(options: argparse.Namespace, names: Sequence[str], source: str, given: bool) -> None:
+    """Refuse options that are of use to a source that is not given."""
+    unused = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+    if unused and not given:
+        raise ValueError(f"{', '.join(unused)} must be given with {source}; got {options.sources}. Leave it out.")
 
 
 def _unit(domain: Domain, data: Datalist) -> str:

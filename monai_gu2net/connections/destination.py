@@ -86,7 +86,7 @@ class ApplicationDestination:
         host: its name or address.
         port: its port.
         calling_ae_title: our own, as the destination knows it.
-        timeout_s: to connect, and for each of its replies.
+        timeout_s: to connect, and for each of its responses.
 
     Source: DICOM PS3.4, Annex B (storage service class; statuses in B.2.3) and PS3.7, C (statuses of all services).
     """
@@ -135,7 +135,7 @@ def _judge(status: int | None, what: str) -> None:
         raise UnreachableError(f"The destination must reply to a {what}; it did not.")
     if status in (0x0000, _DUPLICATE) or 0xB000 <= status <= 0xBFFF:
         return
-    reply = f"The destination must store a {what}; it replied 0x{status:04X}."
+    message = f"The destination must store a {what}; it replied 0x{status:04X}."
     if status in _NEVER or 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF:
-        raise RefusedError(reply)
-    raise DeferredError(reply)
+        raise RefusedError(message)
+    raise DeferredError(message)

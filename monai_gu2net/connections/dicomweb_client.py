@@ -37,7 +37,7 @@ class RemoteInstance:
         study_uid: Study Instance UID.
         series_uid: Series Instance UID.
         sop_uid: SOP Instance UID.
-        body_part: Body Part Examined, where the server told.
+        body_part: Body Part Examined, where the server gave it.
     """
 
     study_uid: str
@@ -66,7 +66,7 @@ def read_secret(path: str | os.PathLike[str]) -> str:
 class DicomWebServer:
     """A DICOMweb server: QIDO-RS to search, WADO-RS to retrieve, STOW-RS to store.
 
-    The server's certificate is verified. What cannot be reached, and replies that tell to come again, are tried again
+    The server's certificate is verified. What cannot be reached, and responses that ask to come again, are tried again
     with growing pauses. Credentials are sent over https or to this machine only, unless plain http is allowed.
 
     Args:
@@ -75,7 +75,7 @@ class DicomWebServer:
         password: ``USER:PASSWORD`` of basic authentication.
         ca_bundle: certificates to verify the server's with; by default the public ones.
         allow_http: send credentials over plain http, too.
-        timeout_s: to connect, and between two pieces of a reply.
+        timeout_s: to connect, and between two pieces of a response.
         attempts: of each request.
 
     Raises:
@@ -181,11 +181,11 @@ class DicomWebServer:
                         limit=_PAGE,
                         offset=offset,
                     )
-                    known = len(found)
+                    before = len(found)
                     for instance in _instances(page):
                         found.setdefault(instance.sop_uid, instance)
                 offset += len(page)
-                if not page or len(found) == known:  # the end, or a server that knows no offset
+                if not page or len(found) == before:  # the end, or a server that knows no offset
                     break
         return list(found.values())
 
@@ -217,11 +217,11 @@ class DicomWebServer:
         headers = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
         with (
             _requests("retrieve"),
-            self._session.get(address, headers=headers, stream=True, timeout=self.timeout_s) as reply,
+            self._session.get(address, headers=headers, stream=True, timeout=self.timeout_s) as response,
         ):
-            reply.raise_for_status()
+            response.raise_for_status()
             with path.open("w+b") as file:
-                _write_part(file, reply.iter_content(2**16), reply.headers.get("Content-Type", ""), max_bytes)
+                _write_part(file, response.iter_content(2**16), response.headers.get("Content-Type", ""), max_bytes)
 
     def store(self, files: Iterable[Path]) -> None:
         """Store DICOM files.
@@ -234,9 +234,9 @@ class DicomWebServer:
 
         with _requests("store"), silent_pydicom(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of the interpreter, of sockets that requests leaves open
-            reply = self._client.store_instances([pydicom.dcmread(path) for path in files])
-            if reply.get("FailedSOPSequence"):
-                reasons = {f"0x{item.get('FailureReason') or 0:04X}" for item in reply.FailedSOPSequence}
+            response = self._client.store_instances([pydicom.dcmread(path) for path in files])
+            if response.get("FailedSOPSequence"):
+                reasons = {f"0x{item.get('FailureReason') or 0:04X}" for item in response.FailedSOPSequence}
                 raise RefusedError(f"The DICOMweb server must store the answers; it gave {', '.join(sorted(reasons))}.")
 
 
@@ -259,7 +259,7 @@ def _requests(what: str) -> Iterator[None]:
         ) from None
     except Exception as error:  # what it sent is no JSON, no DICOM JSON, no multipart body
         raise RefusedError(
-            f"The DICOMweb server must {what} as DICOM says; reading its reply ended in {type(error).__name__}."
+            f"The DICOMweb server must {what} as DICOM says; reading its response ended in {type(error).__name__}."
         ) from None
 
 

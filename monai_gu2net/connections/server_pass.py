@@ -35,7 +35,7 @@ def answer_instances(
     """Answer instances of a server one by one; one that cannot be answered does not stop the others.
 
     An image is in a temporary folder while it is worked on, and at no other time. An instance whose answer the server
-    has is passed over, without being retrieved where the server's search told its body part or one domain serves all:
+    has is passed over, without being retrieved where the server's search gave its body part or one domain serves all:
     a pass that was broken off is finished by doing it again.
 
     Args:

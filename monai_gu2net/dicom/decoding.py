@@ -84,9 +84,9 @@ def _decode(image: Dataset, syntax: str, index: int, shape: tuple[int, ...], nam
     except ImportError:  # pydicom 2
         return _decode_with_pydicom_2(image, syntax, index, name)
     decoder = get_decoder(syntax)
-    wishes: Any = {"correct_unused_bits": len(shape) == 3}
+    options: Any = {"correct_unused_bits": len(shape) == 3}
     if syntax in _NATIVE:
-        return decoder.as_array(image, index=index, **wishes)[0]
+        return decoder.as_array(image, index=index, **options)[0]
     plugin = next((plugin for plugin in CODECS[syntax] if plugin in decoder.available_plugins), None)
     if plugin is None:
         raise _no_codec(syntax, name)
@@ -94,7 +94,7 @@ def _decode(image: Dataset, syntax: str, index: int, shape: tuple[int, ...], nam
         data = _checked_codestream(image, index, shape, name)
         if syntax == _JPEG_EXTENDED and plugin == "gdcm" and image.BitsStored > 8:
             return _decode_twelve_bits(image, data, shape)
-    return decoder.as_array(image, index=index, decoding_plugin=plugin, **wishes)[0]
+    return decoder.as_array(image, index=index, decoding_plugin=plugin, **options)[0]
 
 
 def _decode_with_pydicom_2(image: Dataset, syntax: str, index: int, name: str) -> np.ndarray:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian
+
+from monai_gu2net.dicom.values import finite_number, finite_numbers, words
 
 __all__ = ["add_display", "is_inverted", "laterality"]
 
@@ -40,15 +39,19 @@ def is_inverted(header: Dataset) -> bool:
 
 def laterality(header: Dataset) -> str | None:
     """The side of the body that an image says it shows, "R" or "L"; None, which is written empty: not known."""
-    known = [header.get(keyword) for keyword in ("Laterality", "ImageLaterality")]
-    return next((side for side in known if side in ("R", "L")), None)
+    stated = [header.get(keyword) for keyword in ("Laterality", "ImageLaterality")]
+    return next((side for side in stated if side in ("R", "L")), None)
 
 
 def add_display(state: Dataset, header: Dataset) -> None:
     """Add what decides how the image of a header is shown to a presentation state of it.
 
+    Of all this, highdicom 0.28.2 would take from an image its windows and its rescaling, and refuse it where one value
+    of a pair is missing or a LUT begins below 0; it says that LUTs of 12 bits have 16, and passes over a modality LUT,
+    shutters, polarity, spacing and side.
+
     Args:
-        state: the presentation state; it is changed.
+        state: the presentation state, as highdicom makes it; it is changed.
         header: of the image.
 
     Source: DICOM PS3.3, C.10.4 (displayed area), C.11.1 (modality LUT), C.11.8 (VOI LUT), C.11.6 (presentation LUT),
@@ -57,8 +60,8 @@ def add_display(state: Dataset, header: Dataset) -> None:
     state.Laterality = laterality(header)
     [area] = state.DisplayedAreaSelectionSequence
     del area.PixelOriginInterpretation, area.PresentationPixelAspectRatio
-    ratio = _positive(header.get("PixelAspectRatio"), 2)
-    spacing = _positive(header.get("PixelSpacing"), 2) or _positive(header.get("ImagerPixelSpacing"), 2)
+    ratio = _positive_pair(header.get("PixelAspectRatio"))
+    spacing = _positive_pair(header.get("PixelSpacing")) or _positive_pair(header.get("ImagerPixelSpacing"))
     if spacing:
         area.PresentationPixelSpacing = [f"{value:.10g}"[:16] for value in spacing]
     else:
@@ -80,12 +83,11 @@ def _add_modality_lut(state: Dataset, header: Dataset) -> None:
             item.ModalityLUTType = header.ModalityLUTSequence[0].get("ModalityLUTType") or "US"
             state.ModalityLUTSequence = [item]
         return
-    slope, intercept = _number(header.get("RescaleSlope", 1)), _number(header.get("RescaleIntercept", 0))
-    if slope and intercept is not None and ("RescaleSlope" in header or "RescaleIntercept" in header):
-        state.RescaleIntercept, state.RescaleSlope = (
-            header.get("RescaleIntercept", 0),
-            header.get("RescaleSlope", 1),
-        )
+    slope, intercept = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
+    if not finite_number(slope) or finite_number(intercept) is None:
+        return
+    if "RescaleSlope" in header or "RescaleIntercept" in header:
+        state.RescaleSlope, state.RescaleIntercept = slope, intercept
         state.RescaleType = header.get("RescaleType") or "US"
 
 
@@ -99,7 +101,7 @@ def _add_voi_lut(state: Dataset, header: Dataset) -> None:
         item.VOILUTSequence = [lut]
     else:
         center, width = (_first(header.get(keyword)) for keyword in ("WindowCenter", "WindowWidth"))
-        if _number(center) is None or (_number(width) or 0.0) <= 0:
+        if finite_number(center) is None or (finite_number(width) or 0.0) <= 0:
             return
         item.WindowCenter, item.WindowWidth = center, width
         if header.get("VOILUTFunction"):
@@ -109,37 +111,21 @@ def _add_voi_lut(state: Dataset, header: Dataset) -> None:
 
 def _lut(source: Dataset, header: Dataset) -> Dataset | None:
     """The item of a LUT, its words in little endian; None where it is broken."""
-    is_big = str(header.file_meta.TransferSyntaxUID) == ExplicitVRBigEndian if hasattr(header, "file_meta") else False
-    descriptor, data = (_words(source.get(keyword), is_big) for keyword in ("LUTDescriptor", "LUTData"))
+    descriptor, data = (words(source.get(keyword), header) for keyword in ("LUTDescriptor", "LUTData"))
     if len(descriptor) != 3 or not len(data):
         return None
     item = Dataset()
-    item.add(DataElement("LUTDescriptor", "US", [int(value) for value in descriptor]))
+    item.add(DataElement("LUTDescriptor", "US", descriptor.tolist()))
     item.add(DataElement("LUTData", "OW", data.astype("<u2").tobytes()))
     if source.get("LUTExplanation"):
         item.LUTExplanation = source.LUTExplanation
     return item
 
 
-def _words(value: Any, is_big: bool) -> np.ndarray:
-    """16-bit words, which are numbers or, where their type is left open, bytes in the file's order."""
-    if isinstance(value, bytes):
-        return np.frombuffer(value[: len(value) // 2 * 2], dtype=">u2" if is_big else "<u2")
-    return np.asarray([] if value is None else value, dtype=np.int64).reshape(-1) % 2**16
-
-
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, Sequence) and not isinstance(value, str) and value else value
 
 
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _positive(value: Any, count: int) -> list[float] | None:
-    numbers = [_number(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
-    return [n for n in numbers if n and n > 0] if len(numbers) == count and all(n and n > 0 for n in numbers) else None
+def _positive_pair(value: Any) -> list[float] | None:
+    numbers = finite_numbers(value)
+    return numbers if len(numbers) == 2 and min(numbers) > 0 else None

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.limits import DicomError
+from monai_gu2net.dicom.values import finite_number, words
 
 __all__ = ["modality_values"]
 
@@ -56,14 +55,8 @@ def modality_values(image: Dataset, *, signed: bool, turn: int | None, name: str
 
 
 def _finite(image: Dataset, keyword: str, default: float, name: str) -> float:
-    if keyword not in image:
-        return default
-    value: Any = image.get(keyword)
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = finite_number(image.get(keyword, default))
+    if number is None:
         raise DicomError(f"{name}: {keyword} must be one finite number; it is not. Export the image again.")
     return number
 
@@ -71,11 +64,10 @@ def _finite(image: Dataset, keyword: str, default: float, name: str) -> float:
 def _lut(image: Dataset, signed: bool, name: str) -> tuple[np.ndarray, int]:
     """The entries, and the stored value of the first one."""
     item = image.ModalityLUTSequence[0]
-    order = "little" if getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True) else "big"
     try:
-        count, first, bits = _words(item.get("LUTDescriptor"), order)
-        count, first = count or 65536, (first + 2**15) % 2**16 - 2**15 if signed else first % 2**16
-        table = np.array(_words(item.get("LUTData"), order)) % 2**16
+        count, first, bits = words(item.get("LUTDescriptor"), image).tolist()
+        count, first = count or 65536, (first + 2**15) % 2**16 - 2**15 if signed else first
+        table = words(item.get("LUTData"), image)
         if bits == 8 and len(table) == (count + 1) // 2:  # two entries a word
             table = np.stack([table % 256, table // 256], axis=1).ravel()[:count]
     except (TypeError, ValueError):
@@ -83,10 +75,3 @@ def _lut(image: Dataset, signed: bool, name: str) -> tuple[np.ndarray, int]:
     if not 0 < count == len(table):
         raise DicomError(f"{name}: a modality LUT must be whole; it is not. Export the image again.")
     return table, first
-
-
-def _words(value: Any, order: str) -> list[int]:
-    """16-bit words, which pydicom gives as numbers or, where their type is left open, as bytes."""
-    if isinstance(value, bytes):
-        return np.frombuffer(value, dtype="<u2" if order == "little" else ">u2").astype(np.int64).tolist()
-    return [int(part) for part in (value if isinstance(value, Sequence) else [value])]

@@ -79,8 +79,8 @@ def orientation_of(header: Dataset) -> str:
     if value is None or isinstance(value, str) or len(value) != 2:
         return ""
     row, column = (str(direction or "").strip() for direction in value)
-    known = _DIRECTION.fullmatch(row) and _DIRECTION.fullmatch(column) and (row or column)
-    return f"{row}\\{column}" if known else ""
+    valid = _DIRECTION.fullmatch(row) and _DIRECTION.fullmatch(column) and (row or column)
+    return f"{row}\\{column}" if valid else ""
 
 
 def turn_of(orientation: str, body_part: str) -> Turn:

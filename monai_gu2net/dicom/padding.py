@@ -46,10 +46,10 @@ def padding_of(image: Dataset, *, bits_allocated: int, bits_stored: int, signed:
     is_little = getattr(image.file_meta.TransferSyntaxUID, "is_little_endian", True)
     numbers = [_whole(image[keyword].value, "little" if is_little else "big", keyword, name) for keyword in keywords]
     ends = [_as_pixel(number, bits_allocated, signed) for number in numbers]
-    known = [end for end in ends if end is not None]
-    if len(known) < len(ends):  # no pixel has such a value
+    pixels = [end for end in ends if end is not None]
+    if len(pixels) < len(ends):  # no pixel has such a value
         return None
-    low, high = min(known), max(known)
+    low, high = min(pixels), max(pixels)
     smallest = -(2 ** (bits_stored - 1)) if signed else 0
     fits = smallest <= low and high < smallest + 2**bits_stored
 

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydicom.dataset import Dataset
+
+from monai_gu2net.dicom.values import finite_number, finite_numbers
 
 __all__ = ["Spacing", "spacing_of"]
 
@@ -74,7 +75,7 @@ def spacing_of(header: Dataset) -> Spacing:
     if imager is not None:
         if "EstimatedRadiographicMagnificationFactor" not in header:
             return Spacing(imager, "detector")
-        factor = _number(header.EstimatedRadiographicMagnificationFactor)
+        factor = finite_number(header.EstimatedRadiographicMagnificationFactor)
         if factor is None or not _PLAUSIBLE_FACTOR[0] <= factor <= _PLAUSIBLE_FACTOR[1]:
             low, high = _PLAUSIBLE_FACTOR
             return Spacing(imager, "detector", f"EstimatedRadiographicMagnificationFactor must be {low:g} to {high:g}")
@@ -102,18 +103,8 @@ def _source_of_pixel_spacing(header: Dataset, pixel: tuple[float, float], imager
 
 def _pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
     """(sx, sy) of a tag that holds sy and sx; None where it does not."""
-    value = header.get(keyword)
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or len(value) != 2:
-        return None
-    row, column = (_number(part) for part in value)
+    numbers = finite_numbers(header.get(keyword))
     low, high = _PLAUSIBLE_MM
-    if row is None or column is None or not (low <= row <= high and low <= column <= high):
+    if len(numbers) != 2 or not all(low <= number <= high for number in numbers):
         return None
-    return column, row
-
-
-def _number(value: object) -> float | None:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
+    return numbers[1], numbers[0]

@@ -77,7 +77,7 @@ def write_secondary_capture(
     def make(image: Dataset, frame: dict[str, Any]) -> Dataset:
         from highdicom import SOPClass
 
-        # not SCImage, which in highdicom 0.28.2 has one frame, refuses images without PatientOrientation ...
+        # SCImage of highdicom 0.28.2 is of one frame, and asks for an orientation, which not all images have
         capture = SOPClass(
             image.StudyInstanceUID,
             sop_class_uid=MultiFrameTrueColorSecondaryCaptureImageStorage,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.silence import silent_pydicom
+from monai_gu2net.dicom.values import finite_numbers
 
 __all__ = ["slicer_affine", "slicer_note", "slicer_spacing"]
 
@@ -57,8 +57,8 @@ def slicer_spacing(header: Dataset) -> tuple[float, float] | None:
     else:
         keywords = ["PixelSpacing"]
     with silent_pydicom():
-        found = (_numbers(header.get(keyword)) for keyword in keywords)
-        values = next((each for each in found if each), None)
+        found = (finite_numbers(header.get(keyword)) for keyword in keywords)
+        values = next((each for each in found if len(each) in (1, 2)), None)
     if values is None or not any(values):
         return None
     row, column = values[0] or 1.0, values[-1] or 1.0
@@ -86,13 +86,3 @@ def slicer_note(header: Dataset, own: Sequence[float] | None, source: str) -> st
 
 def _words(spacing: Sequence[float]) -> str:
     return " x ".join(f"{value:.6g}" for value in spacing)
-
-
-def _numbers(value: object) -> list[float] | None:
-    """One or two finite numbers; None: anything else."""
-    parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
-    try:
-        numbers = [float(part) for part in parts]  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return numbers if len(numbers) in (1, 2) and all(math.isfinite(number) for number in numbers) else None

@@ -107,8 +107,8 @@ def read_structured_reports(
     """Read the points of reports: of this package, or of another program that writes points after TID 1500.
 
     Points are SCOORDs of type POINT, and the tips of the arrows that OHIF saves as a POLYLINE; a point that stands in
-    its group twice counts once. What they are called is told over all the reports together, so that a landmark has the
-    same name in each, see :func:`~monai_gu2net.dicom.report_names.landmark_names`.
+    its group twice counts once. What they are called is decided over all the reports together, so that a landmark has
+    the same name in each, see :func:`~monai_gu2net.dicom.report_names.landmark_names`.
 
     Args:
         paths: the files.
@@ -205,8 +205,8 @@ def _by_image(parsed: Sequence[_Parsed]) -> tuple[list[StructuredReport], list[L
 
 def _selected(report: StructuredReport, names: Sequence[str]) -> StructuredReport:
     """The report with these landmarks, in this order; absent where it lacks them."""
-    known = dict(zip(report.landmarks.names, report.confidence.tolist(), strict=True))
-    confidence = np.array([known.get(name, np.nan) for name in names])
+    given = dict(zip(report.landmarks.names, report.confidence.tolist(), strict=True))
+    confidence = np.array([given.get(name, np.nan) for name in names])
     landmarks = report.landmarks.select(names, allow_missing=True)
     return replace(report, landmarks=landmarks, confidence=confidence)
 

@@ -28,7 +28,7 @@ VERSION = 3
 def make_phantom(
     folder: str | os.PathLike[str],
     *,
-    cases: Mapping[str, int] | None = None,
+    cases: Mapping[str, int] | int | None = None,
     domains: Sequence[str] = ("head", "hand", "chest"),
     seed: int = 0,
     progress: bool = True,
@@ -40,7 +40,9 @@ def make_phantom(
 
     Args:
         folder: where to write; made if it does not exist.
-        cases: cases of each domain by split ("training", "validation", "test"); by default `DEFAULT_CASES`.
+        cases: cases of each domain by split ("training", "validation", "test"); by default `DEFAULT_CASES`. A number
+            is that of all splits together, in the proportions of `DEFAULT_CASES`, whose test and validation parts get
+            at least one case as soon as there is one to spare after training and, for validation, test.
         domains: some of "head", "hand", "chest" and "spine".
         seed: seed of everything, at least 0.
         progress: whether to show a progress bar on the standard error.
@@ -54,7 +56,7 @@ def make_phantom(
         ValueError: a domain, a split, a count or the seed breaks its rule.
         FileExistsError: the folder holds another dataset's datalist.
     """
-    counts = dict(DEFAULT_CASES if cases is None else cases)
+    counts = _counts(sum(DEFAULT_CASES.values()) if cases is None else cases)
     _check(counts, domains, seed)
     folder = Path(folder)
     datalist = folder / "datalist.json"
@@ -83,6 +85,20 @@ def make_phantom(
         splits[split].append(_write_case(folder, domain, seed=seed, index=index))
     declared = {domain: EXAMINATIONS[domain].domain for domain in domains}
     return Datalist("phantom", declared, **splits, origin=origin).save(datalist)
+
+
+def _counts(cases: Mapping[str, int] | int) -> dict[str, int]:
+    """Cases by split."""
+    if not isinstance(cases, int):
+        return dict(cases)
+    if cases < 1:
+        raise ValueError(f"Phantom images must be at least 1 of each domain; got {cases}. Correct the number.")
+    share = {
+        split: max(1, round(cases * count / sum(DEFAULT_CASES.values()))) for split, count in DEFAULT_CASES.items()
+    }
+    test = min(share["test"], cases - 1)
+    validation = min(share["validation"], cases - 1 - test)
+    return {"training": cases - validation - test, "validation": validation, "test": test}
 
 
 def _check(counts: Mapping[str, int], domains: Sequence[str], seed: int) -> None:

@@ -28,7 +28,7 @@ from monai_gu2net.sources.split import Case, Splits, split_by_patient, split_dat
 
 __all__ = ["Dataset", "read_layout"]
 
-_LONGEST = {2: 512, 3: 128}
+_LONGEST = {2: 512, 3: 128}  # side of the network's input by number of axes
 
 
 class Dataset(NamedTuple):
@@ -101,22 +101,21 @@ def read_layout(
     source, path = SOURCES[layout], existing_folder(Path(folder))
     split_options: dict[str, Any] = {"test": test, "test_cases": test_cases, "validation": validation, "drawn": drawn}
     options = {"domain": domain, "landmarks": landmarks, "size": size, "annotator": annotator, **split_options}
-    given = {name: value for name, value in options.items() if value is not None}
     own = set(inspect.signature(source.entries).parameters)
-    refused = [name for name in given if name not in own | _taken(source)]
+    refused = [name for name in options if options[name] is not None and name not in own | _taken(source)]
     if refused:
         raise ValueError(f"Options must be of use to the layout {layout!r}; got {refused}. Leave them out.")
     _check_spacing(spacing)
-    chosen = {name: value for name, value in {**given, "spacing": spacing}.items() if name in own}
-    items = list(source.entries(path, **chosen))
+    options["spacing"] = spacing
+    items = list(source.entries(path, **{k: v for k, v in options.items() if k in own and v is not None}))
     read, broken = _readable([item for item in items if isinstance(item, Entry)], path)
-    named = case_names([each.entry.image for each in read], listed=[each.entry.listed for each in read])
-    pairs = list(zip(named, read, strict=True))
-    kept = {name: each for name, each in pairs if each.entry.reason is None}
+    names = case_names([each.entry.image for each in read], listed=[each.entry.listed for each in read])
+    named = list(zip(names, read, strict=True))
+    kept = {name: each for name, each in named if each.entry.reason is None}
     if not kept:
         raise ValueError(f"{path}: {source.empty}")
     left_out = [item for item in items if isinstance(item, LeftOut)] + broken
-    left_out += [LeftOut("image", name, each.entry.reason) for name, each in pairs if each.entry.reason is not None]
+    left_out += [LeftOut("image", name, each.entry.reason) for name, each in named if each.entry.reason is not None]
     made = source.domain or _domain_of(path, domain, list(kept.values()))
     made = replace(
         made,
@@ -131,11 +130,8 @@ def read_layout(
     if any(split_of.values()):
         _check_split(split_of, path / source.table, {} if source.official else split_options)
         splits = {part: [case for case in cases if split_of[case["case"]] == part] for part in SPLITS}
-        splits |= (
-            split_by_patient(splits["training"], validation=validation, seed=seed) | {"test": splits["test"]}
-            if validation
-            else {}
-        )
+        if validation:
+            splits |= split_by_patient(splits["training"], validation=validation, seed=seed) | {"test": splits["test"]}
     else:
         share = source.training_share and min(1.0, source.training_share * len(read) / len(kept))
         splits = split_dataset(cases, training_share=share, **split_options, seed=seed)
@@ -206,20 +202,11 @@ def _domain_of(folder: Path, name: str | None, read: Sequence[_Read]) -> Domain:
     names = tuple(dict.fromkeys(name for landmarks in sets for name in landmarks.names))
     dims = sets[0].dims
     name = name or "".join(c if c.isalnum() or c in "_-" else "_" for c in folder.name) or "domain"
-    return Domain(name, names, fitting_size([each.size[:dims] for each in read if each.size], dims=dims))
+    return Domain(name, names, _fitting_size([each.size[:dims] for each in read if each.size], dims))
 
 
-def fitting_size(sizes: Sequence[Sequence[int]], *, dims: int = 2, multiple: int = 16) -> tuple[int, ...]:
-    """An input size with the images' usual proportions.
-
-    Args:
-        sizes: of the images along each axis.
-        dims: number of axes, 2 or 3; the longest one becomes 512 pixels, or 128 voxels.
-        multiple: all sides are multiples of it, as four halvings ask for.
-
-    Returns:
-        All sides the same where there are no sizes.
-    """
+def _fitting_size(sizes: Sequence[Sequence[int]], dims: int, *, multiple: int = 16) -> tuple[int, ...]:
+    """An input size with the images' usual proportions, each side a multiple as four halvings ask for."""
     ratios = [statistics.median(size[axis] / size[-1] for size in sizes) if sizes else 1.0 for axis in range(dims)]
     sides = (_LONGEST[dims] * ratio / max(ratios) for ratio in ratios)
     return tuple(max(multiple, multiple * math.floor(side / multiple + 0.5)) for side in sides)

@@ -17,34 +17,21 @@ __all__ = ["draw_shares", "landmark_axes", "legend_names"]
 
 
 def draw_shares(
-    axes: Axes,
-    errors: Iterable[ArrayLike],
-    names: Sequence[str],
-    *,
-    unit: str,
-    limit: float | None = None,
-    dashes: Sequence[str] = "-",
+    axes: Axes, errors: Iterable[ArrayLike], names: Sequence[str], *, unit: str, limit: float | None = None
 ) -> None:
-    """Share of the landmarks whose error is at most r, against r.
+    """Share of the landmarks whose error is at most r, against r, a curve for each name; inf: not found.
 
-    Args:
-        axes: where to draw.
-        errors: of each curve; inf: not found.
-        names: of the curves.
-        unit: of the errors.
-        limit: largest r shown; by default the largest 95 percent quantile of a curve's found landmarks. A
-            curve ends below 1 by the landmarks beyond it and those not found.
-        dashes: line styles, taken in turn.
+    The axes end at the limit, by default at the largest 95 percent quantile of a curve's found landmarks. A curve
+    ends below 1 by the landmarks beyond it and those not found.
     """
     ordered = [np.sort(values) for values in errors]
     ends = [np.quantile(found, 0.95) for values in ordered if (found := values[np.isfinite(values)]).size]
     end = limit or float(max(ends, default=0)) or 1.0
     lines = []
-    for number, values in enumerate(ordered):
+    for values in ordered:
         steps = values[values <= end]
         shares = np.arange(len(steps) + 1) / len(values)
-        style = dashes[number % len(dashes)]
-        lines += axes.step([0, *steps, end], [*shares, shares[-1]], where="post", linestyle=style)
+        lines += axes.step([0, *steps, end], [*shares, shares[-1]], where="post")
     axes.set(xlim=(0, end), ylim=(0, 1), xlabel=f"radial error r ({unit})", ylabel="share of landmarks within r")
     axes.grid(alpha=0.3)
     axes.legend(lines, legend_names(names), loc="lower right")

@@ -37,7 +37,8 @@ def draw_compared_curves(comparison: Comparison, *, names: Sequence[str]) -> Fig
     figure = Figure(figsize=(5 * columns, 3.8 * lines), dpi=DPI, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, ((domain, unit), values) in zip(panels, errors.items(), strict=False):
-        draw_shares(axes, np.array(values).T, names, unit=unit, dashes=("-", "--"))
+        axes.set_prop_cycle(color=["tab:blue", "tab:orange"], linestyle=["-", "--"])
+        draw_shares(axes, np.array(values).T, names, unit=unit)
         axes.set_title(f"domain {domain}, n = {len(values)}", size=9, parse_math=False)
     for axes in panels[len(errors) :]:
         axes.set_axis_off()

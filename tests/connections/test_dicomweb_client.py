@@ -40,7 +40,7 @@ class Archive(ThreadingHTTPServer):
         self.instances: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.authorizations: list[str | None] = []
-        self.statuses: list[int] = []  # replied first, instead of what was asked for
+        self.statuses: list[int] = []  # of its first responses, instead of what was asked for
         self.page = 2
         self.failure: int | None = None  # of storing
         self.body: Callable[[bytes], bytes] = lambda content: content
@@ -62,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
 
-    def reply(self, status: int, body: bytes = b"", kind: str = "application/dicom+json") -> None:
+    def respond(self, status: int, body: bytes = b"", kind: str = "application/dicom+json") -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(f"{self.command} {self.path}")
         self.server.authorizations.append(self.headers.get("Authorization"))
         if self.server.statuses:
-            self.reply(self.server.statuses.pop(0), b"Plant^Name", "text/plain")
+            self.respond(self.server.statuses.pop(0), b"Plant^Name", "text/plain")
             return True
         return False
 
@@ -85,9 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         if len(parts) == 7:
             content = self.server.instances.get(parts[6])
             if content is None:
-                return self.reply(404)
+                return self.respond(404)
             part = b"--BOUND\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--BOUND--"
-            return self.reply(200, self.server.body(part), self.server.content_type)
+            return self.respond(200, self.server.body(part), self.server.content_type)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
         found = []
         for content in self.server.instances.values():
@@ -103,14 +103,14 @@ class _Handler(BaseHTTPRequestHandler):
                         shown[key] = dataset[key]
                 found.append(shown.to_json_dict())
         start = int(query.get("offset", 0))
-        return self.reply(200, json.dumps(found[start : start + self.server.page]).encode())
+        return self.respond(200, json.dumps(found[start : start + self.server.page]).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.refused():
             return
         boundary = self.headers["Content-Type"].split("boundary=")[1].strip('"').encode()
-        reply = Dataset()
+        response = Dataset()
         for part in body.split(b"--" + boundary)[1:-1]:
             content = part.partition(b"\r\n\r\n")[2][:-2]
             dataset = pydicom.dcmread(io.BytesIO(content))
@@ -119,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 item = Dataset()
                 item.FailureReason = self.server.failure
-                reply.FailedSOPSequence = [item]
-        self.reply(200, json.dumps(reply.to_json_dict()).encode())
+                response.FailedSOPSequence = [item]
+        self.respond(200, json.dumps(response.to_json_dict()).encode())
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ class TestFind:
 
     def test_a_reply_that_is_no_dicom_json_is_refused_without_its_words(self, archive, server) -> None:
         archive.statuses = [200]
-        with pytest.raises(RefusedError, match="must search as DICOM says; reading its reply ended in") as caught:
+        with pytest.raises(RefusedError, match="must search as DICOM says; reading its response ended in") as caught:
             server.find()
         assert "Plant" not in str(caught.value)
         assert caught.value.__suppress_context__
@@ -221,7 +221,7 @@ class TestRetrieve:
     def test_a_broken_body_is_refused(self, archive, server, make, tmp_path: Path, body: bytes) -> None:
         image = archive.add(make(1))
         archive.body = lambda part: body
-        with pytest.raises(RefusedError, match="must retrieve as DICOM says; reading its reply ended in ValueError"):
+        with pytest.raises(RefusedError, match="must retrieve as DICOM says; reading its response ended in ValueError"):
             server.retrieve(remote(image), tmp_path / "got.dcm")
 
     def test_what_is_not_there_is_refused(self, server, tmp_path: Path) -> None:

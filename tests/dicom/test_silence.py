@@ -146,18 +146,18 @@ def test_many_threads_say_nothing_inside_and_all_outside_whatever_others_do_to_t
 
 
 def test_silence_is_of_one_task_of_a_thread(kept: Kept) -> None:
-    async def quiet(entered: asyncio.Event, told: asyncio.Event) -> None:
+    async def quiet(entered: asyncio.Event, go_on: asyncio.Event) -> None:
         with silent_pydicom():
             entered.set()
-            await told.wait()
+            await go_on.wait()
             logging.getLogger("pydicom").error("Doe^Jane")
 
     async def both() -> None:
-        entered, told = asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(quiet(entered, told))
+        entered, go_on = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(quiet(entered, go_on))
         await entered.wait()
         logging.getLogger("pydicom").error("outside")
-        told.set()
+        go_on.set()
         await task
 
     asyncio.run(both())

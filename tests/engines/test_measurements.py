@@ -41,9 +41,8 @@ def test_declared_measurements_travel_with_the_model(model: Path) -> None:
 
 
 def test_a_prediction_has_a_file_and_a_table_of_measurements(model: Path, data: Datalist, tmp_path: Path) -> None:
-    rows, _ = load(model, spacing=[0.5, 0.5]).predict_files(
-        [data.test[0]["image"]], output_dir=tmp_path, formats=["json"]
-    )
+    predictor = load(model, spacing=[0.5, 0.5])
+    rows, _ = predictor.predict_files([data.test[0]["image"]], output_dir=tmp_path, formats=["json"])
     names = [each.name for each in (*CHEST, OWN)]
     lines = list(csv.DictReader((tmp_path / "measurements.csv").read_text().splitlines()))
     assert [line["name"] for line in lines] == names

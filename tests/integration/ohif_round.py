@@ -2,27 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """OHIF in a browser opens reports in an archive; what it showed is written as JSON.
 
-It runs in a network of its own (``unshare --net``), for Orthanc listens at every address whatever its settings say.
 Arguments: OHIF's built files; a folder with a folder of DICOM files for each study, which also takes what is written.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import chromium
 import pydicom
+from archive import HTTP, PASSWORD, archive, asked
 from ohif_server import OhifServer
-from pacs_round_trip import bring_loopback_up, is_up, orthanc, wait_for
 
-_PORT, _ARCHIVE, _PASSWORD = 3000, 8042, "anna:secret"
+_PORT = 3000
 _DRAWN_TITLE = "126000"  # of the reports that OHIF draws; others it shows as text
 _REPORTS = "getActiveDisplaySets().filter(each => each.Modality === 'SR')"
 
@@ -39,27 +36,6 @@ _SAVE = """window.commandsManager.runCommand(
     dataSource: window.extensionManager.activeDataSource, options: { SeriesDescription: 'Saved', SeriesNumber: 99 } },
   'CORNERSTONE_STRUCTURED_REPORT').then(report => report.SOPInstanceUID)"""
 _LISTED = "window.services.measurementService.getMeasurements().map(m => m.label)"
-
-
-def _chromium() -> ModuleType:
-    """The browser of the tests of the annotation page."""
-    path = Path(__file__).parent.parent / "label_app" / "chromium.py"
-    spec = importlib.util.spec_from_file_location("chromium", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["chromium"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def asked(path: str, data: bytes | None = None) -> bytes:
-    """What the archive answers over its own interface."""
-    manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    manager.add_password(None, f"http://127.0.0.1:{_ARCHIVE}", *_PASSWORD.split(":"))
-    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(manager))
-    with opener.open(f"http://127.0.0.1:{_ARCHIVE}/{path}", data=data, timeout=60) as answer:
-        return bytes(answer.read())
 
 
 def store(files: list[Path]) -> None:
@@ -144,14 +120,10 @@ def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, An
 
 
 def main(dist: Path, folder: Path) -> None:
-    bring_loopback_up()
-    chromium = _chromium()
-    archive = orthanc(folder)
-    server = OhifServer(dist, port=_PORT, archive=_ARCHIVE, password=_PASSWORD)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     happened: dict[str, Any] = {}
-    try:
-        wait_for("Orthanc", is_up)
+    with archive(folder):
+        server = OhifServer(dist, port=_PORT, archive=HTTP, password=PASSWORD)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         profile = folder / "profile"
         profile.mkdir()
         with chromium.Chromium(profile, size=(1500, 1000), options=chromium.SOFTWARE_3D) as page:
@@ -170,9 +142,6 @@ def main(dist: Path, folder: Path) -> None:
                     name = path.name.removesuffix(".dcm")
                     happened[f"{study.name}/{name}"] = what(page, reports[path], folder / f"{study.name}-{name}.png")
                 print(study.name, f"{time.monotonic() - begun:.1f} s", flush=True)
-    finally:
-        archive.terminate()
-        archive.wait(60)
     (folder / "happened.json").write_text(json.dumps(happened))
 
 

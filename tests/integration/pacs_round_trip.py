@@ -2,76 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orthanc, dcmtk and this package talk to each other; what happened is printed as JSON.
 
-It runs in a network of its own (``unshare --net``), for Orthanc listens at every address whatever its settings say.
 Arguments: a folder with the images ``a.dcm``, ``b.dcm`` and ``sent.dcm``, which also takes all that is written; a model
 with the domain "hand".
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import socket
-import struct
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pydicom
+from archive import DICOM_WEB, PASSWORD, archive, wait_for
 
 from monai_gu2net.connections import DicomWebServer, RadiographAnswers, RemoteInstance, spool_name
 
-_HTTP, _DICOM, _LISTENER = 8042, 4242, 11112
-_URL = f"http://127.0.0.1:{_HTTP}/dicom-web"
+_DICOM, _LISTENER = 4242, 11112
 _FORMATS, _ANSWERS = ["sr", "gsps", "sc"], ["SR", "PR", "OT"]
-_PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
-
-
-def bring_loopback_up() -> None:
-    """What ``ip link set lo up`` does."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS, up and running
-
-
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.1)
-
-
-def is_up() -> bool:
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{_HTTP}/system", timeout=5).close()
-    except urllib.error.HTTPError:
-        return True  # it asks for a password
-    except OSError:
-        return False
-    return True
-
-
-def orthanc(folder: Path) -> subprocess.Popen[bytes]:
-    settings = {
-        "StorageDirectory": str(folder / "orthanc"),
-        "IndexDirectory": str(folder / "orthanc"),
-        "HttpPort": _HTTP,
-        "DicomPort": _DICOM,
-        "DicomAet": "ORTHANC",
-        "DicomCheckCalledAet": True,
-        "AuthenticationEnabled": True,
-        "RegisteredUsers": {"anna": "secret"},
-        "Plugins": [_PLUGIN],
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (folder / "orthanc.log").open("wb") as log:
-        return subprocess.Popen(["Orthanc", str(folder / "orthanc.json")], stdout=log, stderr=log)
 
 
 def storescu(image: Path, port: int, *, calling: str, called: str) -> int:
@@ -107,8 +56,8 @@ def over_dicomweb(folder: Path, model: Path, server: DicomWebServer) -> dict[str
     for name in ("a", "b"):
         assert storescu(folder / f"{name}.dcm", _DICOM, calling="STORESCU", called="ORTHANC") == 0
     out, secret = folder / "out", folder / "secret"
-    secret.write_text("anna:secret\n")
-    arguments = ["dicomweb", _URL, "-m", str(model), "--domain", "hand", "--store", "--password-file", str(secret)]
+    secret.write_text(f"{PASSWORD}\n")
+    arguments = ["dicomweb", DICOM_WEB, "-m", str(model), "--domain", "hand", "--store", "--password-file", str(secret)]
     arguments += ["--formats", *_FORMATS]
     first = subprocess.run(command(*arguments, "-o", str(out)), check=False).returncode
     written = {path.name: pydicom.dcmread(path) for path in out.glob("*.dcm")}
@@ -165,14 +114,8 @@ def over_c_store(folder: Path, model: Path, server: DicomWebServer) -> dict[str,
 
 
 if __name__ == "__main__":
-    bring_loopback_up()
     root, trained = Path(sys.argv[1]), Path(sys.argv[2])
-    archive = orthanc(root)
-    try:
-        wait_for("Orthanc", is_up)
-        client = DicomWebServer(_URL, password="anna:secret")
+    with archive(root, DicomPort=_DICOM, DicomAet="ORTHANC", DicomCheckCalledAet=True):
+        client = DicomWebServer(DICOM_WEB, password=PASSWORD)
         happened = {"dicomweb": over_dicomweb(root, trained, client), "c_store": over_c_store(root, trained, client)}
-    finally:
-        archive.terminate()
-        archive.wait(60)
     (root / "happened.json").write_text(json.dumps(happened))

@@ -12,8 +12,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from archive import missing_without, require_archive, run_beside_archive
 from filelock import FileLock
 from PIL import Image
 
@@ -37,7 +36,6 @@ pytestmark = pytest.mark.integration
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _DIST = Path(os.environ.get("OHIF_DIST") or _ROOT / ".ci" / "cache" / "ohif" / "package" / "dist")
-_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _MODEL = _ROOT / "bundles" / "gu2net_spine" / "models" / "model.pt"
 _BY = {"model": "GU2Net", "model_version": "1.2 (abc)"}
 
@@ -57,32 +55,12 @@ SPECIAL = {
 }
 
 
-def _missing() -> str | None:
-    if not (_DIST / "index.html").is_file():
-        return "needs OHIF's built files, named in OHIF_DIST; .ci/run fetches them"
-    chromium = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    lacking = [name for name in ("Orthanc", "unshare") if shutil.which(name) is None] + ["chromium"] * (not chromium)
-    if lacking or not _PLUGIN.exists():
-        return f"needs the Debian packages orthanc, orthanc-dicomweb, chromium; lacks {lacking or _PLUGIN.name}"
-    if _network() is None:
-        return "needs the right to make a network of its own (unshare --net)"
-    return None
-
-
-def _network() -> list[str] | None:
-    """The command that runs another one in a network of its own."""
-    tried = (["unshare", "--net"], ["unshare", "--map-root-user", "--net"])
-    return next((each for each in tried if subprocess.run([*each, "true"], capture_output=True).returncode == 0), None)
-
-
 @pytest.fixture(scope="module")
 def shown(make_dicom: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What OHIF showed of each report; ``folder`` holds the files by study."""
-    missing = _missing()
-    if missing and os.environ.get("CI"):
-        pytest.fail(f"This {missing}.")
-    if missing:
-        pytest.skip(missing)
+    if not (_DIST / "index.html").is_file():
+        missing_without("OHIF's built files, named in OHIF_DIST; .ci/run fetches them")
+    require_archive("chromium|chromium-browser|google-chrome")
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     folder = Path(os.environ.get("OHIF_KEEP") or shared / "ohif")
@@ -90,7 +68,7 @@ def shown(make_dicom: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
         if not (folder / "happened.json").is_file():
             shutil.rmtree(folder, ignore_errors=True)
             _write_studies(folder, make_dicom)
-            _open_in_ohif(folder)
+            run_beside_archive(_HERE / "ohif_round.py", _DIST, folder)
     return {"folder": folder, **json.loads((folder / "happened.json").read_text())}
 
 
@@ -112,18 +90,6 @@ def _write_studies(folder: Path, make_dicom: Callable[..., Path]) -> None:
         confidence = np.linspace(0, 1, len(landmarks.names))
         write_structured_report(study / "image.sr.dcm", landmarks, header=header, confidence=confidence, **_BY)
         write_readable_report(study / "image.text.dcm", landmarks, header=header, **_BY)
-
-
-def _open_in_ohif(folder: Path) -> None:
-    network = _network()
-    assert network is not None
-    done = subprocess.run(
-        [*network, sys.executable, str(_HERE / "ohif_round.py"), str(_DIST), str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
 
 
 def points_of(shown: dict[str, Any], study: str) -> dict[str, list[float]]:

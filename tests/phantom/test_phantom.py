@@ -380,6 +380,16 @@ def test_the_dataset_loads_as_a_datalist_with_absent_landmarks_as_null(tmp_path)
     np.testing.assert_allclose(stored, points, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("images", "expected"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (10, (7, 1, 2)), (100, (64, 12, 24))]
+)
+def test_a_number_of_images_is_shared_among_the_splits_as_the_whole_phantom_is(images, expected, tmp_path, monkeypatch):
+    drawn = np.zeros((1, 4, 4), dtype=np.uint8), np.ones((6, 2)), (1.0, 1.0)
+    monkeypatch.setattr("monai_gu2net.phantom.dataset.phantom_case", lambda *_, **__: drawn)
+    data = Datalist.load(make_phantom(tmp_path, cases=images, domains=["chest"], progress=False))
+    assert tuple(len(part) for part in (data.training, data.validation, data.test)) == expected
+
+
 def test_every_domain_says_where_its_scale_comes_from(tmp_path):
     datalist = Datalist.load(make_phantom(tmp_path, cases={"test": 1}, progress=False))
     assert datalist.domains["hand"].reference is not None

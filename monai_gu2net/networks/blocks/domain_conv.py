@@ -7,7 +7,6 @@ The three classes take the same arguments and have the same forward, so a networ
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Literal
 
 from monai.networks.layers.factories import Conv, Norm
@@ -150,10 +149,10 @@ class SharedConv(DomainModule):
 
 
 def _fold(conv: nn.Module, norm: nn.Module) -> nn.Module:
-    """A convolution that does what the two do in evaluation mode, its weights computed in float64."""
+    """A convolution that does what the two do in evaluation mode."""
     assert isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
-    exact: nn.Module = fuse_conv_bn_eval(copy.deepcopy(conv).double(), copy.deepcopy(norm).double())  # type: ignore[type-var]
-    return exact.to(norm.weight.dtype)
+    folded: nn.Module = fuse_conv_bn_eval(conv, norm)  # type: ignore[type-var]
+    return folded
 
 
 SHARING: dict[Sharing, type[DomainSeparableConv] | type[DomainConv] | type[SharedConv]] = {
