@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image
 
 from monai_gu2net.data import Datalist
+from monai_gu2net.evaluation import read_rows, summarize_rows
+from monai_gu2net.report import summary_table, table_markdown
 from monai_gu2net.transforms import LoadRadiographd
 from monai_gu2net.visualize import contact_sheet, draw_landmarks, save_picture
 
@@ -32,8 +34,9 @@ def main(run: Path) -> None:
     with Image.open(run / "report" / "overlays.png") as page:
         page.thumbnail((1600, 3200))
         page.convert("RGB").save(RESULTS / "overlays.jpg", quality=85)
-    table = (run / "report" / "report.md").read_text(encoding="utf-8").split("## By domain\n", 1)[1].split("\n\n- ")[0]
-    (RESULTS / "table.md").write_text(table.strip() + "\n", encoding="utf-8")
+    summaries = summarize_rows(read_rows(run / "report" / "landmarks.csv"))
+    table = table_markdown(summary_table("By domain", summaries[summaries["landmark"].isna()]))
+    (RESULTS / "table.md").write_text(table, encoding="utf-8")
     data = Datalist.load(run / "phantom" / "datalist.json")
     load = LoadRadiographd("image")
     pictures = []

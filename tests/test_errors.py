@@ -96,8 +96,8 @@ class TestOneCaseThatFails:
         part = Datalist("part", {"head": data.domains["head"]}, test=cases)
         break_network(monkeypatch, RuntimeError("a kernel that is not there"))
         report = evaluate_model(model, part, output_dir=tmp_path / "report", worst=0)
-        listed = json.loads((report.parent / "summary.json").read_text())["failures"]
-        assert [(each["case"], each["reason"]) for each in listed] == [
+        assert json.loads((report.path.parent / "summary.json").read_text())["failures"] == report.failures
+        assert [(each["case"], each["reason"]) for each in report.failures] == [
             (cases[1]["case"], "RuntimeError: a kernel that is not there")
         ]
         break_network(monkeypatch, KeyError("surprise"))

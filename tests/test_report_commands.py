@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -62,14 +63,13 @@ def test_the_original_protocol_gives_the_numbers_of_the_evaluation(evaluated: Pa
 def test_the_papers_protocol_gives_the_numbers_that_evaluation_under_it_would(evaluated: Path, tmp_path: Path) -> None:
     out = tmp_path / "paper"
     assert main(["report", "rescore", str(evaluated), "--protocol", "paper", "-o", str(out)]) == 0
-    expected = summarize_rows(rescore(read_rows(evaluated), named_protocol("paper")))[0]
+    expected = summarize_rows(rescore(read_rows(evaluated), named_protocol("paper"))).iloc[0]
     assert totals(out)["mre"] == pytest.approx(expected["mre"])
     assert totals(out)["mre"] != pytest.approx(totals(evaluated.parent)["mre"])
-    assert repr(read_rows(out / "landmarks.csv")) == repr(read_rows(evaluated))
-    assert [row["error"] for row in read_rows(out / "scored.csv")] == [
-        pytest.approx(0.46875 * math.sqrt(round((row["error"] / 0.46875) ** 2)))
-        for row in read_rows(out / "scored.csv")
-    ]
+    pd.testing.assert_frame_equal(read_rows(out / "landmarks.csv"), read_rows(evaluated))
+    errors = read_rows(out / "scored.csv")["error"]
+    assert errors.tolist() == pytest.approx([0.46875 * math.sqrt(round((error / 0.46875) ** 2)) for error in errors])
+    pd.testing.assert_frame_equal(read_rows(out / "scored.parquet"), read_rows(out / "scored.csv"))
 
 
 def test_what_the_evaluation_said_is_said_again(evaluated: Path, tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_a_table_without_summary_is_scored_all_the_same(evaluated: Path, tmp_pat
 
 class TestCompare:
     def test_two_reports_of_the_same_cases_are_compared(self, evaluated: Path, tmp_path: Path, capsys) -> None:
-        halved = [row | {"error": row["error"] / 2} for row in read_rows(evaluated)]
-        better = write_rows(tmp_path / "better.csv", halved)
+        table = read_rows(evaluated)
+        better = write_rows(tmp_path / "better.csv", table.assign(error=table["error"] / 2))
 
         assert (
             main(

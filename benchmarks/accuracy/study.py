@@ -31,17 +31,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from monai_gu2net.data import Datalist
 from monai_gu2net.evaluation import compare_with_first, read_rows, summarize_rows, write_rows
+from monai_gu2net.evaluation.result_table import KEY
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.networks import load_model
 from monai_gu2net.report.tables import jsonable
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"
-
-Rows = list[dict[str, Any]]
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
         by_seed = []
         seconds = 0.0
         for seed in options.seeds:
-            rows: Rows = []
+            tables = []
             parameters = 0
             for place, part in parts.items():
                 for mix in [[domain] for domain in part.domains] if apart else [list(part.domains)]:
@@ -81,13 +81,13 @@ def main() -> None:
                     if apart:
                         settings["batches_per_epoch"] = own_batches(part, mix[0], settings)
                     done = train(part.only(mix), folder, settings)
-                    rows += read_rows(folder / "report" / "landmarks.csv")
+                    tables.append(read_rows(folder / "report" / "landmarks.csv"))
                     seconds += done["seconds"]
                     parameters += done["parameters"] if place == next(iter(parts)) else 0
-            by_seed.append(rows)
+            by_seed.append(pd.concat(tables, ignore_index=True))
         pooled = mean_over_seeds(by_seed)
         write_rows(options.output / _slug(name) / "landmarks.csv", pooled)
-        results[name] = {"rows": pooled, "seeds": by_seed, "seconds": seconds, "parameters": parameters}
+        results[name] = {"table": pooled, "seeds": by_seed, "seconds": seconds, "parameters": parameters}
         _write(options.output, study["about"], told, results)
     sys.stdout.write((options.output / "study.md").read_text(encoding="utf-8"))
 
@@ -164,39 +164,30 @@ def train(data: Datalist, folder: Path, overrides: Mapping[str, Any]) -> dict[st
     return result
 
 
-def mean_over_seeds(by_seed: Sequence[Rows]) -> Rows:
+def mean_over_seeds(by_seed: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One table whose errors are the means over the seeds; of one seed it is the table itself."""
     if len(by_seed) == 1:
         return by_seed[0]
-    key = ("domain", "case", "landmark")
-    tables = [{tuple(row[k] for k in key): row["error"] for row in rows} for rows in by_seed]
-    blank = {"predicted_x": np.nan, "predicted_y": np.nan, "confidence": np.nan, "radius": np.nan, "presence": np.nan}
-    return [
-        {**row, **blank, "error": float(np.mean([table[tuple(row[k] for k in key)] for table in tables]))}
-        for row in by_seed[0]
-    ]
+    errors = [table.set_index(KEY)["error"].reindex(by_seed[0].set_index(KEY).index) for table in by_seed]
+    blank = dict.fromkeys(["predicted_x", "predicted_y", "confidence", "radius", "presence"], np.nan)
+    return by_seed[0].assign(**blank, error=np.mean(errors, axis=0))
 
 
 def _write(folder: Path, about: str, told: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
     """study.json and study.md of what is done so far."""
     first = next(iter(results))
     compared = (
-        compare_with_first({name: result["rows"] for name, result in results.items()}) if len(results) > 1 else {}
+        compare_with_first({name: result["table"] for name, result in results.items()}) if len(results) > 1 else {}
     )
     content: dict[str, Any] = {"about": about, **told, "variants": {}}
     lines = {}
     for name, result in results.items():
-        differences = {
-            (pair["domain"], pair["unit"]): pair
-            for pair in (compared[name].summaries if name in compared else [])
-            if pair["landmark"] is None
-        }
-        for total in summarize_rows(result["rows"]):
-            if total["landmark"] is not None:
-                continue
+        pairs = totals(compared[name].summaries) if name in compared else []
+        differences = {(pair["domain"], pair["unit"]): pair for pair in pairs}
+        for total in totals(summarize_rows(result["table"])):
             group = total["domain"], total["unit"]
             pair = differences.get(group)
-            by_seed = [mean_error(rows, total["domain"]) for rows in result["seeds"]]
+            by_seed = [mean_error(table, total["domain"]) for table in result["seeds"]]
             lines.setdefault(group, []).append(_line(name, total, result, by_seed, pair))
             content["variants"].setdefault(name, {})[f"{total['domain']} ({total['unit']})"] = {
                 **total,
@@ -222,15 +213,20 @@ def _line(
     cells = [name, f"{result['parameters'] / 1e6:.2f}", f"{result['seconds'] / 60:.1f}", str(total["images"])]
     cells += [f"{total['mre']:.3f}", f"{total['mre_low']:.3f} to {total['mre_high']:.3f}"]
     cells += [", ".join(f"{value:.3f}" for value in by_seed), f"{total['median']:.3f}"]
-    cells += [" / ".join(f"{value:.1f}" for value in total["sdr"].values())]
+    cells += [" / ".join(f"{value:.1f}" for column, value in total.items() if column.startswith("sdr_"))]
     if pair is None:
         return [*cells, "", "", ""]
     return [*cells, f"{pair['difference']:+.3f}", f"{pair['low']:+.3f} to {pair['high']:+.3f}", f"{pair['p']:.3f}"]
 
 
-def mean_error(rows: Rows, domain: str) -> float:
+def totals(summaries: pd.DataFrame) -> list[dict[str, Any]]:
+    """The summaries of whole domains."""
+    return summaries[summaries["landmark"].isna()].to_dict("records")
+
+
+def mean_error(table: pd.DataFrame, domain: str) -> float:
     """Mean radial error of a domain over its annotated landmarks."""
-    return float(np.nanmean([row["error"] for row in rows if row["domain"] == domain]))
+    return float(np.nanmean(table.loc[table["domain"] == domain, "error"].to_numpy()))
 
 
 def _setting(text: str) -> tuple[str, Any]:

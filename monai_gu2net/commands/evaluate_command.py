@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from tqdm import tqdm
@@ -39,6 +38,7 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.engines import evaluate_model
+    from monai_gu2net.report import summary_table, table_markdown
     from monai_gu2net.sources import open_data
 
     device = device_of(options)
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         phantom_dir=options.output_dir / "phantom",
     )
     with tqdm(total=len(data.cases(options.split)), desc="evaluating", unit="case") as bar:
-        report = evaluate_model(
+        result = evaluate_model(
             options.checkpoints,
             data,
             output_dir=options.output_dir,
@@ -65,12 +65,6 @@ def _run(options: argparse.Namespace) -> int:
             accept_spacing_source=options.accept_spacing_source,
             on_case=lambda count: bar.update(),
         )
-    summary = json.loads((report.parent / "summary.json").read_text(encoding="utf-8"))
-    say(_by_domain(report.read_text(encoding="utf-8")))
-    say(f"Wrote {report}")
-    return list_failures(summary["failures"], any_done=bool(summary["summaries"]))
-
-
-def _by_domain(report: str) -> str:
-    """The report's table of domains."""
-    return report.split("## By domain\n\n", 1)[1].split("\n\n", 1)[0]
+    say(table_markdown(summary_table("By domain", result.by_domain)))
+    say(f"Wrote {result.path}")
+    return list_failures(result.failures, any_done=not result.summaries.empty)

@@ -67,21 +67,19 @@ def _rescore(options: argparse.Namespace) -> int:
     from monai_gu2net.evaluation import annotator_rows, read_rows
     from monai_gu2net.report import write_report
 
-    if options.table.name == "scored.csv":
+    if options.table.stem == "scored":
         raise ValueError(
             f"LANDMARKS.csv must hold what the model found; got {str(options.table)!r}, which is scored already. "
             "Give the landmarks.csv beside it."
         )
     rows = read_rows(options.table)
-    landmarks: dict[str, list[str]] = {}
-    for row in rows:
-        landmarks.setdefault(row["domain"], []).append(row["landmark"])
+    landmarks = rows.groupby("domain", sort=False)["landmark"].unique().map(list).to_dict()
     protocol = protocol_of(options)
-    protocol.check({domain: list(dict.fromkeys(names)) for domain, names in landmarks.items()})
+    protocol.check(landmarks)
     earlier = _summary(options.table.parent)
     protocol = replace(protocol, ground_truth=earlier.get("scoring", {}).get("ground_truth", {}))
     words = protocol.words(landmarks)
-    told = {name: text for name, text in earlier.get("protocol", {}).items() if name not in words}
+    facts = {name: text for name, text in earlier.get("protocol", {}).items() if name not in words}
     images, annotators, measurements = {}, {}, {}
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
@@ -89,19 +87,19 @@ def _rescore(options: argparse.Namespace) -> int:
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}
-    report = write_report(
+    result = write_report(
         options.output_dir,
         rows,
         images=images,
         scoring=protocol,
-        protocol={**told, "Table": str(options.table)},
+        protocol={**facts, "Table": str(options.table)},
         failures=earlier.get("failures", []),
         left_out=[LeftOut(**item) for item in earlier.get("left_out", [])],
         annotators=annotators,
         measurements=measurements,
         worst=options.worst if images else 0,
     )
-    say(f"Wrote {report}")
+    say(f"Wrote {result.path}")
     return 0
 
 
@@ -117,14 +115,14 @@ def _compare(options: argparse.Namespace) -> int:
     strict = options.strict or scoring.get("strict", False)
     thresholds = options.thresholds or scoring.get("thresholds", DEFAULT_THRESHOLDS)
     comparison = compare_rows(*map(read_rows, paths), thresholds=thresholds, strict=strict)
-    told = {name: str(path) for name, path in zip(options.names, paths, strict=True)}
-    told["Detected"] = f"{'below' if strict else 'up to'} the threshold"
-    for name, text in told.items():
+    facts = {name: str(path) for name, path in zip(options.names, paths, strict=True)}
+    facts["Detected"] = f"{'below' if strict else 'up to'} the threshold"
+    for name, text in facts.items():
         say(f"{name}: {text}")
     for table in (difference_table, rate_table):
         sys.stdout.write("\n" + table_markdown(table("", comparison, names=options.names)))
     if options.output_dir is not None:
-        path = write_comparison(options.output_dir, comparison, names=options.names, protocol=told)
+        path = write_comparison(options.output_dir, comparison, names=options.names, protocol=facts)
         say(f"\nWrote {path}")
     notes = comparison_notes(comparison, names=options.names)
     sys.stderr.write("".join(f"differs: {note}\n" for note in notes))

@@ -8,7 +8,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows
 from monai_gu2net.files import writable_folder
 from monai_gu2net.prediction import PredictionOptions, Predictor, fitting_cases, warn_of_pixels
 from monai_gu2net.prediction.predictor import Checkpoints
-from monai_gu2net.report import write_report
+from monai_gu2net.report import EvaluationResult, write_report
 
 __all__ = ["evaluate_model"]
 
@@ -42,7 +41,7 @@ def evaluate_model(
     accept_spacing_source: Sequence[str] | None = None,
     allow_outside: float = ALLOWED_OUTSIDE,
     on_case: Callable[[int], None] = lambda count: None,
-) -> Path:
+) -> EvaluationResult:
     """Find the landmarks of annotated cases, compare, and write a report.
 
     Args:
@@ -66,7 +65,7 @@ def evaluate_model(
         on_case: called with the number of cases done, after each.
 
     Returns:
-        The path of ``report.md``.
+        The result: tables, summaries, failures, and where the report is.
 
     Raises:
         ValueError: the split is not known or empty, no domain of the data fits the model, no case has the annotator,

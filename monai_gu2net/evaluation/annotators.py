@@ -9,53 +9,52 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+import pandas as pd
+
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.result_table import Rows, result_table
 
 __all__ = ["annotator_rows"]
 
-Rows = list[dict[str, Any]]
-
 
 def annotator_rows(
-    rows: Iterable[Mapping[str, Any]], cases: Iterable[Mapping[str, Any]], domains: Mapping[str, Domain]
-) -> dict[str, Rows]:
-    """Result rows in which an annotator takes the place of the model.
+    rows: Rows, cases: Iterable[Mapping[str, Any]], domains: Mapping[str, Domain]
+) -> dict[str, pd.DataFrame]:
+    """Tables in which an annotator takes the place of the model.
 
     They can be rescored and summarized like those of a model. A landmark that one of the two left out does not count.
 
     Args:
-        rows: a model's, see :func:`~monai_gu2net.evaluation.checked_rows`; reference, size, spacing and unit of each
+        rows: a model's, see :func:`~monai_gu2net.evaluation.result_table`; reference, size, spacing and unit of each
             case are taken from them, and cases without rows are left out.
         cases: of the datalist. Domains are left out whose cases have fewer than two ``annotators``.
         domains: by name, for the order of the landmarks.
 
     Returns:
-        Comparison -> rows: each annotator "against the ground truth" of the rows, then each against each.
+        Comparison -> table: each annotator "against the ground truth" of the rows, then each against each.
     """
-    by_case: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in checked_rows(rows):
-        by_case.setdefault((row["domain"], row["case"]), {})[row["landmark"]] = row
-    compared: dict[str, Rows] = {}
-    pairs: dict[str, Rows] = {}
+    by_case = dict(iter(result_table(rows).groupby(["domain", "case"], sort=False)))
+    compared: dict[str, list[dict[str, Any]]] = {}
+    pairs: dict[str, list[dict[str, Any]]] = {}
     for case in cases:
-        found = by_case.get((case["domain"], case["case"]), {})
+        found = by_case.get((case["domain"], case["case"]))
         sets: Mapping[str, Sequence[Any]] = case.get("annotators", {})
-        if len(sets) < 2:
+        if found is None or len(sets) < 2:
             continue
         domain = domains[case["domain"]]
         axes = "xyz"[: len(domain.size)]
+        by_name = found.set_index("landmark", drop=False).to_dict("index")
         for index, name in enumerate(domain.landmarks):
-            if name not in found:
+            if name not in by_name:
                 continue
-            row = found[name]
+            row = by_name[name]
             truth = [row[f"reference_{axis}"] for axis in axes]
             for who, points in sets.items():
                 compared.setdefault(f"{who} against the ground truth", []).append(_row(row, axes, points[index], truth))
             for first, second in combinations(sets, 2):
                 pair = _row(row, axes, sets[first][index], sets[second][index])
                 pairs.setdefault(f"{first} against {second}", []).append(pair)
-    return compared | pairs
+    return {comparison: result_table(of) for comparison, of in (compared | pairs).items()}
 
 
 def _row(

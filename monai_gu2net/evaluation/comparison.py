@@ -5,47 +5,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
 from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
-from monai_gu2net.evaluation.result_table import checked_rows
-from monai_gu2net.evaluation.summary import thresholds_of
+from monai_gu2net.evaluation.result_table import KEY, Rows, parts, result_table
+from monai_gu2net.evaluation.summary import flat_rates, thresholds_of
 
 __all__ = ["Comparison", "compare_rows", "compare_with_first"]
 
-Rows = Iterable[Mapping[str, Any]]
-Pair = dict[str, Any]
-
+_COLUMNS = ["domain", "unit", "landmark", "images", "count", "found", "not_found_a", "not_found_b", "mre_a", "mre_b"]
+_COLUMNS += ["difference", "low", "high", "p", "better", "worse"]
 _SAME_POINT_PX = 0.01
 _SAME_SPACING = 1e-3  # relative
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """What :func:`compare_rows` found.
+    """What :func:`compare_rows` found, in tables.
 
     Args:
-        summaries: per domain and unit first one of all landmarks, then one of each; the keys are those that
+        summaries: per domain and unit first a row of all landmarks, then one of each; the columns are those that
             :func:`compare_rows` names.
-        pairs: the landmarks compared: ``domain``, ``unit``, ``case``, ``landmark``, ``error_a``, ``error_b``
+        pairs: the landmarks compared: ``domain``, ``case``, ``landmark``, ``unit``, ``error_a``, ``error_b``
             (inf: not found).
         only_a: landmarks that only the first table has, or has annotated: ``domain``, ``case``, ``landmark``.
         only_b: likewise of the second.
         other_reference: landmarks whose reference is not the same point in both tables, or whose image has
             another spacing in the other. They are compared, but such a difference is not one of the models alone.
+        thresholds: of the detection rates.
     """
 
-    summaries: list[dict[str, Any]]
-    pairs: list[Pair]
-    only_a: list[dict[str, str]]
-    only_b: list[dict[str, str]]
-    other_reference: list[dict[str, str]]
+    summaries: pd.DataFrame
+    pairs: pd.DataFrame
+    only_a: pd.DataFrame
+    only_b: pd.DataFrame
+    other_reference: pd.DataFrame
+    thresholds: Thresholds
 
 
 def compare_rows(
@@ -64,8 +66,8 @@ def compare_rows(
     count such a landmark as a miss. Images whose landmarks were not all found are thus not left out.
 
     Args:
-        a: rows of the first table, see :func:`~monai_gu2net.evaluation.checked_rows`.
-        b: of the second. The order of the rows says nothing.
+        a: the first table, see :func:`~monai_gu2net.evaluation.result_table`.
+        b: the second. The order of the rows says nothing.
         thresholds: see :func:`~monai_gu2net.evaluation.summarize_rows`.
         strict: an error that equals a threshold is a miss.
         resamples: number of draws of the bootstrap.
@@ -74,7 +76,7 @@ def compare_rows(
     Returns:
         The comparison. Its summaries have, in the order of the first table:
 
-        - ``domain``, ``unit``, ``landmark`` (None: all of them)
+        - ``domain``, ``unit``, ``landmark`` (missing: all of them)
         - ``images``, ``count``: images and landmarks annotated in both; ``found``: landmarks found by both
         - ``not_found_a``, ``not_found_b``: of the ``count``
         - ``mre_a``, ``mre_b``, ``difference`` (b - a): means over the ``found``; ``low``, ``high``: the 95 %
@@ -82,7 +84,8 @@ def compare_rows(
           :func:`~monai_gu2net.evaluation.paired_bootstrap`
         - ``better``, ``worse``: percent of the images with landmarks found by both in which the mean error of
           b is below, or above, that of a
-        - ``sdr``: threshold -> ``a``, ``b`` (percent of the ``count``), ``difference``, ``low``, ``high``, ``p``
+        - ``sdr_2_a``, ``sdr_2_b`` (percent of the ``count``), ``sdr_2_difference``, ``sdr_2_low``, ``sdr_2_high``,
+          ``sdr_2_p`` and so on, by threshold; NaN where it is none of the domain's
 
         NaN wherever there is nothing to measure, and for intervals and p-values of a single image.
 
@@ -90,43 +93,33 @@ def compare_rows(
         ValueError: a row breaks its rule, a landmark has another unit in the other table, no landmark is
             annotated in both, or ``thresholds`` has none for a domain.
     """
-    first, second = (
-        {(row["domain"], row["case"], row["landmark"]): row for row in checked_rows(rows)} for rows in (a, b)
-    )
-    pairs: list[Pair] = []
-    other_reference = []
-    for key, row in first.items():
-        other = second.get(key)
-        if other is None:
-            continue
-        where = dict(zip(("domain", "case", "landmark"), key, strict=True))
-        if row["unit"] != other["unit"]:
-            raise ValueError(
-                f"Landmark {key[2]!r} of case {key[1]!r} of domain {key[0]!r} must have one unit in both tables; got "
-                f"{row['unit']!r} and {other['unit']!r}. Evaluate both with the same spacing."
-            )
-        if math.isnan(row["error"]) or math.isnan(other["error"]):
-            continue
-        pairs.append({**where, "unit": row["unit"], "error_a": row["error"], "error_b": other["error"]})
-        if _differ(row, other):
-            other_reference.append(where)
-    if not pairs:
+    first, second = result_table(a), result_table(b)
+    both = first.merge(second, on=KEY, suffixes=("_a", "_b"))
+    for row in both[both["unit_a"] != both["unit_b"]].itertuples():
+        raise ValueError(
+            f"Landmark {row.landmark!r} of case {row.case!r} of domain {row.domain!r} must have one unit in both "
+            f"tables; got {row.unit_a!r} and {row.unit_b!r}. Evaluate both with the same spacing."
+        )
+    both = both[both["error_a"].notna() & both["error_b"].notna()]
+    if both.empty:
         raise ValueError(
             f"Two tables must share annotated landmarks to be compared; got none among {len(first)} and {len(second)} "
             "rows. Evaluate both on the same cases."
         )
-    groups: dict[tuple[str, str], dict[str | None, list[Pair]]] = {}
-    for pair in pairs:
-        selections = groups.setdefault((pair["domain"], pair["unit"]), {None: []})
-        selections[None].append(pair)
-        selections.setdefault(pair["landmark"], []).append(pair)
+    pairs = both[[*KEY, "unit_a", "error_a", "error_b"]].rename(columns={"unit_a": "unit"})
     summaries = []
-    for (domain, unit), selections in groups.items():
+    for domain, unit, landmark, selected in parts(pairs):
         limits = thresholds_of(domain, unit, thresholds)
-        for landmark, selected in selections.items():
-            numbers = _compare(selected, limits, strict=strict, resamples=resamples, seed=seed)
-            summaries.append({"domain": domain, "unit": unit, "landmark": landmark, **numbers})
-    return Comparison(summaries, pairs, _only(first, second), _only(second, first), other_reference)
+        numbers = _compare(selected, limits, strict=strict, resamples=resamples, seed=seed)
+        summaries.append({"domain": domain, "unit": unit, "landmark": landmark, **numbers})
+    return Comparison(
+        summaries=flat_rates(summaries, _COLUMNS),
+        pairs=pairs.reset_index(drop=True),
+        only_a=_only(first, second),
+        only_b=_only(second, first),
+        other_reference=both.loc[_differ(both), KEY].reset_index(drop=True),
+        thresholds=thresholds,
+    )
 
 
 def compare_with_first(
@@ -140,7 +133,7 @@ def compare_with_first(
     """Compare each table with the first one, which is the ``a`` of every comparison.
 
     Args:
-        tables: name -> rows, at least two.
+        tables: by name, at least two.
         thresholds: see :func:`compare_rows`, as for the others.
         strict: an error that equals a threshold is a miss.
         resamples: number of draws.
@@ -155,7 +148,7 @@ def compare_with_first(
     names = list(tables)
     if len(names) < 2:
         raise ValueError(f"There must be two tables to compare; got {names}. Add another.")
-    first = checked_rows(tables[names[0]])
+    first = result_table(tables[names[0]])
     found = {}
     for name in names[1:]:
         try:
@@ -168,12 +161,11 @@ def compare_with_first(
 
 
 def _compare(
-    pairs: Sequence[Pair], thresholds: Sequence[float], *, strict: bool, resamples: int, seed: int
+    pairs: pd.DataFrame, thresholds: Sequence[float], *, strict: bool, resamples: int, seed: int
 ) -> dict[str, Any]:
-    pairs = sorted(pairs, key=lambda pair: (pair["case"], pair["landmark"]))  # sums do not depend on the rows' order
-    errors = np.array([[pair["error_a"], pair["error_b"]] for pair in pairs])
-    cases = {case: place for place, case in enumerate(sorted({pair["case"] for pair in pairs}))}
-    image = np.array([cases[pair["case"]] for pair in pairs])
+    pairs = pairs.sort_values(["case", "landmark"])  # sums do not depend on the rows' order
+    errors = pairs[["error_a", "error_b"]].to_numpy()
+    image, cases = pd.factorize(pairs["case"])
     both = np.isfinite(errors).all(axis=1)
     sums, counts = _by_image(errors[both], image[both], len(cases))
     change = sums[counts > 0] @ (-1.0, 1.0)
@@ -200,10 +192,10 @@ def _compare(
     intervals = paired_bootstrap(change, counts, resamples=resamples, seed=seed)
     numbers["sdr"] = {
         threshold: {
-            "a": float(shares[0, place]),
-            "b": float(shares[1, place]),
-            "difference": float(change[:, place].sum() / len(pairs)),
-            **dict(zip(("low", "high", "p"), intervals[place], strict=True)),
+            "_a": float(shares[0, place]),
+            "_b": float(shares[1, place]),
+            "_difference": float(change[:, place].sum() / len(pairs)),
+            **dict(zip(("_low", "_high", "_p"), intervals[place], strict=True)),
         }
         for place, threshold in enumerate(thresholds)
     }
@@ -223,18 +215,20 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else math.nan
 
 
-def _differ(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _differ(both: pd.DataFrame) -> pd.Series:
     """Whether both references, or both spacings, are known and not the same."""
-    axes = [axis for axis in "xyz" if f"reference_{axis}" in row and f"reference_{axis}" in other]
-    points = (abs(row[f"reference_{axis}"] - other[f"reference_{axis}"]) > _SAME_POINT_PX for axis in axes)
-    pairs = [(row[f"spacing_{axis}"], other[f"spacing_{axis}"]) for axis in axes]
-    return any(points) or any(abs(a - b) > _SAME_SPACING * b for a, b in pairs)
+    differ = pd.Series(False, index=both.index)
+    for axis in (axis for axis in "xyz" if {f"reference_{axis}_a", f"reference_{axis}_b"} <= {*both}):
+        point_a, point_b, spacing_a, spacing_b = (
+            both[f"{what}_{axis}_{table}"] for what in ("reference", "spacing") for table in "ab"
+        )
+        differ |= (point_a - point_b).abs() > _SAME_POINT_PX
+        differ |= (spacing_a - spacing_b).abs() > _SAME_SPACING * spacing_b
+    return differ
 
 
-def _only(rows: Mapping[tuple[str, str, str], Any], others: Mapping[tuple[str, str, str], Any]) -> list[dict[str, str]]:
-    """Where the landmarks are that are annotated in these rows alone."""
-    return [
-        dict(zip(("domain", "case", "landmark"), key, strict=True))
-        for key, row in rows.items()
-        if not math.isnan(row["error"]) and (key not in others or math.isnan(others[key]["error"]))
-    ]
+def _only(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Where the landmarks are that are annotated in this table alone."""
+    own, others = (rows.loc[rows["error"].notna(), KEY] for rows in (table, other))
+    found = own.merge(others, how="left", on=KEY, indicator=True)
+    return found.loc[found["_merge"] == "left_only", KEY].reset_index(drop=True)

@@ -5,78 +5,69 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.result_table import Rows, parts, result_table
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.uncertainty import RADIUS_LEVEL
 
-__all__ = ["calibrated_rows", "radii_px", "summarize_coverage"]
+__all__ = ["calibrated", "radii_px", "summarize_coverage"]
+
+_COLUMNS = ["domain", "unit", "landmark", "level", "images", "count", "coverage", "coverage_low", "coverage_high"]
+_COLUMNS += ["radius_mean", "radius_median"]
 
 
-def summarize_coverage(rows: Iterable[Mapping[str, Any]], *, seed: int = 0) -> list[dict[str, Any]]:
-    """How often the reference lies within the radius about the prediction, by domain.
+def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
+    """How often the reference lies within the radius about the prediction, by domain and by landmark.
 
     Args:
-        rows: see :func:`~monai_gu2net.evaluation.checked_rows`; those of domains without any radius are left out.
+        rows: see :func:`~monai_gu2net.evaluation.result_table`; those of domains without any radius are left out.
         seed: of the bootstrap.
 
     Returns:
-        Per domain and unit: ``domain``, ``unit``, ``level`` (0.9, what was promised), ``images`` and ``count`` of the
+        A table with, per domain and unit, first one row of all its landmarks, then one of each: ``domain``, ``unit``,
+        ``landmark`` (missing: all of them), ``level`` (0.9, what was promised), ``images`` and ``count`` of the
         annotated landmarks, ``coverage`` (fraction of them within the radius, <=; one not found is outside),
         ``coverage_low``, ``coverage_high`` (95 % bootstrap interval over images), ``radius_mean``, ``radius_median``
-        in the unit, and ``landmarks``, name -> coverage. NaN: nothing to measure.
+        in the unit. NaN: nothing to measure.
     """
     summaries = []
-    for (domain, unit), group in calibrated_rows(rows).items():
-        by_case: dict[str, list[float]] = {}
-        by_landmark: dict[str, list[float]] = {row["landmark"]: [] for row in group}
-        measured = [row for row in group if not math.isnan(row["error"])]
-        for row in measured:
-            within = float(row["error"] <= row["radius"])
-            by_case.setdefault(row["case"], []).append(within)
-            by_landmark[row["landmark"]].append(within)
-        low, high = bootstrap_mean_interval(list(by_case.values()), seed=seed)
-        radii = [row["radius"] for row in measured if math.isfinite(row["radius"])]
+    for domain, unit, landmark, group in parts(calibrated(rows)):
+        measured = group[group["error"].notna()]
+        within = (measured["error"] <= measured["radius"]).astype(float)
+        by_case = within.groupby(measured["case"], sort=False).agg(list)
+        low, high = bootstrap_mean_interval(by_case, seed=seed)
+        radii = measured.loc[np.isfinite(measured["radius"]), "radius"].tolist()
         summaries.append(
             {
                 "domain": domain,
                 "unit": unit,
+                "landmark": landmark,
                 "level": RADIUS_LEVEL,
                 "images": len(by_case),
                 "count": len(measured),
-                "coverage": _mean([value for values in by_case.values() for value in values]),
+                "coverage": within.mean(),
                 "coverage_low": low,
                 "coverage_high": high,
-                "radius_mean": _mean(radii),
+                "radius_mean": sum(radii) / len(radii) if radii else math.nan,
                 "radius_median": float(np.median(radii)) if radii else math.nan,
-                "landmarks": {name: _mean(values) for name, values in by_landmark.items()},
             }
         )
-    return summaries
+    return pd.DataFrame(summaries, columns=_COLUMNS)
 
 
-def radii_px(rows: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
+def radii_px(rows: Rows) -> NDArray[np.float64]:
     """Half axes (N, 2) of the radii in pixels of the image file, x first; NaN where a row has no radius."""
-    lengths = []
-    for row in rows:
-        radius = row.get("radius", math.nan)
-        steps = [row.get(f"spacing_{axis}", math.nan) if row["unit"] == "mm" else 1.0 for axis in "xy"]
-        lengths.append([radius / step for step in steps])
-    return np.array(lengths, dtype=np.float64).reshape(-1, 2)
+    table = pd.DataFrame(rows).reindex(columns=["unit", "radius", "spacing_x", "spacing_y"])
+    steps = table[["spacing_x", "spacing_y"]].astype(float).where(table["unit"] == "mm", 1.0)
+    return table[["radius"]].to_numpy(float) / steps.to_numpy()
 
 
-def calibrated_rows(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Rows by domain and unit, of those where any landmark has a radius."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in checked_rows(rows):
-        groups.setdefault((row["domain"], row["unit"]), []).append(row)
-    return {key: group for key, group in groups.items() if any(math.isfinite(row["radius"]) for row in group)}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
+def calibrated(rows: Rows) -> pd.DataFrame:
+    """The rows of those domains and units in which any landmark has a radius."""
+    table = result_table(rows)
+    known = np.isfinite(table["radius"]).groupby([table["domain"], table["unit"]]).transform("any")
+    return table[known]

@@ -4,62 +4,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.evaluation.protocol import Grid, Protocol
-from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.result_table import Rows, in_space, result_table
 from monai_gu2net.metrics import radial_error
 
 __all__ = ["rescore"]
 
-Rows = list[dict[str, Any]]
 
+def rescore(rows: Rows, protocol: Protocol) -> pd.DataFrame:
+    """The table with the errors and units that a protocol gives, without the landmarks it leaves out.
 
-def rescore(rows: Iterable[Mapping[str, Any]], protocol: Protocol) -> Rows:
-    """Result rows with the errors and units that a protocol gives, without the landmarks it leaves out.
-
-    Points stay in pixels of the image file. Sub-pixel errors in the file's own pixels are what the rows hold and stay
+    Points stay in pixels of the image file. Sub-pixel errors in the file's own pixels are what the table holds and stay
     as they are. On any other grid errors are measured anew, ``spacing_source`` says so, and ``radius``, which
     was calibrated in the file's own scale, is NaN.
 
     Args:
-        rows: see :func:`~monai_gu2net.evaluation.checked_rows`; as evaluated, not rescored before.
+        rows: see :func:`~monai_gu2net.evaluation.result_table`; as evaluated, not rescored before.
         protocol: grids, whole pixels and landmarks left out are used.
 
     Returns:
-        New rows in the same order.
+        A new table in the same order.
 
     Raises:
         ValueError: a row breaks its rule or lacks the points, the image's size or the spacing that the protocol needs;
             the message names the case.
     """
-    checked = checked_rows(rows)
-    cases: dict[tuple[str, str], Rows] = {}
-    for row in checked:
-        cases.setdefault((row["domain"], row["case"]), []).append(row)
-    for (domain, _), case in cases.items():
+    table = result_table(rows)
+    columns = {column: table[column].to_numpy(copy=True) for column in ("error", "unit", "spacing_source", "radius")}
+    for (domain, _), case in table.groupby(["domain", "case"], sort=False):
         grid = protocol.grid_of(domain)
         if grid != Grid() or protocol.whole_pixels:
-            _score(case, grid, protocol.whole_pixels)
-    return [row for row in checked if row["landmark"] not in protocol.left_out.get(row["domain"], ())]
+            for column, values in zip(columns, _scored(case, grid, protocol.whole_pixels), strict=True):
+                columns[column][case.index] = values
+    table = table.assign(**{column: pd.Series(values, dtype=values.dtype) for column, values in columns.items()})
+    counts = [row.landmark not in protocol.left_out.get(row.domain, ()) for row in table.itertuples()]
+    return table[np.array(counts, dtype=bool)].reset_index(drop=True)
 
 
-def _score(case: Rows, grid: Grid, whole_pixels: bool) -> None:
-    """Replace the errors of one case."""
-    where = f"Case {case[0]['case']!r} of domain {case[0]['domain']!r}"
-    if any(not np.isnan(row.get(f"{kind}_z", np.nan)) for row in case for kind in ("predicted", "reference")):
+def _scored(
+    case: pd.DataFrame, grid: Grid, whole_pixels: bool
+) -> tuple[NDArray[np.float64], Literal["mm", "px"], str, float]:
+    """Errors, unit, spacing source and radius of the rows of one case."""
+    first = case.iloc[0]
+    where = f"Case {first['case']!r} of domain {first['domain']!r}"
+    if in_space(case):
         raise ValueError(f"{where} must be a picture to be scored on a grid; got a volume. Use protocol 'original'.")
     reference, predicted = (
-        np.array([[row[f"{kind}_x"], row[f"{kind}_y"]] for row in case]) for kind in ("reference", "predicted")
+        np.ascontiguousarray(case[[f"{kind}_x", f"{kind}_y"]]) for kind in ("reference", "predicted")
     )
-    errors = np.array([row["error"] for row in case])
+    errors = case["error"].to_numpy()
     has_reference, has_predicted = (~np.isnan(points).any(axis=1) for points in (reference, predicted))
     if (has_reference == np.isnan(errors)).any() or (np.isfinite(errors) & ~has_predicted).any():
         raise ValueError(
@@ -68,7 +70,7 @@ def _score(case: Rows, grid: Grid, whole_pixels: bool) -> None:
         )
     factor = np.ones(2)
     if grid.size is not None or grid.longest_side is not None:
-        image = np.array([case[0]["image_x"], case[0]["image_y"]])
+        image = first[["image_x", "image_y"]].to_numpy(float)
         if not (image > 0).all():
             raise ValueError(f"{where} must have image_x and image_y; got {image.tolist()}. Evaluate the model again.")
         size = np.array(grid.size) if grid.size is not None else np.rint(image * grid.longest_side / image.max())
@@ -77,30 +79,29 @@ def _score(case: Rows, grid: Grid, whole_pixels: bool) -> None:
     if whole_pixels:
         reference, predicted = np.rint(reference), np.rint(predicted)
     scale = _mm_per_pixel(case, grid, reference, factor, where)
-    unit = "px" if scale is None else "mm"
+    unit: Literal["mm", "px"] = "px" if scale is None else "mm"
     per_pixel = np.ones(2) if scale is None else scale
-    measured = radial_error(torch.from_numpy(predicted * per_pixel), torch.from_numpy(reference * per_pixel)).tolist()
+    measured = radial_error(torch.from_numpy(predicted * per_pixel), torch.from_numpy(reference * per_pixel)).numpy()
     described = replace(grid, scale="px") if scale is None else grid  # the case may lack the reference length
-    source = case[0]["spacing_source"] if grid.scale == "file" else str(described)
-    for row, error in zip(case, measured, strict=True):
-        row |= {"error": error, "unit": unit, "spacing_source": source, "radius": np.nan}
+    source = first["spacing_source"] if grid.scale == "file" else str(described)
+    return measured, unit, source, np.nan
 
 
 def _mm_per_pixel(
-    case: Rows, grid: Grid, reference: NDArray[np.float64], factor: NDArray[np.float64], where: str
+    case: pd.DataFrame, grid: Grid, reference: NDArray[np.float64], factor: NDArray[np.float64], where: str
 ) -> NDArray[np.float64] | None:
     """Mm per pixel of the grid along both axes; None where it is not known."""
     if grid.scale == "px":
         return None
     if grid.scale == "file":
-        spacing = np.array([case[0]["spacing_x"], case[0]["spacing_y"]])
-        if case[0]["unit"] == "px":
+        spacing = case[["spacing_x", "spacing_y"]].to_numpy()[0]
+        if case["unit"].iloc[0] == "px":
             return None
         if not (spacing > 0).all():
             raise ValueError(f"{where} must have spacing_x and spacing_y; got none. Evaluate the model again.")
         return spacing / factor
     if isinstance(grid.scale, ReferenceLength):
-        points = {row["landmark"]: point for row, point in zip(case, reference, strict=True)}
+        points = dict(zip(case["landmark"], reference, strict=True))
         ends = [points.get(name, np.full(2, np.nan)) for name in (grid.scale.first, grid.scale.second)]
         distance = float(np.linalg.norm(ends[0] - ends[1]))
         return np.full(2, grid.scale.mm / distance) if np.isfinite(distance) and distance > 0 else None

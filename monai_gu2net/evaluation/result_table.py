@@ -1,41 +1,71 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Result rows: one per case and landmark, and the CSV file they are kept in."""
+"""The table of results: a row per case and landmark, and the files it is kept in."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from monai_gu2net.files import csv_text, original_cell, read_text, write_text_whole
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-__all__ = ["checked_rows", "read_rows", "write_rows"]
+from monai_gu2net.files import csv_text, original_cell, read_text, whole_file, write_text_whole
 
-_NEEDED = ("case", "domain", "landmark", "error", "unit")
+__all__ = ["KEY", "Rows", "in_space", "parts", "read_rows", "result_columns", "result_table", "write_csv", "write_rows"]
+
+Rows: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
+"""A table of results, or what :func:`result_table` makes one of."""
+
+KEY = ["domain", "case", "landmark"]
+"""What there is one row of."""
+
+_NEEDED = ["case", "domain", "landmark", "error", "unit"]
+_TEXT = ("case", "domain", "landmark", "unit", "spacing_source")
 _UNITS = ("mm", "px")
 
 
-def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Result rows in one form: all columns there, every number a float, nothing there is NaN.
+def result_columns(axes: str = "xy") -> dict[str, type]:
+    """The schema of the table: its columns in their order, and whether they hold text or numbers.
 
     Args:
-        rows: one mapping per case and landmark: ``case``, ``domain``, ``landmark``; ``error``, the radial
-            error in ``unit`` ("mm", or "px" of the image file), NaN or None where not annotated, inf where
-            annotated and not found; optionally ``reference_x``, ``reference_y``, ``predicted_x``,
-            ``predicted_y`` (and ``_z``) in pixels of the image file, ``spacing_source``, ``confidence``,
-            ``radius`` (around the prediction, in ``unit``), ``presence`` (p-value of the landmark being in the
-            image), ``image_x`` and ``image_y`` (size of the image file in pixels), ``spacing_x`` and
-            ``spacing_y`` (and ``_z``; mm per pixel of the file, NaN where unknown). Other keys are left out.
+        axes: of the image files; "xyz" where any is a volume.
 
     Returns:
-        New rows with the columns case, domain, landmark, reference_*, predicted_*, error, unit,
-        spacing_source, confidence, radius, presence, image_x, image_y, spacing_*, in this order; ``_z`` where any
-        row has it.
+        Column -> ``str`` or ``float``. Text is never missing, and a number that is not known is NaN:
+
+        - ``case``, ``domain``, ``landmark``: what was measured
+        - ``reference_x``, ``reference_y``, ``predicted_x``, ``predicted_y``: points in pixels of the image file
+        - ``error``: radial error in ``unit``; NaN: not annotated, inf: annotated and not found
+        - ``unit``: "mm" or "px" of the image file, of ``error`` and ``radius``
+        - ``spacing_source``: where the spacing comes from; empty: not stated
+        - ``confidence``; ``radius``, which holds 90 % of the landmarks, about the prediction; ``presence``, p-value of
+          the landmark being in the image
+        - ``image_x``, ``image_y``: size of the image file in pixels; ``spacing_x``, ``spacing_y``: its mm per pixel
+        - ``reference_x_mm``, ``reference_y_mm``, ``predicted_x_mm``, ``predicted_y_mm``: the points in mm along the
+          file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never read
+    """
+    points = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
+    known = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
+    columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", *known]
+    return {column: str if column in _TEXT else float for column in [*columns, *(f"{point}_mm" for point in points)]}
+
+
+def result_table(rows: Rows) -> pd.DataFrame:
+    """The table of some rows, checked: all columns there, every number a float, nothing there is NaN.
+
+    Args:
+        rows: a table, or a mapping for each case and landmark, with ``case``, ``domain``, ``landmark``, ``error``
+            (None is NaN) and ``unit``, and optionally the other columns of :func:`result_columns`. Other ones are
+            left out.
+
+    Returns:
+        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it, numbered from 0.
 
     Raises:
         ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a
@@ -43,100 +73,162 @@ def checked_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Example:
         >>> row = {"case": "7", "domain": "head", "landmark": "sella", "error": None, "unit": "mm"}
-        >>> checked_rows([row])[0]["error"]
-        nan
+        >>> row |= {"predicted_x": 30, "spacing_x": 0.5}
+        >>> result_table([row])[["case", "error", "predicted_x_mm"]].to_dict("records")
+        [{'case': '7', 'error': nan, 'predicted_x_mm': 15.0}]
     """
-    rows = list(rows)
-    axes = "xyz" if any("reference_z" in row or "predicted_z" in row for row in rows) else "xy"
-    coordinates = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
-    numbers = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
-    seen: set[tuple[str, str, str]] = set()
-    checked = []
-    for position, row in enumerate(rows):
-        missing = [column for column in _NEEDED if column not in row]
-        if missing:
-            raise ValueError(
-                f"Result row {position} must have the columns {list(_NEEDED)}; got none for {missing}. Add them."
-            )
-        case, domain, landmark = key = (str(row["case"]), str(row["domain"]), str(row["landmark"]))
-        where = f"Landmark {landmark!r} of case {case!r} of domain {domain!r}"
-        if key in seen:
-            raise ValueError(f"{where} must have one result row; got two. Remove one of them.")
-        seen.add(key)
-        if row["unit"] not in _UNITS:
-            raise ValueError(f"{where}: unit must be 'mm' or 'px'; got {row['unit']!r}. Correct it.")
-        values = {column: _number(row.get(column), column, where) for column in ("error", *coordinates, *numbers)}
-        error = values["error"]
-        if error < 0:
-            raise ValueError(f"{where}: error must be a distance; got {error}. Pass what radial_error returns.")
-        checked.append(
-            {
-                "case": case,
-                "domain": domain,
-                "landmark": landmark,
-                **{column: values[column] for column in coordinates},
-                "error": error,
-                "unit": row["unit"],
-                "spacing_source": str(row.get("spacing_source") or ""),
-                **{column: values[column] for column in numbers},
-            }
+    given: dict[str, Sequence[Any]]
+    if isinstance(rows, pd.DataFrame):
+        _check_columns("The header", rows.columns)
+        given = {column: rows[column].tolist() for column in rows.columns}
+    else:
+        rows = list(rows)
+        for position, row in enumerate(rows):
+            _check_columns(f"Result row {position}", row)
+        given = {column: [row.get(column) for row in rows] for column in {key for row in rows for key in row}}
+    columns = result_columns("xyz" if "reference_z" in given or "predicted_z" in given else "xy")
+    table = pd.DataFrame(index=range(len(rows)), columns=list(columns), dtype=object)
+    for column in _TEXT:
+        values = given.get(column, [""] * len(rows))
+        table[column] = pd.Series(["" if pd.isna(value) else str(value) for value in values], dtype=object)
+    for position in np.flatnonzero(table.duplicated(KEY)).tolist():
+        raise ValueError(f"{_where(table, position)} must have one result row; got two. Remove one of them.")
+    for position in np.flatnonzero(~table["unit"].isin(_UNITS)).tolist():
+        unit = table["unit"][position]
+        raise ValueError(f"{_where(table, position)}: unit must be 'mm' or 'px'; got {unit!r}. Correct it.")
+    for column in columns:
+        if column.endswith("_mm"):
+            point = column.removesuffix("_mm")
+            table[column] = table[point] * table[f"spacing_{point[-1]}"]
+        elif column not in _TEXT:
+            table[column] = _numbers(given.get(column, [None] * len(rows)), column, table)
+    for position in np.flatnonzero(table["error"] < 0).tolist():
+        raise ValueError(
+            f"{_where(table, position)}: error must be a distance; got {table['error'][position]}. "
+            "Pass what radial_error returns."
         )
-    return checked
+    return table
 
 
-def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write result rows as CSV, whole or not at all.
+def parts(table: pd.DataFrame) -> Iterator[tuple[str, str, str | None, pd.DataFrame]]:
+    """Domain, unit, landmark and rows: of each domain and unit first all landmarks (None), then each, in their order.
 
     Args:
-        path: the file; its folder is made.
-        rows: see :func:`checked_rows`. A number that is NaN or None is an empty field, inf is "inf"; all
-            others are written with all their digits; text as in :func:`~monai_gu2net.files.csv_text`.
+        table: with the columns ``domain``, ``unit`` and ``landmark``.
+    """
+    for (domain, unit), group in table.groupby(["domain", "unit"], sort=False):
+        yield domain, unit, None, group
+        for landmark, rows in group.groupby("landmark", sort=False):
+            yield domain, unit, landmark, rows
+
+
+def in_space(table: pd.DataFrame) -> bool:
+    """Whether any point has a third coordinate."""
+    columns = [column for column in ("reference_z", "predicted_z") if column in table]
+    return bool(table[columns].notna().to_numpy().any())
+
+
+def write_rows(path: str | os.PathLike[str], rows: Rows) -> Path:
+    """Write a table of results, whole or not at all.
+
+    Args:
+        path: the file; its folder is made. Parquet if its name ends so, else CSV, see :func:`write_csv`.
+        rows: see :func:`result_table`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: see :func:`checked_rows`.
+        ValueError: see :func:`result_table`.
+        ImportError: Parquet without pyarrow; the message says what to install.
     """
-    checked = checked_rows(rows)
-    # Without rows there is still a header, so that the file can be read back.
-    columns = list(checked[0]) if checked else list(checked_rows([dict.fromkeys(_NEEDED, "mm") | {"error": 0}])[0])
-    lines = [columns, *([row[column] for column in columns] for row in checked)]
-    return write_text_whole(path, csv_text(lines))
+    path, table = Path(path), result_table(rows)
+    if path.suffix != ".parquet":
+        return write_csv(path, table)
+    # of "string", so that a column without rows is one of text, too
+    typed = table.astype(dict.fromkeys(_TEXT, "string"))
+    try:
+        with whole_file(path) as part:
+            typed.to_parquet(part, engine="pyarrow", index=False)
+    except ImportError as error:
+        raise _lacks_pyarrow(path) from error
+    return path
 
 
-def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read what :func:`write_rows` wrote.
 
     Args:
-        path: the CSV file.
+        path: the file; Parquet if its name ends so, else CSV.
 
     Returns:
-        The rows, as :func:`checked_rows` gives them.
+        The table, as :func:`result_table` gives it.
 
     Raises:
         ValueError: a column is missing or a field is wrong; the message names the file.
+        ImportError: Parquet without pyarrow; the message says what to install.
     """
     path = Path(path)
     try:
+        if path.suffix == ".parquet":
+            with path.open("rb") as file:  # a path that is not there is an OSError, as of CSV
+                return result_table(pd.read_parquet(file, engine="pyarrow"))
         reader = csv.DictReader(io.StringIO(read_text(path, newline=""), newline=""), strict=True)
         rows = list(reader)
-        missing = [column for column in _NEEDED if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"The header must have the columns {list(_NEEDED)}; got none for {missing}. Add them.")
-        return checked_rows(
+        _check_columns("The header", reader.fieldnames or ())
+        return result_table(
             {column: original_cell(cell) if isinstance(cell, str) else cell for column, cell in row.items()}
             for row in rows
         )
+    except ImportError as error:
+        raise _lacks_pyarrow(path) from error
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
-def _number(value: Any, column: str, where: str) -> float:
-    """The number; NaN where there is none."""
-    if value is None or value == "":
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: {column} must be a number; got {value!r}. Correct it.") from None
+def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> Path:
+    """Write any table as CSV, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        table: a number that is NaN is an empty field, inf is "inf"; all others are written with all their digits;
+            text as in :func:`~monai_gu2net.files.csv_text`, of a list with spaces between.
+
+    Returns:
+        The path.
+    """
+    lines = ([" ".join(cell) if isinstance(cell, list) else cell for cell in line] for line in table.to_numpy(object))
+    return write_text_whole(path, csv_text([table.columns, *lines]))
+
+
+def _check_columns(what: str, columns: Iterable[str]) -> None:
+    missing = [column for column in _NEEDED if column not in columns]
+    if missing:
+        raise ValueError(f"{what} must have the columns {_NEEDED}; got none for {missing}. Add them.")
+
+
+def _numbers(values: Sequence[Any], column: str, table: pd.DataFrame) -> NDArray[np.float64]:
+    """The numbers; NaN where there is none."""
+    numbers = np.full(len(values), np.nan)
+    for position, value in enumerate(values):
+        if value is None or value is pd.NA or value == "":
+            continue
+        try:
+            numbers[position] = float(value)
+        except (TypeError, ValueError):
+            where = _where(table, position)
+            raise ValueError(f"{where}: {column} must be a number; got {value!r}. Correct it.") from None
+    return numbers
+
+
+def _where(table: pd.DataFrame, position: int) -> str:
+    """What the errors call the row at a position."""
+    domain, case, landmark = table.loc[position, KEY]
+    return f"Landmark {landmark!r} of case {case!r} of domain {domain!r}"
+
+
+def _lacks_pyarrow(path: Path) -> ImportError:
+    return ImportError(
+        f"{path.name}: Parquet must have the package pyarrow; it is absent or too old. "
+        'Run: pip install "monai_gu2net[parquet]", or use CSV.'
+    )

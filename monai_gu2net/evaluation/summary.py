@@ -1,20 +1,36 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is reported of result rows, by domain and by landmark."""
+"""What is reported of a table of results, by domain and by landmark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
-from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.result_table import Rows, parts, result_table
 from monai_gu2net.metrics import summarize_errors
 
 __all__ = ["bootstrap_mean_interval", "summarize_rows"]
+
+_COLUMNS = [
+    "domain",
+    "unit",
+    "landmark",
+    "spacing_source",
+    "images",
+    "count",
+    "not_found",
+    "mre",
+    "mre_low",
+    "mre_high",
+]
+_COLUMNS += ["median", "mre_found", "std_found", "within"]
 
 
 def bootstrap_mean_interval(
@@ -52,16 +68,16 @@ def bootstrap_mean_interval(
 
 
 def summarize_rows(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Rows,
     *,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     strict: bool = False,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> pd.DataFrame:
     """Summaries of each domain and of each of its landmarks, pooled over the annotated landmarks.
 
     Args:
-        rows: see :func:`~monai_gu2net.evaluation.checked_rows`. Where the cases of a domain have two units,
+        rows: see :func:`~monai_gu2net.evaluation.result_table`. Where the cases of a domain have two units,
             because only some have a known spacing, each unit has summaries of its own.
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
             domain, or by unit ("mm", "px") for the domains it does not name.
@@ -69,59 +85,59 @@ def summarize_rows(
         seed: of the bootstrap.
 
     Returns:
-        Per domain and unit, in the order of the rows, first one summary of all its landmarks, then one of
+        A table with, per domain and unit in the order of the rows, first one row of all its landmarks, then one of
         each:
 
-        - ``domain``, ``unit``, ``landmark`` (None: all of them), ``spacing_source`` (all that occur)
+        - ``domain``, ``unit``, ``landmark`` (missing: all of them), ``spacing_source`` (a list of all that occur)
         - ``images``: with an annotated landmark; ``count``: annotated landmarks; ``not_found``
         - ``mre``: mean of the annotated, inf if one was not found; ``mre_low``, ``mre_high``: its 95 %
           interval, see :func:`bootstrap_mean_interval`; ``median``
         - ``mre_found``, ``std_found``: mean and population standard deviation of the found
         - ``within``: what counts as within a threshold, "<=" or "<" if ``strict``
-        - ``sdr``: threshold -> percent of the annotated within it
+        - ``sdr_2`` and so on, by threshold: percent of the annotated within it; NaN where it is none of the domain's
 
         NaN wherever there is nothing to measure.
 
     Raises:
         ValueError: a row breaks its rule, or ``thresholds`` has none for a domain.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in checked_rows(rows):
-        groups.setdefault((row["domain"], row["unit"]), []).append(row)
     summaries = []
-    for (domain, unit), group in groups.items():
-        limits = thresholds_of(domain, unit, thresholds)
-        by_landmark: dict[str, list[dict[str, Any]]] = {}
-        for row in group:
-            by_landmark.setdefault(row["landmark"], []).append(row)
-        selections: list[tuple[str | None, list[dict[str, Any]]]] = [(None, group), *by_landmark.items()]
-        for landmark, selected in selections:
-            by_case: dict[str, list[float]] = {}
-            for row in selected:
-                by_case.setdefault(row["case"], []).append(row["error"])
-            errors = torch.tensor([row["error"] for row in selected], dtype=torch.float64)
-            numbers = summarize_errors(errors, limits, strict=strict)
-            low, high = bootstrap_mean_interval(list(by_case.values()), seed=seed)
-            summaries.append(
-                {
-                    "domain": domain,
-                    "unit": unit,
-                    "landmark": landmark,
-                    "spacing_source": sorted({row["spacing_source"] for row in selected} - {""}),
-                    "images": sum(not np.isnan(values).all() for values in by_case.values()),
-                    "count": numbers["count"],
-                    "not_found": numbers["not_found"],
-                    "mre": numbers["mean"],
-                    "mre_low": low,
-                    "mre_high": high,
-                    "median": numbers["median"],
-                    "mre_found": numbers["mean_found"],
-                    "std_found": numbers["std_found"],
-                    "within": "<" if strict else "<=",
-                    "sdr": {threshold: 100 * rate for threshold, rate in numbers["sdr"].items()},
-                }
-            )
-    return summaries
+    for domain, unit, landmark, group in parts(result_table(rows)):
+        errors = torch.from_numpy(group["error"].to_numpy(copy=True))
+        numbers = summarize_errors(errors, thresholds_of(domain, unit, thresholds), strict=strict)
+        by_case = group.groupby("case", sort=False)["error"]
+        low, high = bootstrap_mean_interval(by_case.agg(list), seed=seed)
+        summaries.append(
+            {
+                "domain": domain,
+                "unit": unit,
+                "landmark": landmark,
+                "spacing_source": sorted(set(group["spacing_source"]) - {""}),
+                "images": int((by_case.count() > 0).sum()),
+                "count": numbers["count"],
+                "not_found": numbers["not_found"],
+                "mre": numbers["mean"],
+                "mre_low": low,
+                "mre_high": high,
+                "median": numbers["median"],
+                "mre_found": numbers["mean_found"],
+                "std_found": numbers["std_found"],
+                "within": "<" if strict else "<=",
+                "sdr": {threshold: {"": 100 * rate} for threshold, rate in numbers["sdr"].items()},
+            }
+        )
+    return flat_rates(summaries, _COLUMNS)
+
+
+def flat_rates(summaries: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """The table of summaries with these columns, and one for each part of their ``sdr`` of each threshold."""
+    table = pd.DataFrame(summaries, columns=columns)
+    parts_of = {limit: part for summary in summaries for limit, part in summary["sdr"].items()}
+    for limit in sorted(parts_of):
+        for part in parts_of[limit]:
+            rates = [summary["sdr"].get(limit, {}).get(part, math.nan) for summary in summaries]
+            table[f"sdr_{limit:g}{part}"] = rates
+    return table
 
 
 def thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:

@@ -112,27 +112,31 @@ def classify(measured: Measured) -> ChallengeClass | None:
     Returns:
         The class; None where the measurement has no classes, no value, or a value in no range, or is in pixels.
     """
-    if measured.unit == "px":
-        return None
-    return next((each for each in CHALLENGE_CLASSES.get(measured.name, ()) if each.holds(measured.value)), None)
+    return _class_of(measured.name, measured.value, measured.unit)
 
 
-def class_agreement(name: str, pairs: Iterable[tuple[Measured, Measured]]) -> ClassAgreement:
+def class_agreement(name: str, values: Iterable[tuple[float, float, str]]) -> ClassAgreement:
     """Agreement on one measurement.
 
     Args:
         name: among :data:`CHALLENGE_CLASSES`.
-        pairs: prediction and reference of each image, as measured. One without a value for the reference does not
-            count, and one without a value for the prediction is a failure.
+        values: predicted value, reference value and unit of each image. One without a reference value does not count,
+            and one without a predicted value is a failure.
 
     Source: Wang et al., Medical Image Analysis 31 (2016) 63, success classification rate.
     """
     types = len(CHALLENGE_CLASSES[name])
     table, unclassed = np.zeros((types, types + 1), dtype=int), 0
-    for ours, theirs in pairs:
-        expected, given = classify(theirs), classify(ours)
+    for ours, theirs, unit in values:
+        expected, given = _class_of(name, theirs, unit), _class_of(name, ours, unit)
         if expected is not None:
             table[expected.number - 1, -1 if given is None else given.number - 1] += 1
-        elif theirs.unit != "px" and not math.isnan(theirs.value):
+        elif unit != "px" and not math.isnan(theirs):
             unclassed += 1
     return ClassAgreement(name, int(table.sum()), unclassed, table)
+
+
+def _class_of(name: str, value: float, unit: str) -> ChallengeClass | None:
+    if unit == "px":
+        return None
+    return next((each for each in CHALLENGE_CLASSES.get(name, ()) if each.holds(value)), None)

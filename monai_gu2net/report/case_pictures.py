@@ -8,9 +8,9 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,30 +21,31 @@ from monai_gu2net.transforms.load import LoadRadiographd
 from monai_gu2net.visualize.overlay import draw_landmarks
 from monai_gu2net.visualize.pictures import contact_sheet, save_picture
 
-__all__ = ["Case", "Rows", "write_case_pictures"]
+__all__ = ["Case", "write_case_pictures"]
 
 Case = tuple[str, str]
-Rows = list[dict[str, Any]]
+"""Domain and name."""
 
 
 def write_case_pictures(
-    folder: Path, groups: Mapping[Case, Rows], images: Mapping[Case, str | os.PathLike[str]], worst: int
+    folder: Path, table: pd.DataFrame, images: Mapping[Case, str | os.PathLike[str]], worst: int
 ) -> Cases | None:
     """Draw chosen cases, one by one under ``overlays/`` and together in ``overlays.png``.
 
     Args:
         folder: the report's.
-        groups: the rows of each domain and unit. Of a group without annotated landmarks the first cases are
-            drawn; volumes are not.
+        table: of results. Of a domain and unit without annotated landmarks the first cases are drawn; volumes are not.
         images: (domain, case) -> image file. A case without one, or whose file cannot be read, has no
             picture, and its text says so.
-        worst: number of worst cases of each group, beside the median; 0: no case at all.
+        worst: number of worst cases of each domain and unit, beside the median; 0: no case at all.
 
     Returns:
         The texts and paths of the pictures; None where there is no case to draw.
     """
     chosen = [
-        (kind, case, error, group) for group, rows in groups.items() for kind, case, error in _choose(rows, worst)
+        (kind, rows, error, {name: number for number, name in enumerate(group["landmark"].unique(), start=1)})
+        for _, group in table.groupby(["domain", "unit"], sort=False)
+        for kind, rows, error in _choose(group, worst)
     ]
     if not chosen:
         return None
@@ -52,12 +53,10 @@ def write_case_pictures(
     load = LoadRadiographd("image")
     entries: list[tuple[str, str | None]] = []
     pictures = []
-    for kind, rows, error, group in chosen:
-        (domain, case), unit = _case(rows), group[1]
-        # the landmark's number in the domain's table, whichever landmarks this case has
-        numbers = {name: n for n, name in enumerate(dict.fromkeys(row["landmark"] for row in groups[group]), start=1)}
-        told = f", mean error {error:.2f} {unit}" if math.isfinite(error) else ", not all found"
-        title = f"{domain} {case}: {kind}{'' if math.isnan(error) else told}"
+    for kind, rows, error, numbers in chosen:  # the landmark's number is that in the domain's table
+        domain, case = _case(rows)
+        mean = f", mean error {error:.2f} {rows['unit'].iloc[0]}" if math.isfinite(error) else ", not all found"
+        title = f"{domain} {case}: {kind}{'' if math.isnan(error) else mean}"
         try:
             image = _plane(load, images, (domain, case))
         except (OSError, ValueError, RuntimeError) as problem:  # readers of other libraries raise all of these
@@ -73,22 +72,16 @@ def write_case_pictures(
     return Cases(entries, Picture("overlays.png", "Predicted and reference landmarks"))
 
 
-def _choose(rows: Rows, worst: int) -> list[tuple[str, Rows, float]]:
+def _choose(group: pd.DataFrame, worst: int) -> list[tuple[str, pd.DataFrame, float]]:
     """Kind, rows and mean error (NaN: none annotated) of the worst cases, the worst first, and the median."""
-    if worst < 1:
-        return []
-    cases: dict[str, Rows] = {}
-    for row in rows:
-        cases.setdefault(row["case"], []).append(row)
-    flat = [case for case in cases.values() if not any(math.isfinite(row.get("predicted_z", math.nan)) for row in case)]
-    means = []
-    for case in flat:
-        errors = [row["error"] for row in case if not math.isnan(row["error"])]
-        means.append((sum(errors) / len(errors) if errors else math.nan, case))
-    ranked = sorted((entry for entry in means if not math.isnan(entry[0])), key=lambda entry: -entry[0])
+    cases = [rows for _, rows in group.groupby("case", sort=False)] if worst > 0 else []
+    flat = [rows for rows in cases if "predicted_z" not in rows or not np.isfinite(rows["predicted_z"]).any()]
+    annotated = [(rows["error"].dropna().tolist(), rows) for rows in flat]
+    ranked = [(sum(errors) / len(errors), rows) for errors, rows in annotated if errors]
+    ranked.sort(key=lambda entry: -entry[0])
     if not ranked:
-        return [("no reference", case, math.nan) for _, case in means[:worst]]
-    chosen = [(f"worst {place}", case, error) for place, (error, case) in enumerate(ranked[:worst], start=1)]
+        return [("no reference", rows, math.nan) for rows in flat[: max(worst, 0)]]
+    chosen = [(f"worst {place}", rows, error) for place, (error, rows) in enumerate(ranked[:worst], start=1)]
     middle = len(ranked) // 2
     return chosen if middle < worst else [*chosen, ("median", ranked[middle][1], ranked[middle][0])]
 
@@ -104,18 +97,19 @@ def _plane(load: LoadRadiographd, images: Mapping[Case, str | os.PathLike[str]],
     return plane
 
 
-def _draw(image: Tensor, rows: Rows, numbers: Mapping[str, int], title: str, longest_side: int) -> NDArray[np.uint8]:
-    points = {kind: [[row[f"{kind}_x"], row[f"{kind}_y"]] for row in rows] for kind in ("predicted", "reference")}
+def _draw(
+    image: Tensor, rows: pd.DataFrame, numbers: Mapping[str, int], title: str, longest_side: int
+) -> NDArray[np.uint8]:
     return draw_landmarks(
         image,
-        predicted=points["predicted"],
-        reference=points["reference"],
-        names=[str(numbers[row["landmark"]]) for row in rows],
+        predicted=rows[["predicted_x", "predicted_y"]].to_numpy(),
+        reference=rows[["reference_x", "reference_y"]].to_numpy(),
+        names=[str(numbers[name]) for name in rows["landmark"]],
         radius=radii_px(rows),
         title=title,
         longest_side=longest_side,
     )
 
 
-def _case(rows: Rows) -> Case:
-    return rows[0]["domain"], rows[0]["case"]
+def _case(rows: pd.DataFrame) -> Case:
+    return rows["domain"].iloc[0], rows["case"].iloc[0]

@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from monai_gu2net.data.case_names import file_names
 from monai_gu2net.evaluation.comparison import Comparison
-from monai_gu2net.files import csv_text, results_of_one_run, write_text_whole
-from monai_gu2net.report.case_pictures import file_names
+from monai_gu2net.evaluation.result_table import write_csv
+from monai_gu2net.files import results_of_one_run, write_text_whole
 from monai_gu2net.report.document import Document, Part, Picture, Section, Table
 from monai_gu2net.report.rendering import render_markdown, write_page
-from monai_gu2net.report.tables import decimal, jsonable
+from monai_gu2net.report.tables import decimal, rates_by_threshold, write_json
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
 from monai_gu2net.visualize.pictures import save_figure
 
@@ -51,7 +53,7 @@ def difference_table(
     header += ["Unit", "Images", "Landmarks", f"Not found {first}", f"Not found {second}", f"MRE {first}"]
     header += [f"MRE {second}", "Difference", "95 % interval", "p", "Better", "Worse"]
     lines = []
-    for number, summary in enumerate(_select(comparison, group), start=1):
+    for number, summary in enumerate(_select(comparison, group).to_dict("records"), start=1):
         cells = [summary["domain"]] if group is None else [str(number), summary["landmark"]]
         cells += [summary["unit"], *(str(summary[key]) for key in ("images", "count", "not_found_a", "not_found_b"))]
         cells += [decimal(summary["mre_a"], 2), decimal(summary["mre_b"], 2), *_difference(summary, 3)]
@@ -72,9 +74,9 @@ def rate_table(title: str, comparison: Comparison, *, names: Sequence[str]) -> T
     """
     header = ["Domain", "Threshold", f"SDR {names[0]}", f"SDR {names[1]}", "Difference", "95 % interval", "p"]
     lines = []
-    for summary in _select(comparison, None):
+    for summary in rates_by_threshold(_select(comparison, None), comparison.thresholds):
         for threshold, rate in summary["sdr"].items():
-            cells = [summary["domain"], f"{threshold:g} {summary['unit']}"]
+            cells = [summary["domain"], f"{threshold} {summary['unit']}"]
             lines.append([*cells, decimal(rate["a"], 1), decimal(rate["b"], 1), *_difference(rate, 2)])
     return Table(title, header, lines)
 
@@ -86,21 +88,16 @@ def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[st
         comparison: from :func:`~monai_gu2net.evaluation.compare_rows`.
         names: of the two tables.
     """
-    told = [
+    differences = [
         (f"only in {names[0]}", comparison.only_a),
         (f"only in {names[1]}", comparison.only_b),
         ("compared, though reference or spacing differ", comparison.other_reference),
     ]
-    lines = []
-    for what, landmarks in told:
-        cases: dict[tuple[str, str], list[str]] = {}
-        for place in landmarks:
-            cases.setdefault((place["domain"], place["case"]), []).append(place["landmark"])
-        lines += [
-            f"{domain} {case}: {len(found)} annotated landmarks {what}: {', '.join(found)}"
-            for (domain, case), found in cases.items()
-        ]
-    return lines
+    return [
+        f"{domain} {case}: {len(found)} annotated landmarks {what}: {', '.join(found)}"
+        for what, places in differences
+        for (domain, case), found in places.groupby(["domain", "case"], sort=False)["landmark"]
+    ]
 
 
 def write_comparison(
@@ -129,18 +126,16 @@ def write_comparison(
     told = {**(protocol or {}), "Difference": f"{second} - {first}; below 0 {second} has the smaller error", **_HOW}
     notes = comparison_notes(comparison, names=names)
     with results_of_one_run(folder, kind="comparison"):
-        _write_csv(folder / "compare.csv", comparison)
+        write_csv(folder / "compare.csv", comparison.summaries)
         content = {
             "names": [first, second],
             "protocol": told,
-            "summaries": [jsonable(summary) for summary in comparison.summaries],
-            "only_a": comparison.only_a,
-            "only_b": comparison.only_b,
-            "other_reference": comparison.other_reference,
+            "summaries": rates_by_threshold(comparison.summaries, comparison.thresholds),
+            "only_a": comparison.only_a.to_dict("records"),
+            "only_b": comparison.only_b.to_dict("records"),
+            "other_reference": comparison.other_reference.to_dict("records"),
         }
-        write_text_whole(
-            folder / "compare.json", json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        write_json(folder / "compare.json", content)
         save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
         curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
         sections = [
@@ -157,7 +152,7 @@ def write_comparison(
 
 def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> Iterator[Section]:
     """Table and plot of each domain and unit."""
-    groups = list(dict.fromkeys((summary["domain"], summary["unit"]) for summary in comparison.summaries))
+    groups = list(comparison.summaries[["domain", "unit"]].drop_duplicates().itertuples(index=False, name=None))
     plain = len({domain for domain, _ in groups}) == len(groups)
     stems = file_names({group: ("compare", *(group[:1] if plain else group)) for group in groups})
     for group in groups:
@@ -168,26 +163,13 @@ def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> 
         yield Section(title, [*parts, Picture(path, f"Difference of mean errors by landmark of {group[0]}")])
 
 
-def _write_csv(path: Path, comparison: Comparison) -> None:
-    thresholds = sorted({threshold for summary in comparison.summaries for threshold in summary["sdr"]})
-    scalars = [key for key in comparison.summaries[0] if key != "sdr"]
-    parts = ("a", "b", "difference", "low", "high", "p")
-    lines = [[*scalars, *(f"sdr_{threshold:g}_{part}" for threshold in thresholds for part in parts)]]
-    for summary in comparison.summaries:
-        values = [summary[key] for key in scalars]
-        values += [summary["sdr"].get(threshold, {}).get(part) for threshold in thresholds for part in parts]
-        lines.append(values)
-    write_text_whole(path, csv_text(lines))
-
-
-def _select(comparison: Comparison, group: tuple[str, str] | None) -> list[dict[str, Any]]:
+def _select(comparison: Comparison, group: tuple[str, str] | None) -> pd.DataFrame:
     """Summaries of the domains as wholes, or of the landmarks of one."""
-    return [
-        summary
-        for summary in comparison.summaries
-        if (summary["landmark"] is None if group is None else summary["landmark"] is not None)
-        and group in (None, (summary["domain"], summary["unit"]))
-    ]
+    summaries = comparison.summaries
+    if group is None:
+        return summaries[summaries["landmark"].isna()]
+    own = (summaries["domain"] == group[0]) & (summaries["unit"] == group[1])
+    return summaries[own & summaries["landmark"].notna()]
 
 
 def _difference(numbers: Mapping[str, Any], digits: int) -> list[str]:

@@ -4,20 +4,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from monai_gu2net.evaluation.case_measurements import MeasuredCase, Measurements, measure_rows, write_measurements
+from monai_gu2net.evaluation.case_measurements import Measurements, measure_rows, write_measurements
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
-from monai_gu2net.files import write_text_whole
-from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, Measured, class_agreement
+from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, class_agreement
 from monai_gu2net.report.document import Section, Table
-from monai_gu2net.report.tables import decimal, jsonable
+from monai_gu2net.report.tables import decimal, interval, write_json
 
 __all__ = ["compare_measurements", "measurement_sections"]
 
@@ -36,36 +35,31 @@ _CLASS_NOTE = (
 )
 
 
-def compare_measurements(cases: Iterable[MeasuredCase]) -> list[dict[str, Any]]:
+def compare_measurements(measured: pd.DataFrame) -> pd.DataFrame:
     """Differences between measurements of predicted and of reference landmarks.
 
     Args:
-        cases: from :func:`~monai_gu2net.evaluation.measure_rows`.
+        measured: from :func:`~monai_gu2net.evaluation.measure_rows`.
 
     Returns:
-        Per domain, unit of lengths and measurement with any reference: ``domain``, ``measurement``, ``unit``; ``count``
-        of images measured in both; ``lost``, measured in the reference alone; ``mae`` with ``mae_low`` and
-        ``mae_high``, its 95 % interval; ``bias``; ``limit_low`` and ``limit_high``, the limits of agreement;
-        ``covered``, percent of the differences within 1.96 standard errors of those with an error. NaN where there is
-        nothing to measure.
+        A table with a row per domain, scale of the files and measurement with any reference: ``domain``,
+        ``measurement``, ``unit``; ``count`` of images measured in both; ``lost``, measured in the reference alone;
+        ``mae`` with ``mae_low`` and ``mae_high``, its 95 % interval; ``bias``; ``limit_low`` and ``limit_high``, the
+        limits of agreement; ``covered``, percent of the differences within 1.96 standard errors of those with an
+        error. NaN where there is nothing to measure.
 
     Source: Bland and Altman, Lancet 327 (1986) 307.
     """
-    groups: dict[tuple[str, str, str], list[tuple[Measured, Measured]]] = {}
-    for case in cases:
-        for ours, theirs in zip(case.predicted, case.reference, strict=True):
-            groups.setdefault((case.domain, case.unit, ours.name), []).append((ours, theirs))
     compared = []
-    for (domain, _, name), pairs in groups.items():
-        annotated = [(ours, theirs) for ours, theirs in pairs if not math.isnan(theirs.value)]
-        if not annotated:
+    for (domain, _, name), group in measured.groupby(["domain", "scale", "name"], sort=False):
+        annotated = group[group["reference"].notna()]
+        if annotated.empty:
             continue
-        both = [(ours.value - theirs.value, ours.error) for ours, theirs in annotated if not math.isnan(ours.value)]
-        differences = np.array([difference for difference, _ in both])
-        errors = np.array([error for _, error in both])
+        both = annotated[annotated["value"].notna()]
+        differences, errors = (both["value"] - both["reference"]).to_numpy(), both["error"].to_numpy()
         known = ~np.isnan(errors)
         count = len(both)
-        low, high = bootstrap_mean_interval([[value] for value in np.abs(differences).tolist()])
+        low, high = bootstrap_mean_interval(np.abs(differences)[:, None])
         bias = float(differences.mean()) if count else math.nan
         spread = _WITHIN * float(differences.std(ddof=1)) if count > 1 else math.nan
         inside = np.abs(differences[known]) <= _WITHIN * errors[known]
@@ -73,7 +67,7 @@ def compare_measurements(cases: Iterable[MeasuredCase]) -> list[dict[str, Any]]:
             {
                 "domain": domain,
                 "measurement": name,
-                "unit": annotated[0][1].unit,
+                "unit": annotated["unit"].iloc[0],
                 "count": count,
                 "lost": len(annotated) - count,
                 "mae": float(np.abs(differences).mean()) if count else math.nan,
@@ -85,32 +79,32 @@ def compare_measurements(cases: Iterable[MeasuredCase]) -> list[dict[str, Any]]:
                 "covered": 100 * float(inside.mean()) if known.any() else math.nan,
             }
         )
-    return compared
+    return pd.DataFrame(compared)
 
 
 def measurement_sections(
     folder: Path,
-    rows: Iterable[Mapping[str, Any]],
+    table: pd.DataFrame,
     measurements: Measurements | None = None,
-    annotators: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+    annotators: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[Section]:
     """Write ``measurements.csv`` and ``measurements.json``, and say what they hold.
 
     Args:
         folder: of the report.
-        rows: in the files' own scale, see :func:`~monai_gu2net.evaluation.checked_rows`.
+        table: in the files' own scale, see :func:`~monai_gu2net.evaluation.result_table`.
         measurements: see :func:`~monai_gu2net.evaluation.measure_rows`.
-        annotators: rows of each comparison of annotators, whose classes stand beside the model's.
+        annotators: the table of each comparison of annotators, whose classes stand beside the model's.
 
     Returns:
         A section per domain with a reference; none without.
     """
-    cases = measure_rows(rows, measurements)
-    compared = compare_measurements(cases)
-    if not cases:
+    measured = measure_rows(table, measurements)
+    if measured.empty:
         return []
-    write_measurements(folder / "measurements.csv", cases)
-    raters = {"Model": _agreements(cases)}
+    compared = compare_measurements(measured)
+    write_measurements(folder / "measurements.csv", measured)
+    raters = {"Model": _agreements(measured)}
     raters |= {name: _agreements(measure_rows(of, measurements)) for name, of in (annotators or {}).items()}
     classes = [
         {
@@ -125,47 +119,35 @@ def measurement_sections(
         for rater, found in raters.items()
         for (domain, _), each in found.items()
     ]
-    content = {"measurements": [jsonable(each) for each in compared], "classes": [jsonable(each) for each in classes]}
-    write_text_whole(folder / "measurements.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / "measurements.json", {"measurements": compared.to_dict("records"), "classes": classes})
     sections = []
-    for domain in dict.fromkeys(each["domain"] for each in compared):
+    for domain, of_domain in compared.groupby("domain", sort=False) if len(compared) else ():
         title = f"Measurements of {domain}"
-        parts: list[Any] = [_table(title, [each for each in compared if each["domain"] == domain]), _NOTE]
+        parts: list[Any] = [_table(title, of_domain), _NOTE]
         if any(of == domain for of, _ in raters["Model"]):
             parts += [_class_table(domain, raters), _CLASS_NOTE]
         sections.append(Section(title, parts))
     return sections
 
 
-def _agreements(cases: Sequence[MeasuredCase]) -> dict[tuple[str, str], ClassAgreement]:
+def _agreements(measured: pd.DataFrame) -> dict[tuple[str, str], ClassAgreement]:
     """By domain and measurement, where any image's reference has a class."""
-    pairs: dict[tuple[str, str], list[tuple[Measured, Measured]]] = {}
-    for case in cases:
-        for ours, theirs in zip(case.predicted, case.reference, strict=True):
-            if ours.name in CHALLENGE_CLASSES:
-                pairs.setdefault((case.domain, ours.name), []).append((ours, theirs))
-    found = {key: class_agreement(key[1], of_images) for key, of_images in pairs.items()}
+    classed = measured[measured["name"].isin(CHALLENGE_CLASSES)]
+    found = {
+        (domain, name): class_agreement(name, zip(group["value"], group["reference"], group["unit"], strict=True))
+        for (domain, name), group in classed.groupby(["domain", "name"], sort=False)
+    }
     return {key: each for key, each in found.items() if each.count}
 
 
-def _table(title: str, compared: Sequence[Mapping[str, Any]]) -> Table:
+def _table(title: str, compared: pd.DataFrame) -> Table:
     header = ["Measurement", "Unit", "Images", "Lost", "MAE", "95 % interval", "Bias", "Limits of agreement", "Covered"]
     lines = []
-    for each in compared:
-        digits = 3 if each["unit"] == "1" else 2
-        lines.append(
-            [
-                each["measurement"],
-                each["unit"],
-                str(each["count"]),
-                str(each["lost"]),
-                decimal(each["mae"], digits),
-                _range(each["mae_low"], each["mae_high"], digits),
-                decimal(each["bias"], digits),
-                _range(each["limit_low"], each["limit_high"], digits),
-                decimal(each["covered"], 1),
-            ]
-        )
+    for each in compared.itertuples():
+        digits = 3 if each.unit == "1" else 2
+        cells = [each.measurement, each.unit, str(each.count), str(each.lost), decimal(each.mae, digits)]
+        cells += [interval(each.mae_low, each.mae_high, digits), decimal(each.bias, digits)]
+        lines.append([*cells, interval(each.limit_low, each.limit_high, digits), decimal(each.covered, 1)])
     return Table(title, header, lines)
 
 
@@ -180,7 +162,3 @@ def _class_table(domain: str, raters: Mapping[str, Mapping[tuple[str, str], Clas
     means = [np.mean([each.rate for (of, _), each in found.items() if of == domain]) for found in shown.values()]
     lines.append(["mean of these", *(decimal(100 * float(mean), 1) for mean in means)])
     return Table(f"Success classification rate of {domain}", ["Measurement", *shown], lines)
-
-
-def _range(low: float, high: float, digits: int) -> str:
-    return "-" if math.isnan(low) else f"{decimal(low, digits)} to {decimal(high, digits)}"

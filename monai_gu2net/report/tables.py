@@ -7,47 +7,28 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files import LeftOut, csv_text, write_text_whole
+import pandas as pd
+
+from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
+from monai_gu2net.evaluation.summary import Thresholds, thresholds_of
+from monai_gu2net.files import LeftOut, write_text_whole
 from monai_gu2net.report.document import Table
 
-__all__ = ["decimal", "jsonable", "summary_table", "write_summary_csv", "write_summary_json"]
-
-Summaries = Sequence[Mapping[str, Any]]
-
-
-def write_summary_csv(path: str | os.PathLike[str], summaries: Summaries) -> Path:
-    """Write summaries as CSV, whole or not at all.
-
-    Args:
-        path: the file; its folder is made.
-        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`. A detection rate in percent has the
-            column ``sdr_THRESHOLD``; ``landmark`` is empty for all landmarks of the domain. Nothing to
-            measure (NaN) is an empty field.
-
-    Returns:
-        The path.
-    """
-    thresholds = _thresholds(summaries)
-    scalars = [key for key in (summaries[0] if summaries else ()) if key != "sdr"]
-    lines = [[*scalars, *(f"sdr_{threshold:g}" for threshold in thresholds)]]
-    for summary in summaries:
-        values = [summary[key] for key in scalars] + [summary["sdr"].get(t) for t in thresholds]
-        lines.append([" ".join(value) if isinstance(value, list) else value for value in values])
-    return write_text_whole(path, csv_text(lines))
+__all__ = ["decimal", "interval", "jsonable", "rates_by_threshold", "summary_table", "write_json", "write_summary_json"]
 
 
 def write_summary_json(
     path: str | os.PathLike[str],
-    summaries: Summaries,
+    summaries: pd.DataFrame,
     *,
+    scoring: Protocol = ORIGINAL,
     protocol: Mapping[str, str] | None = None,
-    scoring: Mapping[str, Any] | None = None,
-    annotators: Summaries = (),
+    annotators: pd.DataFrame | None = None,
     failures: Iterable[Mapping[str, str]] = (),
     left_out: Iterable[LeftOut] = (),
 ) -> Path:
@@ -56,10 +37,10 @@ def write_summary_json(
     Args:
         path: the file; its folder is made.
         summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`. JSON knows neither NaN nor inf: both
-            are null; a mean that is inf has ``not_found`` above 0.
-        protocol: how was measured; by heading.
-        scoring: the same for programs, see :class:`~monai_gu2net.evaluation.Protocol`.
-        annotators: summaries of the annotators' disagreement, each with its ``comparison``.
+            are null; a mean that is inf has ``not_found`` above 0. ``sdr`` is by threshold.
+        scoring: the protocol of the summaries.
+        protocol: how was measured, in words; by heading.
+        annotators: summaries of the annotators' disagreement, with the column ``comparison``.
         failures: cases without result: ``case``, ``domain``, ``reason``.
         left_out: what was not taken, and why.
 
@@ -68,16 +49,35 @@ def write_summary_json(
     """
     content = {
         "protocol": dict(protocol or {}),
-        "scoring": dict(scoring or {}),
-        "summaries": [jsonable(summary) for summary in summaries],
-        "annotators": [jsonable(summary) for summary in annotators],
+        "scoring": scoring.to_dict(),
+        "summaries": rates_by_threshold(summaries, scoring.thresholds),
+        "annotators": [] if annotators is None else rates_by_threshold(annotators, scoring.thresholds),
         "failures": [dict(failure) for failure in failures],
         "left_out": [asdict(item) for item in left_out],
     }
-    return write_text_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return write_json(path, content)
 
 
-def summary_table(title: str, summaries: Summaries) -> Table:
+def rates_by_threshold(summaries: pd.DataFrame, thresholds: Thresholds) -> list[dict[str, Any]]:
+    """A mapping for each summary, with ``sdr`` by the thresholds of its domain in place of the columns.
+
+    Args:
+        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows` or
+            :func:`~monai_gu2net.evaluation.compare_rows`; of the latter a rate has parts, ``a`` and so on.
+        thresholds: those that the summaries were made with.
+    """
+    found = []
+    for summary in summaries.to_dict("records"):
+        rates: dict[str, Any] = {}
+        for limit in thresholds_of(summary["domain"], summary["unit"], thresholds):
+            column = f"sdr_{limit:g}"
+            of_parts = {key.removeprefix(f"{column}_"): summary[key] for key in summary if key.startswith(f"{column}_")}
+            rates[f"{limit:g}"] = of_parts or summary[column]
+        found.append({key: value for key, value in summary.items() if not key.startswith("sdr_")} | {"sdr": rates})
+    return found
+
+
+def summary_table(title: str, summaries: pd.DataFrame) -> Table:
     """A table, one line per summary.
 
     Args:
@@ -89,31 +89,35 @@ def summary_table(title: str, summaries: Summaries) -> Table:
         The table. Every line says its unit; detection rates are percent; "-" is nothing to measure. The mean
         of the found landmarks has a column where some were not found.
     """
-    thresholds = _thresholds(summaries)
-    by_landmark = any(summary["landmark"] is not None for summary in summaries)
-    sign = "<" if any(summary["within"] == "<" for summary in summaries) else "≤"
-    some_lost = any(summary["not_found"] for summary in summaries)
+    rates = summaries.filter(regex="^sdr_")
+    rates = rates.dropna(axis="columns", how="all") if rates.notna().any(axis=None) else rates  # not of other domains
+    by_landmark = summaries["landmark"].notna().any()
+    sign = "<" if (summaries["within"] == "<").any() else "≤"
+    some_lost = summaries["not_found"].any()
     header = ["#", "Landmark"] if by_landmark else ["Domain"]
     header += ["Unit", "Images", "Landmarks", "Not found", "MRE", "95 % interval"]
     header += ["MRE of found"] if some_lost else []
-    header += ["SD of found", "Median", *(f"SDR {sign} {threshold:g}" for threshold in thresholds)]
+    header += ["SD of found", "Median", *(f"SDR {sign} {column.removeprefix('sdr_')}" for column in rates)]
     lines = []
-    for number, summary in enumerate(summaries, start=1):
-        low, high = summary["mre_low"], summary["mre_high"]
-        names = [str(number), summary["landmark"] or "all"] if by_landmark else [summary["domain"]]
+    for number, summary in enumerate(summaries.to_dict("records"), start=1):
+        names = [str(number), summary["landmark"]] if by_landmark else [summary["domain"]]
         counts = [str(summary[key]) for key in ("images", "count", "not_found")]
         cells = [*names, summary["unit"], *counts, decimal(summary["mre"], 2)]
-        cells.append("-" if math.isnan(low) else f"{decimal(low, 2)} to {decimal(high, 2)}")
+        cells.append(interval(summary["mre_low"], summary["mre_high"], 2))
         cells += [decimal(summary["mre_found"], 2)] if some_lost else []
         cells += [decimal(summary["std_found"], 2), decimal(summary["median"], 2)]
-        cells += [decimal(summary["sdr"].get(threshold, math.nan), 1) for threshold in thresholds]
-        lines.append(cells)
+        lines.append([*cells, *(decimal(summary[column], 1) for column in rates)])
     return Table(title, header, lines, text_columns=2 if by_landmark else 1)
 
 
 def decimal(value: float, digits: int) -> str:
     """The number with so many digits behind the point; "-" for NaN."""
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def interval(low: float, high: float, digits: int) -> str:
+    """Both ends of an interval; "-" for NaN."""
+    return "-" if math.isnan(low) else f"{decimal(low, digits)} to {decimal(high, digits)}"
 
 
 def jsonable(value: Any) -> Any:
@@ -125,5 +129,7 @@ def jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _thresholds(summaries: Summaries) -> list[float]:
-    return sorted({threshold for summary in summaries for threshold in summary["sdr"]})
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write numbers and texts as JSON, whole or not at all; what is not finite is null."""
+    text = json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False)
+    return write_text_whole(path, text + "\n")

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from monai_gu2net.evaluation.comparison import Comparison
@@ -29,23 +28,24 @@ def draw_compared_curves(comparison: Comparison, *, names: Sequence[str]) -> Fig
         The figure. Axes end at the larger 95 percent quantile of the found landmarks; a curve ends below 1 by
         the landmarks beyond it and those not found.
     """
-    errors: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for pair in comparison.pairs:
-        errors.setdefault((pair["domain"], pair["unit"]), []).append((pair["error_a"], pair["error_b"]))
+    errors = {
+        group: pairs[["error_a", "error_b"]].to_numpy()
+        for group, pairs in comparison.pairs.groupby(["domain", "unit"], sort=False)
+    }
     columns = min(2, len(errors))
     lines = -(-len(errors) // columns)
     figure = Figure(figsize=(5 * columns, 3.8 * lines), dpi=DPI, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, ((domain, unit), values) in zip(panels, errors.items(), strict=False):
         axes.set_prop_cycle(color=["tab:blue", "tab:orange"], linestyle=["-", "--"])
-        draw_shares(axes, np.array(values).T, names, unit=unit)
+        draw_shares(axes, values.T, names, unit=unit)
         axes.set_title(f"domain {domain}, n = {len(values)}", size=9, parse_math=False)
     for axes in panels[len(errors) :]:
         axes.set_axis_off()
     return figure
 
 
-def draw_differences(summaries: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> Figure:
+def draw_differences(summaries: pd.DataFrame, *, names: Sequence[str]) -> Figure:
     """Difference of the mean errors of each landmark of one domain, with its 95 percent interval.
 
     Args:
@@ -59,18 +59,17 @@ def draw_differences(summaries: Sequence[Mapping[str, Any]], *, names: Sequence[
     Raises:
         ValueError: there is no landmark, or they are of more than one domain or unit.
     """
-    groups = sorted({(summary["domain"], summary["unit"]) for summary in summaries})
+    groups = sorted(set(zip(summaries["domain"], summaries["unit"], strict=True)))
     if len(groups) != 1:
         raise ValueError(f"Differences must be of one domain and unit; got {groups}. Select the summaries of one.")
     (domain, unit), (first, second) = groups[0], names
     figure, axes = landmark_axes(
-        [summary["landmark"] for summary in summaries],
+        list(summaries["landmark"]),
         title=f"domain {domain}: {second} - {first}, below 0 better",
         ylabel=f"difference of MRE ({unit}), 95 % interval",
     )
     axes.axhline(0, color="black", linewidth=0.8)
-    for place, summary in enumerate(summaries, start=1):
-        low, high, middle = summary["low"], summary["high"], summary["difference"]
+    for place, (low, high, middle) in enumerate(summaries[["low", "high", "difference"]].to_numpy(), start=1):
         colour = "#0072b2" if high < 0 else "#d55e00" if low > 0 else "#777777"
         if not math.isnan(low):
             axes.plot([place, place], [low, high], color=colour, linewidth=1.4)

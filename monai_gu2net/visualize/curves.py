@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from numpy.typing import NDArray
 
-from monai_gu2net.evaluation.result_table import checked_rows
+from monai_gu2net.evaluation.result_table import Rows, result_table
 from monai_gu2net.files import original_cell
 from monai_gu2net.visualize.axes import draw_shares, landmark_axes, legend_names
 from monai_gu2net.visualize.pictures import DPI
@@ -24,11 +24,11 @@ from monai_gu2net.visualize.pictures import DPI
 __all__ = ["draw_cumulative_errors", "draw_landmark_errors", "draw_learning_curve"]
 
 
-def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | None = None) -> Figure:
+def draw_cumulative_errors(rows: Rows, *, limit: float | None = None) -> Figure:
     """Share of the annotated landmarks whose error is at most r, against r, one curve per domain.
 
     Args:
-        rows: see :func:`~monai_gu2net.evaluation.checked_rows`. Each unit has axes of its own.
+        rows: see :func:`~monai_gu2net.evaluation.result_table`. Each unit has axes of its own.
         limit: largest r shown; by default the largest 95 percent quantile of a domain's found landmarks. A
             curve ends below 1 by the landmarks beyond it and those not found.
 
@@ -38,9 +38,10 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
     Raises:
         ValueError: no landmark is annotated.
     """
-    errors: dict[str, dict[str, list[float]]] = {}
-    for row in _measured(rows):
-        errors.setdefault(row["unit"], {}).setdefault(row["domain"], []).append(row["error"])
+    errors = {
+        unit: {domain: of_domain["error"].to_numpy() for domain, of_domain in group.groupby("domain", sort=False)}
+        for unit, group in _measured(rows).groupby("unit", sort=False)
+    }
     figure = Figure(figsize=(5.5 * len(errors), 4), dpi=DPI, layout="constrained")
     for axes, (unit, domains) in zip(figure.subplots(1, len(errors), squeeze=False)[0], errors.items(), strict=True):
         names = [f"domain {domain}, n = {len(values)}" for domain, values in domains.items()]
@@ -48,7 +49,7 @@ def draw_cumulative_errors(rows: Iterable[Mapping[str, Any]], *, limit: float | 
     return figure
 
 
-def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
+def draw_landmark_errors(rows: Rows) -> Figure:
     """Box plot of each landmark's errors in one domain, in the order of the rows.
 
     A box has the quartiles and the median of the found landmarks, whiskers of at most 1.5 box lengths, and
@@ -56,7 +57,7 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
     not flatten the boxes. Landmarks not found are counted beside the name.
 
     Args:
-        rows: of one domain and unit, see :func:`~monai_gu2net.evaluation.checked_rows`.
+        rows: of one domain and unit, see :func:`~monai_gu2net.evaluation.result_table`.
 
     Returns:
         The figure.
@@ -64,16 +65,15 @@ def draw_landmark_errors(rows: Iterable[Mapping[str, Any]]) -> Figure:
     Raises:
         ValueError: the rows are of more than one domain or unit, or no landmark is annotated.
     """
-    rows = checked_rows(rows)
-    groups = sorted({(row["domain"], row["unit"]) for row in rows})
+    table = result_table(rows)
+    groups = sorted(set(zip(table["domain"], table["unit"], strict=True)))
     if len(groups) > 1:
         raise ValueError(f"Errors by landmark must be of one domain and unit; got {groups}. Select the rows of one.")
     # One that is nowhere annotated keeps its place, so that the numbers are those of the tables and pictures.
-    errors: dict[str, list[float]] = {row["landmark"]: [] for row in rows}
-    for row in _measured(rows):
-        errors[row["landmark"]].append(row["error"])
+    _measured(table)
+    errors = {name: group["error"].to_numpy() for name, group in table.groupby("landmark", sort=False)}
     found = {
-        place: np.array([value for value in values if np.isfinite(value)])
+        place: values[np.isfinite(values)]
         for place, values in enumerate(errors.values(), start=1)
         if np.isfinite(values).any()
     }
@@ -164,9 +164,10 @@ def _draw_series(axes: Axes, epochs: NDArray[np.float64], series: Mapping[str, N
     axes.legend(lines, names, loc="upper right", fontsize=7)
 
 
-def _measured(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _measured(rows: Rows) -> pd.DataFrame:
     """The rows of annotated landmarks."""
-    measured = [row for row in checked_rows(rows) if not np.isnan(row["error"])]
-    if not measured:
+    table = result_table(rows)
+    measured = table[table["error"].notna()]
+    if measured.empty:
         raise ValueError("Errors must be of at least one annotated landmark; got none. Leave the plot out.")
     return measured

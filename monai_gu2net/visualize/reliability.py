@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from monai_gu2net.evaluation.coverage import calibrated_rows
+from monai_gu2net.evaluation.coverage import calibrated
+from monai_gu2net.evaluation.result_table import Rows
 from monai_gu2net.uncertainty import RADIUS_LEVEL, Calibration
 from monai_gu2net.visualize.axes import legend_names
 from monai_gu2net.visualize.pictures import DPI
@@ -19,11 +18,11 @@ from monai_gu2net.visualize.pictures import DPI
 __all__ = ["draw_reliability"]
 
 
-def draw_reliability(rows: Iterable[Mapping[str, Any]], calibrations: Mapping[str, Calibration]) -> Figure:
+def draw_reliability(rows: Rows, calibrations: Mapping[str, Calibration]) -> Figure:
     """Share of the landmarks within the radius of each level, against the level; one curve per domain and unit.
 
     Args:
-        rows: see :func:`~monai_gu2net.evaluation.checked_rows`, with the radii of the level 0.9.
+        rows: see :func:`~monai_gu2net.evaluation.result_table`, with the radii of the level 0.9.
         calibrations: by domain, those that the radii come from.
 
     Returns:
@@ -33,12 +32,12 @@ def draw_reliability(rows: Iterable[Mapping[str, Any]], calibrations: Mapping[st
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     lines, names = [], []
-    for (domain, unit), group in calibrated_rows(rows).items():
-        measured = [row for row in group if not math.isnan(row["error"])]
+    for (domain, unit), group in calibrated(rows).groupby(["domain", "unit"], sort=False):
+        measured = group[group["error"].notna()]
         quantiles = calibrations[domain].quantiles if domain in calibrations else {}
-        if not measured or RADIUS_LEVEL not in quantiles:
+        if measured.empty or RADIUS_LEVEL not in quantiles:
             continue
-        errors, radii = (np.array([row[column] for row in measured]) for column in ("error", "radius"))
+        errors, radii = (measured[column].to_numpy() for column in ("error", "radius"))
         # the radii of all levels differ by the quantiles alone
         shares = [
             float(np.mean(errors <= radii * quantile / quantiles[RADIUS_LEVEL])) for quantile in quantiles.values()

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
+import pandas as pd
 import pytest
 
 from monai_gu2net.data import Datalist, Domain
@@ -73,11 +73,13 @@ def test_separate_models_share_out_the_batches_of_one(
 
 def test_the_mean_over_seeds_is_of_errors_and_has_no_point(study: ModuleType) -> None:
     row = {"domain": "head", "case": "1", "landmark": "a", "predicted_x": 3.0, "predicted_y": 4.0, "presence": 0.5}
-    (mean,) = study.mean_over_seeds([[{**row, "error": 1.0}], [{**row, "error": 4.0}]])
-    assert mean["error"] == 2.5
-    assert np.isnan([mean["predicted_x"], mean["predicted_y"], mean["presence"]]).all()
+    other = row | {"case": "2"}
+    seeds = [[row | {"error": 1.0}, other | {"error": 3.0}], [other | {"error": 5.0}, row | {"error": 4.0}]]
+    mean = study.mean_over_seeds([pd.DataFrame(rows) for rows in seeds])
+    assert mean[["case", "error"]].values.tolist() == [["1", 2.5], ["2", 4.0]]
+    assert mean[["predicted_x", "predicted_y", "presence"]].isna().all(axis=None)
 
 
-def test_one_seed_keeps_its_rows(study: ModuleType) -> None:
-    rows = [{"error": 1.0}]
-    assert study.mean_over_seeds([rows]) is rows
+def test_one_seed_keeps_its_table(study: ModuleType) -> None:
+    table = pd.DataFrame([{"error": 1.0}])
+    assert study.mean_over_seeds([table]) is table

@@ -131,8 +131,8 @@ def test_a_split_without_annotations_is_refused_or_warned_of(
 
 def test_a_report_says_how_often_the_radius_held(calibrated: Path, data: Datalist, tmp_path: Path) -> None:
     report = evaluate_model(calibrated, data, output_dir=tmp_path, worst=1)
-    assert "## Uncertainty" in report.read_text()
-    rows = read_rows(tmp_path / "landmarks.csv")
+    assert "## Uncertainty" in report.path.read_text()
+    rows = read_rows(tmp_path / "landmarks.csv").to_dict("records")
     measured = json.loads((tmp_path / "coverage.json").read_text())
     for summary in measured:
         own = [row for row in rows if row["domain"] == summary["domain"]]
@@ -148,7 +148,7 @@ def test_a_calibration_that_does_not_hold_is_warned_of_once(
 ) -> None:
     report = evaluate_model(calibrated, data.only(["head"]), output_dir=tmp_path, tta=2, worst=0)
     assert caplog.text.count("Domain head: no radius") == 1
-    assert "Uncertainty" not in report.read_text()
+    assert "Uncertainty" not in report.path.read_text()
 
 
 def test_predictions_state_radius_and_presence(calibrated: Path, data: Datalist, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_prediction_has_a_file_and_a_table_of_measurements(model: Path, data: 
 
 def test_a_report_compares_them_with_the_reference(model: Path, data: Datalist, tmp_path: Path) -> None:
     report = evaluate_model(model, data, output_dir=tmp_path, worst=0)
-    assert "## Measurements of chest" in report.read_text()
+    assert "## Measurements of chest" in report.path.read_text()
     compared = json.loads((tmp_path / "measurements.json").read_text())["measurements"]
     assert [each["measurement"] for each in compared] == [each.name for each in (*CHEST, OWN)]
     assert all(each["count"] + each["lost"] == len(data.test) for each in compared)

@@ -42,12 +42,12 @@ def test_two_annotators_differ_as_worked_out_by_hand():
 
     compared = annotator_rows(rows, cases, DOMAINS)
 
-    assert {name: [one["error"] for one in found] for name, found in compared.items()} == {
+    assert {name: found["error"].tolist() for name, found in compared.items()} == {
         "senior against the ground truth": [2.5],
         "junior against the ground truth": [2.5],
         "senior against junior": [5.0],
     }
-    (pair,) = compared["senior against junior"]
+    (pair,) = compared["senior against junior"].to_dict("records")
     assert (pair["predicted_x"], pair["reference_x"], pair["unit"]) == (10.0, 16.0, "mm")
     assert math.isnan(pair["radius"])
 
@@ -58,8 +58,8 @@ def test_a_landmark_that_one_left_out_does_not_count():
 
     compared = annotator_rows(rows, cases, DOMAINS)
 
-    assert summarize_rows(compared["senior against junior"])[0]["count"] == 1
-    assert [one["error"] for one in compared["junior against the ground truth"]] == [0.0, 2.0]
+    assert summarize_rows(compared["senior against junior"])["count"][0] == 1
+    assert compared["junior against the ground truth"]["error"].tolist() == [0.0, 2.0]
 
 
 def test_a_landmark_without_ground_truth_does_not_count_against_it():
@@ -67,8 +67,8 @@ def test_a_landmark_without_ground_truth_does_not_count_against_it():
 
     compared = annotator_rows([row("1", "a", (NAN, NAN))], cases, DOMAINS)
 
-    assert math.isnan(compared["senior against the ground truth"][0]["error"])
-    assert compared["senior against junior"][0]["error"] == 1.0
+    assert math.isnan(compared["senior against the ground truth"]["error"][0])
+    assert compared["senior against junior"]["error"][0] == 1.0
 
 
 def test_pixels_are_the_unit_where_the_spacing_is_unknown():
@@ -76,7 +76,7 @@ def test_pixels_are_the_unit_where_the_spacing_is_unknown():
 
     compared = annotator_rows(rows, [case("1", x=[[3.0, 4.0], None], y=[[0.0, 0.0], None])], DOMAINS)
 
-    assert [(one["error"], one["unit"]) for one in compared["x against y"]] == [(5.0, "px")]
+    assert compared["x against y"][["error", "unit"]].values.tolist() == [[5.0, "px"]]
 
 
 def test_cases_with_one_annotator_or_without_result_are_left_out():
@@ -94,7 +94,7 @@ def test_three_annotators_are_compared_in_pairs():
 
     compared = annotator_rows([row("1", "a", (1.0, 0.0))], cases, DOMAINS)
 
-    assert {name: found[0]["error"] for name, found in compared.items() if "truth" not in name} == {
+    assert {name: found["error"][0] for name, found in compared.items() if "truth" not in name} == {
         "x against y": 0.5,
         "x against z": 1.0,
         "y against z": 0.5,
@@ -105,9 +105,9 @@ def test_a_volume_has_a_third_axis():
     rows = [row("v", "p", (0.0, 0.0), domain="knee", reference_z=0.0, predicted_z=1.0, spacing_z=3.0)]
     cases = [{"case": "v", "domain": "knee", "annotators": {"x": [[0.0, 0.0, 1.0]], "y": [[8.0, 0.0, 0.0]]}}]
 
-    assert annotator_rows(rows, cases, DOMAINS)["x against y"][0]["error"] == 5.0
+    assert annotator_rows(rows, cases, DOMAINS)["x against y"]["error"][0] == 5.0
     lost = [rows[0] | {"predicted_x": None, "predicted_y": None, "predicted_z": None, "error": math.inf}]
-    assert annotator_rows(lost, cases, DOMAINS)["x against y"][0]["error"] == 5.0
+    assert annotator_rows(lost, cases, DOMAINS)["x against y"]["error"][0] == 5.0
 
 
 def test_millimetres_need_the_spacing():

@@ -41,39 +41,38 @@ def rows(case: str = "1", *, unit: str = "mm", reference: bool = True, **changes
 
 
 def test_rows_are_measured_in_millimetres_where_they_are_known() -> None:
-    (case,) = measure_rows(rows(), MEASUREMENTS)
-    width, corner = case.predicted
-    assert (width.value, width.unit) == (pytest.approx(16.5), "mm")
+    width, corner = measure_rows(rows(), MEASUREMENTS).itertuples()
+    assert (width.case, width.name, width.unit, width.value) == ("1", "width", "mm", pytest.approx(16.5))
     assert width.error == pytest.approx(math.sqrt(2) / math.sqrt(2 * math.log(10)))
     # in mm: a (0, 0), b (16.5, 0), c (15, 10)
     assert corner.value == pytest.approx(math.degrees(math.atan2(10, 1.5)))
-    assert [each.value for each in case.reference] == pytest.approx([15, 90])
+    assert [width.reference, corner.reference] == pytest.approx([15, 90])
 
 
 def test_rows_without_a_scale_are_measured_in_square_pixels() -> None:
-    (case,) = measure_rows(rows(unit="px"), MEASUREMENTS)
-    assert [(each.value, each.unit) for each in case.reference] == [(30, "px"), (pytest.approx(90), "deg")]
+    measured = measure_rows(rows(unit="px"), MEASUREMENTS)
+    assert measured[["reference", "unit"]].values.tolist() == [[30, "px"], [pytest.approx(90), "deg"]]
+    assert set(measured["scale"]) == {"px"}
 
 
 def test_a_landmark_not_found_gives_no_value() -> None:
     some = rows()
     some[0] |= {"predicted_x": None, "predicted_y": None, "error": math.inf}
-    (case,) = measure_rows(some, MEASUREMENTS)
-    assert math.isnan(case.predicted[0].value)
-    assert case.reference[0].value == pytest.approx(15)
+    measured = measure_rows(some, MEASUREMENTS)
+    assert math.isnan(measured["value"][0])
+    assert measured["reference"][0] == pytest.approx(15)
 
 
 def test_a_domain_that_is_not_named_has_its_built_in_measurements() -> None:
     head = [row | {"landmark": name} for row, name in zip(rows(), ("sella", "nasion", "subspinale"), strict=True)]
-    (case,) = measure_rows(head)
-    assert [(each.name, each.value) for each in case.reference] == [("SNA", pytest.approx(90))]
-    assert measure_rows(rows()) == []
+    assert measure_rows(head)[["name", "reference"]].values.tolist() == [["SNA", pytest.approx(90)]]
+    assert measure_rows(rows()).empty
 
 
 def test_rows_in_space_are_measured_there() -> None:
     some = [row | {"predicted_z": 4.0 if row["landmark"] == "b" else 0.0, "spacing_z": 2.0} for row in rows()]
-    (case,) = measure_rows(some, {"knee": (WIDTH,)})
-    assert case.predicted[0].value == pytest.approx(math.hypot(16.5, 8.0))
+    (width,) = measure_rows(some, {"knee": (WIDTH,)})["value"]
+    assert width == pytest.approx(math.hypot(16.5, 8.0))
 
 
 def test_the_table_has_a_line_per_measurement(tmp_path: Path) -> None:

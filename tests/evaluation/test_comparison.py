@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import stats
@@ -83,37 +84,37 @@ class TestPairedBootstrap:
 
 class TestCompareRows:
     def test_a_comparison_is_as_worked_out_by_hand(self):
-        head, a, b = compare_rows(FIRST, SECOND, thresholds=[1, 2]).summaries
+        head, a, b = compare_rows(FIRST, SECOND, thresholds=[1, 2]).summaries.to_dict("records")
 
-        assert (head["landmark"], a["landmark"], b["landmark"]) == (None, "a", "b")
+        assert (pd.isna(head["landmark"]), a["landmark"], b["landmark"]) == (True, "a", "b")
         assert (head["images"], head["count"], head["found"]) == (3, 5, 4)
         assert (head["not_found_a"], head["not_found_b"]) == (0, 1)
         assert (head["mre_a"], head["mre_b"]) == (7 / 4, 5.5 / 4)  # without the landmark that one did not find
         assert head["difference"] == -1.5 / 4
         assert (head["better"], head["worse"]) == pytest.approx((200 / 3, 0))  # 1 and 3; 2 is equal
-        assert (head["sdr"][1]["a"], head["sdr"][1]["b"], head["sdr"][1]["difference"]) == (40, 40, 0)  # <=
-        assert (head["sdr"][2]["a"], head["sdr"][2]["b"], head["sdr"][2]["difference"]) == (60, 80, 20)
+        assert (head["sdr_1_a"], head["sdr_1_b"], head["sdr_1_difference"]) == (40, 40, 0)  # <=
+        assert (head["sdr_2_a"], head["sdr_2_b"], head["sdr_2_difference"]) == (60, 80, 20)
         assert (a["mre_a"], a["mre_b"], a["not_found_b"]) == (1.5, 2, 1)
         assert (b["mre_a"], b["mre_b"], b["difference"]) == (2, 0.75, -1.25)
 
     def test_strictly_below_a_threshold_leaves_out_what_equals_it(self):
-        head = compare_rows(FIRST, SECOND, thresholds=[2], strict=True).summaries[0]
+        head = compare_rows(FIRST, SECOND, thresholds=[2], strict=True).summaries.iloc[0]
 
-        assert (head["sdr"][2]["a"], head["sdr"][2]["b"]) == (40, 40)
+        assert (head["sdr_2_a"], head["sdr_2_b"]) == (40, 40)
 
     def test_equal_tables_do_not_differ(self, rng):
         rows = random_rows(rng)
 
-        for summary in compare_rows(rows, rows).summaries:
+        for summary in compare_rows(rows, rows).summaries.to_dict("records"):
             assert (summary["difference"], summary["low"], summary["high"], summary["p"]) == (0, 0, 0, 1)
             assert (summary["better"], summary["worse"]) == (0, 0)
-            assert all((s["difference"], s["p"]) == (0, 1) for s in summary["sdr"].values())
+            assert all((summary[f"sdr_{t}_difference"], summary[f"sdr_{t}_p"]) == (0, 1) for t in (2, 2.5, 3, 4))
 
     def test_an_error_that_grew_everywhere_is_detected(self, rng):
         rows = random_rows(rng)
         worse = [row | {"error": row["error"] + 0.25} for row in rows]
 
-        head = compare_rows(rows, worse).summaries[0]
+        head = compare_rows(rows, worse).summaries.iloc[0]
 
         assert (head["difference"], head["low"], head["high"]) == pytest.approx((0.25, 0.25, 0.25))
         assert (head["worse"], head["p"]) == (100, pytest.approx(2 / 10_001))
@@ -121,7 +122,7 @@ class TestCompareRows:
     def test_exchanging_the_tables_turns_every_sign(self, rng):
         first, second = random_rows(rng), random_rows(rng, shift=0.3)
 
-        there, back = (compare_rows(*tables).summaries[0] for tables in ((first, second), (second, first)))
+        there, back = (compare_rows(*tables).summaries.iloc[0] for tables in ((first, second), (second, first)))
 
         assert there["difference"] == -back["difference"]
         assert (there["low"], there["high"]) == pytest.approx((-back["high"], -back["low"]))
@@ -129,11 +130,12 @@ class TestCompareRows:
 
     def test_the_order_of_the_rows_says_nothing(self, rng):
         first, second = random_rows(rng), random_rows(rng)
-        expected = {summary["landmark"]: summary for summary in compare_rows(first, second).summaries}
+        expected = compare_rows(first, second).summaries
 
         shuffled = [[rows[n] for n in rng.permutation(len(rows))] for rows in (first, second)]
 
-        assert {summary["landmark"]: summary for summary in compare_rows(*shuffled).summaries} == expected
+        found = compare_rows(*shuffled).summaries
+        pd.testing.assert_frame_equal(*(each.set_index("landmark").sort_index() for each in (found, expected)))
 
     def test_images_are_drawn_and_not_landmarks(self):
         """Equal differences within each image: as uncertain as with one landmark per image."""
@@ -142,7 +144,7 @@ class TestCompareRows:
             keys = [(str(image), str(n)) for image in range(8) for n in range(landmarks)]
             return [rows_of({key: 1 + factor * int(key[0]) for key in keys}) for factor in (0, 1)]
 
-        one, many = (compare_rows(*tables(landmarks)).summaries[0] for landmarks in (1, 20))
+        one, many = (compare_rows(*tables(landmarks)).summaries.iloc[0] for landmarks in (1, 20))
 
         assert (one["low"], one["high"]) == pytest.approx((many["low"], many["high"]))
 
@@ -152,9 +154,11 @@ class TestCompareRows:
 
         comparison = compare_rows(first, second)
 
-        assert comparison.only_a == [{"domain": "head", "case": case, "landmark": "a"} for case in "45"]
-        assert comparison.only_b == [{"domain": "head", "case": "1", "landmark": "c"}]
-        assert comparison.summaries[0]["count"] == 5
+        assert comparison.only_a.to_dict("records") == [
+            {"domain": "head", "case": case, "landmark": "a"} for case in "45"
+        ]
+        assert comparison.only_b.to_dict("records") == [{"domain": "head", "case": "1", "landmark": "c"}]
+        assert comparison.summaries.iloc[0]["count"] == 5
         assert comparison_notes(comparison, names=["old", "new"])[2] == ("head 1: 1 annotated landmarks only in new: c")
 
     def test_another_reference_is_listed(self):
@@ -165,8 +169,8 @@ class TestCompareRows:
 
         comparison = compare_rows(first, second)
 
-        assert comparison.other_reference == [{"domain": "head", "case": "1", "landmark": "b"}]
-        assert compare_rows(first, first).other_reference == []
+        assert comparison.other_reference.to_dict("records") == [{"domain": "head", "case": "1", "landmark": "b"}]
+        assert compare_rows(first, first).other_reference.empty
 
     def test_another_spacing_is_listed(self):
         """Points in the same pixels of a file that one evaluation took to be half as large."""
@@ -175,7 +179,7 @@ class TestCompareRows:
 
         comparison = compare_rows(first, second)
 
-        assert comparison.other_reference == [{"domain": "head", "case": "2", "landmark": "a"}]
+        assert comparison.other_reference.to_dict("records") == [{"domain": "head", "case": "2", "landmark": "a"}]
         notes = comparison_notes(comparison, names=["old", "new"])
         assert notes == ["head 2: 1 annotated landmarks compared, though reference or spacing differ: a"]
 
@@ -190,7 +194,7 @@ class TestCompareRows:
             compare_rows(FIRST, [row | {"case": f"other {row['case']}"} for row in SECOND])
 
     def test_one_image_has_a_difference_and_no_interval(self):
-        head = compare_rows(FIRST[:2], SECOND[:2]).summaries[0]
+        head = compare_rows(FIRST[:2], SECOND[:2]).summaries.iloc[0]
 
         assert head["difference"] == -0.5
         assert all(math.isnan(head[key]) for key in ("low", "high", "p"))
@@ -198,9 +202,9 @@ class TestCompareRows:
     def test_where_nothing_was_found_by_both_only_rates_are_compared(self):
         lost = [row | {"error": math.inf} for row in FIRST]
 
-        head = compare_rows(FIRST, lost, thresholds=[2]).summaries[0]
+        head = compare_rows(FIRST, lost, thresholds=[2]).summaries.iloc[0]
 
-        assert (head["found"], head["not_found_b"], head["sdr"][2]["difference"]) == (0, 5, -60)
+        assert (head["found"], head["not_found_b"], head["sdr_2_difference"]) == (0, 5, -60)
         assert all(math.isnan(head[key]) for key in ("mre_a", "mre_b", "difference", "low", "p", "better", "worse"))
 
 
@@ -211,7 +215,8 @@ class TestCompareWithFirst:
         comparisons = compare_with_first(tables)
 
         assert list(comparisons) == ["two", "three"]
-        assert comparisons["three"] == compare_rows(tables["one"], tables["three"])
+        expected = compare_rows(tables["one"], tables["three"])
+        pd.testing.assert_frame_equal(comparisons["three"].summaries, expected.summaries)
 
     def test_an_error_names_the_table(self):
         with pytest.raises(ValueError, match="'one' and 'two': Two tables must share annotated landmarks"):
@@ -239,13 +244,13 @@ def test_a_difference_is_drawn_with_its_interval_and_one_that_is_unknown_keeps_i
     known = {"domain": "head", "unit": "mm", "landmark": "a", "difference": -0.5, "low": -0.75, "high": -0.25}
     unknown = known | {"landmark": "b", "difference": math.nan, "low": math.nan, "high": math.nan}
 
-    (axes,) = draw_differences([unknown, known], names=["old", "new"]).axes
+    (axes,) = draw_differences(pd.DataFrame([unknown, known]), names=["old", "new"]).axes
 
     drawn = [line.get_xydata().tolist() for line in axes.lines[1:]]  # after the line at zero
     assert drawn[1:] == [[[2, -0.75], [2, -0.25]], [[2, -0.5]]]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["b  1", "a  2"]
     with pytest.raises(ValueError, match="Differences must be of one domain and unit"):
-        draw_differences([known, known | {"unit": "px"}], names=["old", "new"])
+        draw_differences(pd.DataFrame([known, known | {"unit": "px"}]), names=["old", "new"])
 
 
 def test_a_comparison_is_written_whole(tmp_path: Path, rng):
@@ -263,8 +268,8 @@ def test_a_comparison_is_written_whole(tmp_path: Path, rng):
         assert f"({name})" in path.read_text()
     lines = list(csv.DictReader((tmp_path / "compare.csv").read_text().splitlines()))
     assert [line["landmark"] for line in lines] == ["", "l0", "l1", "l2", "", "l0", "l1"]
-    assert float(lines[0]["difference"]) == comparison.summaries[0]["difference"]
-    assert float(lines[3]["sdr_2.5_low"]) == comparison.summaries[3]["sdr"][2.5]["low"]
+    assert float(lines[0]["difference"]) == comparison.summaries.iloc[0]["difference"]
+    assert float(lines[3]["sdr_2.5_low"]) == comparison.summaries["sdr_2.5_low"][3]
     content = json.loads((tmp_path / "compare.json").read_text())
     assert (content["names"], content["only_b"], len(content["only_a"])) == (["old", "new"], [], 1)
     assert "&lt;i>chest 11: 1 annotated landmarks only in old: l1" in path.read_text()

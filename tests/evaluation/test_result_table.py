@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_gu2net.evaluation import checked_rows, read_rows, write_rows
+from monai_gu2net.evaluation import read_rows, result_columns, result_table, write_rows
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "concepts" / "metrics.md"
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
-NUMBERS = st.one_of(st.none(), st.floats(allow_infinity=False, width=64))
+NUMBERS = st.one_of(st.none(), st.floats(width=64))
 ERRORS = st.one_of(st.none(), st.just(math.nan), st.floats(min_value=0, allow_infinity=True))
 
 
@@ -40,10 +47,108 @@ def result_rows(draw: st.DrawFn) -> list[dict[str, object]]:
 
 @settings(max_examples=40)
 @given(rows=result_rows())
-def test_rows_read_back_are_the_rows_written(rows, tmp_path_factory):
-    path = write_rows(tmp_path_factory.getbasetemp() / "round_trip.csv", rows)
+def test_a_table_goes_through_csv_and_parquet_and_back_unchanged(rows, tmp_path_factory):
+    folder, table = tmp_path_factory.getbasetemp(), result_table(rows)
 
-    assert repr(read_rows(path)) == repr(checked_rows(rows))  # repr, since NaN equals nothing
+    from_csv = read_rows(write_rows(folder / "rows.csv", table))
+    from_parquet = read_rows(write_rows(folder / "rows.parquet", from_csv))
+    again = write_rows(folder / "again.csv", from_parquet)
+
+    for found in (from_csv, from_parquet):
+        pd.testing.assert_frame_equal(found, table, check_exact=True)
+    assert again.read_bytes() == (folder / "rows.csv").read_bytes()
+
+
+def test_parquet_holds_what_pyarrow_reads(tmp_path):
+    rows = [row(error=0.1 + 0.2, presence=None), row(landmark="b", error=math.inf), row(landmark="c", error=None)]
+    path = write_rows(tmp_path / "rows.parquet", rows)
+
+    columns = pytest.importorskip("pyarrow.parquet").read_table(path).to_pydict()
+
+    assert columns["error"] == [0.1 + 0.2, math.inf, None]
+    assert columns["landmark"] == ["a", "b", "c"]
+    assert columns["presence"] == [None] * 3
+
+
+def test_the_schema_documented_is_the_schema_checked():
+    """The first column of the table in docs/concepts/metrics.md names every column in its order."""
+    section = DOCUMENTED.read_text(encoding="utf-8").split("## The table", 1)[1].split("\n## ", 1)[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    documented = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+    assert documented == list(result_columns())
+    assert documented == list(result_table([row()]))
+    assert [*result_columns("xyz")] == [*result_table([row(predicted_z=1)])]
+    assert all(f"``{column}``" in result_columns.__doc__ for column in documented)
+
+
+@pytest.mark.parametrize("axes", ["xy", "xyz"])
+def test_text_is_text_and_every_other_column_a_float(axes):
+    table = result_table([row(case=7, **{f"reference_{axis}": 1 for axis in axes})])
+
+    text = {column for column, kind in result_columns(axes).items() if kind is str}
+    assert text == {"case", "domain", "landmark", "unit", "spacing_source"}
+    assert table["case"][0] == "7"
+    assert {column for column in table if table[column].dtype == float} == set(table) - text
+
+
+def test_millimetres_are_the_pixels_times_the_spacing():
+    known, unknown = result_table(
+        [row(predicted_x=30, predicted_y=40, spacing_x=0.5, spacing_y=2), row(case="2", predicted_x=30, unit="px")]
+    ).to_dict("records")
+
+    assert (known["predicted_x_mm"], known["predicted_y_mm"]) == (15, 80)
+    assert math.isnan(known["reference_x_mm"])
+    assert math.isnan(unknown["predicted_x_mm"])
+
+
+def test_millimetres_follow_the_pixels_and_are_not_read(tmp_path):
+    table = result_table([row(predicted_x=30, spacing_x=0.5)])
+
+    moved = read_rows(write_rows(tmp_path / "rows.csv", table.assign(predicted_x=10, predicted_x_mm=99)))
+
+    assert moved["predicted_x_mm"][0] == 5
+
+
+def test_a_table_of_before_without_millimetres_is_read(tmp_path):
+    path = tmp_path / "old.csv"
+    path.write_text("case,domain,landmark,predicted_x,error,unit,spacing_x\n1,head,a,30,1.5,mm,0.5\n")
+
+    assert read_rows(path)[["case", "predicted_x", "error", "predicted_x_mm"]].values.tolist() == [["1", 30, 1.5, 15]]
+
+
+def test_without_pyarrow_a_report_has_csv_alone_and_says_so(tmp_path):
+    """In a process of its own, where pandas itself never sees pyarrow."""
+    program = "import sys; sys.modules['pyarrow'] = None; from monai_gu2net.report import write_report; "
+    program += f"write_report({str(tmp_path)!r}, [{row()!r}], images={{}})"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "landmarks not written as Parquet, for the package pyarrow is absent" in done.stderr
+    assert 'pip install "monai_gu2net[parquet]"' in done.stderr
+    assert (tmp_path / "landmarks.csv").is_file()
+    assert not (tmp_path / "landmarks.parquet").exists()
+
+
+def test_without_pyarrow_parquet_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    path = write_rows(tmp_path / "rows.parquet", [row()])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    for refused in (lambda: read_rows(path), lambda: write_rows(tmp_path / "new.parquet", [row()])):
+        with pytest.raises(ImportError, match=r'must have the package pyarrow.*pip install "monai_gu2net\[parquet\]"'):
+            refused()
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_parquet_of_another_kind_is_refused_by_its_name(tmp_path):
+    (tmp_path / "bad.parquet").write_bytes(b"not Parquet")
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+
+    with pytest.raises(ValueError, match=r"bad\.parquet: "):
+        read_rows(tmp_path / "bad.parquet")
+    with pytest.raises(ValueError, match=r"other\.parquet: The header must have the columns"):
+        read_rows(tmp_path / "other.parquet")
 
 
 def test_not_annotated_is_an_empty_field_and_not_found_is_inf(tmp_path):
@@ -53,19 +158,18 @@ def test_not_annotated_is_an_empty_field_and_not_found_is_inf(tmp_path):
 
     assert lines == [
         "case,domain,landmark,reference_x,reference_y,predicted_x,predicted_y,error,unit,spacing_source,confidence,"
-        "radius,presence,image_x,image_y,spacing_x,spacing_y",
-        "1,head,a,,,2.5,,,mm,,,,,,,,",
-        "1,head,b,,,,,inf,mm,,,,,,,,",
+        "radius,presence,image_x,image_y,spacing_x,spacing_y,reference_x_mm,reference_y_mm,predicted_x_mm,predicted_y_mm",
+        "1,head,a,,,2.5,,,mm,,,,,,,,,,,,",
+        "1,head,b,,,,,inf,mm,,,,,,,,,,,,",
     ]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["rows.csv"]
 
 
 def test_volumes_have_a_third_coordinate():
-    checked = checked_rows([row(predicted_z=3), row(landmark="b")])
+    table = result_table([row(predicted_z=3), row(landmark="b")])
 
-    assert checked[0]["predicted_z"] == 3
-    assert math.isnan(checked[0]["reference_z"])
-    assert math.isnan(checked[1]["predicted_z"])
+    assert table["predicted_z"].tolist() == [3, pytest.approx(math.nan, nan_ok=True)]
+    assert table["reference_z"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +183,10 @@ def test_volumes_have_a_third_coordinate():
 )
 def test_rows_that_cannot_be_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
-        checked_rows(rows)
+        result_table(rows)
+    if len(rows[0]) > 1:
+        with pytest.raises(ValueError, match=message):
+            result_table(pd.DataFrame(rows))
 
 
 def test_a_table_of_another_kind_is_refused_by_its_name(tmp_path):
@@ -101,4 +208,4 @@ def test_a_byte_order_mark_as_spreadsheets_write_it_is_read_over(tmp_path):
     path = write_rows(tmp_path / "rows.csv", [row()])
     path.write_text(path.read_text(), encoding="utf-8-sig")
 
-    assert read_rows(path)[0]["error"] == 1.0
+    assert read_rows(path)["error"].tolist() == [1.0]

@@ -7,11 +7,12 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from monai_gu2net.evaluation import bootstrap_mean_interval, summarize_rows
-from monai_gu2net.report import summary_table, table_markdown, write_summary_csv, write_summary_json
+from monai_gu2net.evaluation import Protocol, bootstrap_mean_interval, summarize_rows, write_csv
+from monai_gu2net.report import summary_table, table_markdown, write_summary_json
 from monai_gu2net.report.tables import jsonable
 
 
@@ -28,41 +29,41 @@ CHEST = rows_of({("1", "c"): 4.0, ("2", "c"): math.inf}, domain="chest", unit="p
 
 
 def test_a_domain_is_summarized_as_worked_out_by_hand():
-    head, a, b = summarize_rows(HEAD, thresholds=[1, 2, 3])
+    head, a, b = summarize_rows(HEAD, thresholds=[1, 2, 3]).to_dict("records")
 
-    assert (head["landmark"], a["landmark"], b["landmark"]) == (None, "a", "b")
+    assert (pd.isna(head["landmark"]), a["landmark"], b["landmark"]) == (True, "a", "b")
     assert (head["images"], head["count"], head["not_found"]) == (2, 3, 0)
     assert (head["mre"], head["median"]) == (2, 2)
     assert head["std_found"] == pytest.approx(math.sqrt(2 / 3))
-    assert head["sdr"] == pytest.approx({1: 100 / 3, 2: 200 / 3, 3: 100})  # <= at the threshold
+    assert [head[f"sdr_{n}"] for n in (1, 2, 3)] == pytest.approx([100 / 3, 200 / 3, 100])  # <= at the threshold
     assert (a["mre"], b["mre"], b["images"]) == (1.5, 3, 1)
 
 
 def test_a_landmark_not_found_is_a_miss_and_makes_the_mean_infinite():
-    chest = summarize_rows(CHEST, thresholds=[4])[0]
+    chest = summarize_rows(CHEST, thresholds=[4]).iloc[0]
 
     assert (chest["unit"], chest["count"], chest["not_found"]) == ("px", 2, 1)
-    assert (chest["mre"], chest["mre_found"], chest["sdr"]) == (math.inf, 4, {4: 50})
+    assert (chest["mre"], chest["mre_found"], chest["sdr_4"]) == (math.inf, 4, 50)
     assert (chest["mre_low"], chest["mre_high"]) == (4, math.inf)
 
 
 def test_nothing_annotated_is_nan_and_never_a_score():
-    head = summarize_rows(rows_of({("1", "a"): None}))[0]
+    head = summarize_rows(rows_of({("1", "a"): None})).iloc[0]
 
     assert (head["images"], head["count"]) == (0, 0)
     assert all(math.isnan(head[key]) for key in ("mre", "mre_low", "mre_high", "median", "std_found"))
-    assert all(math.isnan(rate) for rate in head["sdr"].values())
+    assert head.filter(like="sdr_").isna().tolist() == [True] * 4
 
 
 def test_no_rows_have_no_summary():
-    assert summarize_rows([]) == []
-    assert table_markdown(summary_table("", [])).count("\n") == 2
+    assert summarize_rows([]).empty
+    assert table_markdown(summary_table("", summarize_rows([]))).count("\n") == 2
 
 
 def test_units_of_one_domain_are_not_mixed():
     mixed = rows_of({("1", "a"): 1.0}) + rows_of({("2", "a"): 50.0}, unit="px")
 
-    means = {summary["unit"]: summary["mre"] for summary in summarize_rows(mixed)}
+    means = summarize_rows(mixed).groupby("unit")["mre"].max().to_dict()
 
     assert means == {"mm": 1, "px": 50}
 
@@ -70,7 +71,8 @@ def test_units_of_one_domain_are_not_mixed():
 def test_thresholds_go_by_domain_and_then_by_unit():
     summaries = summarize_rows(HEAD + CHEST, thresholds={"chest": [5], "px": [6], "mm": [7]})
 
-    assert {(s["domain"], *s["sdr"]) for s in summaries} == {("head", 7), ("chest", 5)}
+    known = {domain: [*group.filter(like="sdr_").dropna(axis=1)] for domain, group in summaries.groupby("domain")}
+    assert known == {"head": ["sdr_7"], "chest": ["sdr_5"]}
 
 
 def test_a_domain_without_thresholds_is_refused():
@@ -121,7 +123,10 @@ def test_the_json_has_null_for_nan_and_inf(tmp_path):
     summaries = summarize_rows(CHEST + rows_of({("1", "a"): None}), thresholds=[4])
     failures = [{"case": "9", "domain": "chest", "reason": "broken"}]
 
-    path = write_summary_json(tmp_path / "s.json", summaries, protocol={"truth": "mean"}, failures=failures)
+    scoring = Protocol(thresholds=[4])
+    path = write_summary_json(
+        tmp_path / "s.json", summaries, scoring=scoring, protocol={"truth": "mean"}, failures=failures
+    )
 
     content = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert content["protocol"] == {"truth": "mean"}
@@ -136,7 +141,7 @@ def test_numbers_in_lists_are_null_as_well_where_json_knows_none():
 
 
 def test_the_csv_has_a_line_for_each_summary(tmp_path):
-    path = write_summary_csv(tmp_path / "s.csv", summarize_rows(HEAD + CHEST, thresholds={"mm": [2.5], "px": [4]}))
+    path = write_csv(tmp_path / "s.csv", summarize_rows(HEAD + CHEST, thresholds={"mm": [2.5], "px": [4]}))
 
     lines = list(csv.DictReader(path.read_text().splitlines()))
     assert [(line["domain"], line["landmark"]) for line in lines] == [
@@ -147,7 +152,8 @@ def test_the_csv_has_a_line_for_each_summary(tmp_path):
 
 
 def test_the_markdown_says_each_lines_unit():
-    totals = [s for s in summarize_rows(HEAD + CHEST, thresholds=[3]) if s["landmark"] is None]
+    summaries = summarize_rows(HEAD + CHEST, thresholds=[3])
+    totals = summaries[summaries["landmark"].isna()]
 
     lines = [
         [cell.strip() for cell in line.split("|")[1:-1]]

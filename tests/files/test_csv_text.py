@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_gu2net.evaluation import read_rows, write_rows
+from monai_gu2net.evaluation import read_rows, write_csv, write_rows
 from monai_gu2net.files import csv_text, original_cell
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
-from monai_gu2net.report.tables import write_summary_csv
 
 FORMULAS = ['=HYPERLINK("http://x",1)', "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "=", "-", "'=1", "''@x", "\uff1d1+1"]
 texts = st.text(st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n", "'", '"', ",", "a", "1", ".", "e", " ", "ä"]))
@@ -61,7 +61,7 @@ def test_result_rows_keep_the_names_of_cases_and_landmarks(tmp_path: Path, name:
         [raw] = list(csv.DictReader(file))
     assert {raw["case"], raw["landmark"], raw["domain"], raw["spacing_source"]} == {f"'{name}"}
     assert raw["predicted_x"] == "-3.5"
-    [back] = read_rows(path)
+    [back] = read_rows(path).to_dict("records")
     assert (back["case"], back["domain"], back["landmark"], back["spacing_source"]) == (name,) * 4
     assert back["predicted_x"] == -3.5
 
@@ -76,6 +76,6 @@ def test_a_table_of_landmarks_keeps_their_names(tmp_path: Path, name: str) -> No
 
 
 def test_a_summary_has_no_formula(tmp_path: Path) -> None:
-    summary = {"domain": "=cmd|' /C calc'!A0", "landmark": None, "mre": 1.5, "sources": ["@a", "b"], "sdr": {2.0: 50.0}}
-    text = write_summary_csv(tmp_path / "summary.csv", [summary]).read_text()
+    summary = {"domain": "=cmd|' /C calc'!A0", "landmark": None, "mre": 1.5, "sources": ["@a", "b"], "sdr_2": 50.0}
+    text = write_csv(tmp_path / "summary.csv", pd.DataFrame([summary])).read_text()
     assert text == "domain,landmark,mre,sources,sdr_2\n'=cmd|' /C calc'!A0,,1.5,'@a b,50.0\n"

@@ -56,12 +56,14 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
     files = {name for name in files if not name.startswith(".")}
     overlays = {f"overlays/{name}.png" for name in ("head_c4", "head_c3", "head_c2", "chest_p")}
     pictures = overlays | {"curves.png", "overlays.png", "per_landmark_head.png", "per_landmark_chest.png"}
-    assert files == pictures | {"report.md", "report.html", "landmarks.csv", "summary.csv", "summary.json"}
-    assert linked_files(report) == pictures
+    assert files == pictures | {
+        *("report.md", "report.html", "landmarks.csv", "landmarks.parquet", "summary.csv", "summary.json")
+    }
+    assert linked_files(report.path) == pictures
     for name in pictures:
         with Image.open(tmp_path / "r" / name) as picture:
             picture.verify()
-    text = report.read_text()
+    text = report.path.read_text()
     assert "**Ground truth**: junior" in text
     assert "head f: the file is broken" in text
     assert "| head | mm | 5 | 10 | 0 | 3.00 |" in text
@@ -75,7 +77,7 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
 def test_a_report_in_pixels_never_says_mm(image, tmp_path):
     rows = case_rows("p", [4.0, np.inf], domain="chest", unit="px")
 
-    text = write_report(tmp_path / "r", rows, images={("chest", "p"): image}).read_text()
+    text = write_report(tmp_path / "r", rows, images={("chest", "p"): image}).path.read_text()
 
     assert not [line for line in text.splitlines() if "mm" in line]
     assert "chest p: worst 1, not all found" in text
@@ -86,15 +88,15 @@ def test_cases_without_reference_are_drawn_and_not_scored(image, tmp_path):
 
     report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"}, worst=1)
 
-    assert linked_files(report) == {"overlays.png", "overlays/head_a.png"}
-    assert "| head | mm | 0 | 0 | 0 | - | - |" in report.read_text()
+    assert linked_files(report.path) == {"overlays.png", "overlays/head_a.png"}
+    assert "| head | mm | 0 | 0 | 0 | - | - |" in report.path.read_text()
     assert json.loads((tmp_path / "r" / "summary.json").read_text())["summaries"][0]["mre"] is None
 
 
 def test_a_run_in_which_every_case_failed_has_a_report(tmp_path):
     failures = [{"case": "1", "domain": "head", "reason": "no image"}]
 
-    text = write_report(tmp_path / "r", [], images={}, failures=failures).read_text()
+    text = write_report(tmp_path / "r", [], images={}, failures=failures).path.read_text()
 
     assert "No case has a result." in text
     assert "head 1: no image" in text
@@ -111,8 +113,8 @@ def test_a_case_whose_image_is_missing_or_broken_is_said_and_the_rest_is_drawn(i
 
     report = write_report(tmp_path / "r", rows, images=images)
 
-    assert "overlays/head_a.png" in linked_files(report)
-    problems = [line for line in report.read_text().splitlines() if "No picture" in line]
+    assert "overlays/head_a.png" in linked_files(report.path)
+    problems = [line for line in report.path.read_text().splitlines() if "No picture" in line]
     assert [line[:9] for line in problems] == ["- head d:", "- head c:", "- head b:"]
     assert "the case has no image file" in problems[0]
     assert "none.png" in problems[1]
@@ -128,7 +130,7 @@ def test_names_of_cases_are_never_paths(image, tmp_path, cases):
 
     overlays = [path for path in (tmp_path / "r" / "overlays").iterdir() if path.suffix == ".png"]
     assert len({path.name.casefold() for path in overlays}) == len(overlays) == len(cases)
-    assert {f"overlays/{path.name}" for path in overlays} < linked_files(report)
+    assert {f"overlays/{path.name}" for path in overlays} < linked_files(report.path)
     assert all(tmp_path / "r" in (path, *path.parents) for path in set(tmp_path.rglob("*")) - before)
 
 
@@ -137,8 +139,8 @@ def test_a_domain_with_two_units_has_a_section_for_each(image, tmp_path):
 
     report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"})
 
-    assert {"per_landmark_head_mm.png", "per_landmark_head_px.png"} < linked_files(report)
-    assert "b: worst 1, mean error 30.00 px" in report.read_text()
+    assert {"per_landmark_head_mm.png", "per_landmark_head_px.png"} < linked_files(report.path)
+    assert "b: worst 1, mean error 30.00 px" in report.path.read_text()
 
 
 def test_volumes_are_scored_and_not_drawn(tmp_path):
@@ -146,7 +148,7 @@ def test_volumes_are_scored_and_not_drawn(tmp_path):
 
     report = write_report(tmp_path / "r", rows, images={})
 
-    assert linked_files(report) == {"curves.png", "per_landmark_head.png"}
+    assert linked_files(report.path) == {"curves.png", "per_landmark_head.png"}
 
 
 def test_without_worst_cases_none_is_drawn(image, tmp_path):
@@ -154,7 +156,7 @@ def test_without_worst_cases_none_is_drawn(image, tmp_path):
 
     report = write_report(tmp_path / "r", rows, images={("head", c): image for c in "ab"}, worst=0)
 
-    assert "## Cases" not in report.read_text()
+    assert "## Cases" not in report.path.read_text()
     assert not (tmp_path / "r" / "overlays").exists()
 
 

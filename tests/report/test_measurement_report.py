@@ -40,7 +40,7 @@ def rows(case: str, found: float | None, *, radius: float | None = None) -> list
 
 def compared(*found: float | None, radius: float | None = None) -> dict[str, Any]:
     given = [row for number, each in enumerate(found) for row in rows(str(number), each, radius=radius)]
-    (only,) = compare_measurements(measure_rows(given, WIDTH))
+    (only,) = compare_measurements(measure_rows(given, WIDTH)).to_dict("records")
     return only
 
 
@@ -71,13 +71,13 @@ def test_nothing_found_is_nothing_measured() -> None:
 
 def test_without_references_there_is_nothing_to_compare() -> None:
     given = [row | {"reference_x": None, "reference_y": None, "error": None} for row in rows("1", 11.0)]
-    assert compare_measurements(measure_rows(given, WIDTH)) == []
+    assert compare_measurements(measure_rows(given, WIDTH)).empty
 
 
 def test_a_report_says_how_far_measurements_are_off(tmp_path: Path) -> None:
     given = [row for number in range(3) for row in rows(str(number), 11.0 + number)]
     report = write_report(tmp_path, given, images={}, measurements=WIDTH, worst=0)
-    text = report.read_text()
+    text = report.path.read_text()
     assert "## Measurements of knee" in text
     assert "| width | mm | 3 | 0 | 2.00 | 1.00 to 3.00 | 2.00 |" in text
     assert "Success classification rate" not in text
@@ -113,7 +113,7 @@ def test_a_report_of_heads_has_the_rates_of_the_model_and_of_the_annotators(tmp_
     model = head_rows("1", 65.0) + head_rows("2", 60.0)
     junior = head_rows("1", 60.0) + head_rows("2", 60.0)
     report = write_report(tmp_path, model, images={}, annotators={"junior against senior": junior}, worst=0)
-    lines = report.read_text().splitlines()
+    lines = report.path.read_text().splitlines()
     assert "| Measurement | Model | junior against senior |" in lines
     assert "| SNA | 50.0 (n = 2) | 0.0 (n = 2) |" in lines
     assert "| SNB | 100.0 (n = 2) | 100.0 (n = 2) |" in lines
