@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from monai_gu2net.connections.extra import dicom_extra
-from monai_gu2net.connections.spool import write_durably
 from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.files import writable_folder
+from monai_gu2net.files import writable_folder, write_durably
 
 __all__ = [
     "ApplicationDestination",

@@ -13,10 +13,10 @@ from typing import Any
 from monai_gu2net.connections.answers import RadiographAnswers
 from monai_gu2net.connections.destination import FolderDestination, RefusedError, UnreachableError
 from monai_gu2net.connections.dicomweb_client import DicomWebServer, RemoteInstance
-from monai_gu2net.connections.spool import spool_name, write_durably
 from monai_gu2net.connections.worker import NoAnswerError
+from monai_gu2net.data.case_names import spool_name
 from monai_gu2net.evaluation import write_rows
-from monai_gu2net.files import csv_text, full_disk
+from monai_gu2net.files import csv_text, full_disk, write_durably
 
 __all__ = ["answer_instances"]
 

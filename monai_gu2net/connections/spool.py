@@ -16,30 +16,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from monai_gu2net.data.case_names import spool_name
+from monai_gu2net.files import flush_to_disk, write_durably
 
-__all__ = ["Spool", "SpoolFullError", "write_durably"]
+__all__ = ["Spool", "SpoolFullError"]
 
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows
 _TRIES = 3  # an image that was put back as often has failed
 
 
 class SpoolFullError(OSError):
     """The spool holds as much as it may, or its disk is full."""
-
-
-def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file that is there whole after a crash, or not at all; by default only its owner may read it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
 
 
 class Spool:
@@ -209,11 +194,11 @@ class Spool:
         try:
             yield folder
             for path in folder.iterdir():
-                _sync(path)
-            _sync(folder)
+                flush_to_disk(path)
+            flush_to_disk(folder)
             shutil.rmtree(self.answers / name, ignore_errors=True)
             folder.rename(self.answers / name)
-            _sync(self.answers)
+            flush_to_disk(self.answers)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -252,7 +237,7 @@ class Spool:
             else:
                 image.replace(to / image.name)
             self._held.pop(name, None)
-        _sync(self.work)
+        flush_to_disk(self.work)
         (self.work / f"{name}.tries").unlink(missing_ok=True)
         shutil.rmtree(self.answers / name, ignore_errors=True)
 
@@ -272,14 +257,3 @@ class Spool:
 
 def _images(place: Path) -> list[Path]:
     return [path for path in place.iterdir() if path.suffix == ".dcm" and not path.name.startswith(".")]
-
-
-def _sync(path: Path) -> None:
-    """Flush a file, or which files a folder has, to the disk; Windows opens no folder, and flushes no file to read."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

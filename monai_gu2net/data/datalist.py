@@ -146,10 +146,10 @@ class Datalist:
         for split in SPLITS:
             for case in getattr(self, split):
                 names.setdefault(case["domain"], {}).update(dict.fromkeys(case.get("annotators", ())))
-        known = sorted({who for found in names.values() for who in found})
-        if annotator not in known and not (annotator == "mean" and known):
+        annotators = sorted({who for found in names.values() for who in found})
+        if annotator not in annotators and not (annotator == "mean" and annotators):
             raise ValueError(
-                f"annotator must be 'mean' or among those of the datalist {known}; got {annotator!r}. Choose one, "
+                f"annotator must be 'mean' or among those of the datalist {annotators}; got {annotator!r}. Choose one, "
                 "or prepare the datalist anew from a dataset that has it."
             )
         domains = {

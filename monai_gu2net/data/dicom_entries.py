@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the DICOM files of a dataset are, told from their headers, without anybody's identity."""
+"""What the DICOM files of a dataset are, by their headers, without anybody's identity."""
 
 from __future__ import annotations
 

@@ -137,12 +137,12 @@ class Domain:
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
-        known = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth", "measurements"}
+        allowed = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth", "measurements"}
         fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
-        check_fields(fields, known, where=f"Domain {name!r}")
+        check_fields(fields, allowed, where=f"Domain {name!r}")
         for field in ("landmarks", "size", "spacing", "mirror"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):

@@ -114,7 +114,7 @@ def outside_landmarks(cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
 
 
 def _size(case: Mapping[str, Any], dims: int) -> Sequence[int] | None:
-    """Of the case's image along the axes of a point; None where it cannot be told."""
+    """Of the case's image along the axes of a point; None where nothing says it."""
     from monai_gu2net.data.reader import image_shape
 
     try:

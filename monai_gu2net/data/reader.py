@@ -32,7 +32,7 @@ class RadiographReader(ImageReader):
     """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
 
     A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
-    the file states its spacing, else the identity. The kind is told by the ending, DICOM also by its content, and which
+    the file states its spacing, else the identity. The ending says which kind, DICOM also the content, and which
     of the pictures' formats it is by the content alone. Pictures come through
     :func:`~monai_gu2net.data.picture.read_picture`, DICOM through :func:`~monai_gu2net.dicom.read_radiograph`, the
     others through :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
@@ -107,7 +107,7 @@ class RadiographReader(ImageReader):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
                 return array, affine, source, {}, has_channels
         if is_dicom(path):
-            # a spacing tag that cannot be used is not said of every file: spacing_source tells, and a run warns once
+            # a spacing tag that cannot be used is not said of every file: spacing_source has it, and a run warns once
             found, _ = radiograph_and_problem(path, limits=self.limits, frame=self.frame, colour=self.colour)
             affine = np.eye(4) if found.spacing is None else image_plane_affine(found.spacing)
             return found.pixels, affine, found.spacing_source, dict(found.metadata), False

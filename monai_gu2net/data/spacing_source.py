@@ -108,17 +108,17 @@ def checked_sources(accepted: Sequence[str] | str | None) -> tuple[str, ...] | N
     """
     if accepted is None:
         return None
-    wishes = (accepted,) if isinstance(accepted, str) else tuple(accepted)
+    wanted = (accepted,) if isinstance(accepted, str) else tuple(accepted)
     strange = [
-        wish
-        for wish in wishes
-        if not wish or not any(k.startswith(wish) or wish.startswith(k) for k in SPACING_SOURCES)
+        source
+        for source in wanted
+        if not source or not any(k.startswith(source) or source.startswith(k) for k in SPACING_SOURCES)
     ]
-    if strange or not wishes:
+    if strange or not wanted:
         raise ValueError(
             f"accept_spacing_source must be among {list(SPACING_SOURCES)}; got {strange}. Correct the spelling."
         )
-    return wishes
+    return wanted
 
 
 def points_of(landmarks: Any, dims: int) -> np.ndarray:

@@ -66,11 +66,11 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
         source = "none" if np.array_equal(np.abs(affine), np.eye(4)) else "file"
         return np.ascontiguousarray(array), affine, has_channels, source
     spacing = np.linalg.norm(affine[:-1, :2], axis=0)
-    known = bool(
+    has_scale = bool(
         (spacing > 0).all() and np.isfinite(spacing).all() and not np.allclose(spacing, 1.0, rtol=0, atol=1e-6)
     )
-    plane = image_plane_affine(spacing) if known else np.eye(4)
-    return np.ascontiguousarray(array), plane, has_channels, "file" if known else "none"
+    plane = image_plane_affine(spacing) if has_scale else np.eye(4)
+    return np.ascontiguousarray(array), plane, has_channels, "file" if has_scale else "none"
 
 
 def volume_shape(path: Path) -> tuple[int, ...]:

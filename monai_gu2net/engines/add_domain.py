@@ -46,7 +46,7 @@ def add_domain(
         output_dir: where ``model.pt`` with all domains goes, and what else training writes.
         config_file: the bundle's training configuration.
         shared_rate: learning rate of the shared weights as a share of the new domain's: 0 freezes them.
-        like: the known domain that the new one starts as a copy of; by default the checkpoint's first.
+        like: the model's domain that the new one starts as a copy of; by default the checkpoint's first.
         resume: go on with an interrupted run.
         allow_outside: share of a domain's landmarks that may lie outside of their images.
         options: further overrides of the configuration, such as ``{"max_epochs": 30}``.
@@ -70,7 +70,7 @@ def add_domain(
     if not new:
         raise ValueError(
             f"The datalist must have a domain that is new to the model's {list(card.domains)}; got "
-            f"{list(data.domains)}. To train known domains further, run the bundle with --start_from."
+            f"{list(data.domains)}. To train the model's domains further, run the bundle with --start_from."
         )
     if not data.training or not data.validation:
         raise ValueError(

@@ -94,7 +94,7 @@ def evaluate_model(
     rows, failures = predictor.run(cases, domains=domains, on_case=on_case)
     warn_of_pixels(rows)
     sizes = ", ".join(f"{name} {'x'.join(map(str, domain.size))}" for name, domain in domains.items())
-    told = {
+    conditions = {
         "Data": f"{data.name}, {split} split",
         "Model": ", ".join(f"{key}: {value}" for key, value in predictor.card.provenance.items()) or "unnamed",
         "Seed of the training": str(predictor.card.provenance.get("seed", "not recorded")),
@@ -108,7 +108,7 @@ def evaluate_model(
         rows,
         images={(case["domain"], case["case"]): case["image"] for case in cases},
         scoring=replace(protocol, ground_truth=truths),
-        protocol=told,
+        protocol=conditions,
         annotators=annotator_rows(rows, cases, domains),
         calibrations=predictor.calibrations,
         measurements={name: domain.all_measurements for name, domain in domains.items()},

@@ -69,7 +69,7 @@ def _recorded(last: Path) -> str | None:
 def processor_prefers_bfloat16() -> bool:
     """Whether bfloat16 is faster than float32 on this processor, by trying a convolution in both.
 
-    The instruction set does not tell: with ``avx512_bf16`` alone, oneDNN's convolutions were measured at twice the
+    The instruction set does not decide it: with ``avx512_bf16`` alone, oneDNN's convolutions were measured at twice the
     speed of float32 on one kind of processor and at half of it on another. It takes some milliseconds, once in a
     process; bfloat16 must win clearly, so that noise does not decide.
     """

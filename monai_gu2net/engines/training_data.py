@@ -85,10 +85,10 @@ def check_training_data(data: Datalist, *, start_from: str | os.PathLike[str] | 
             f"Cases to train on and to validate with must have landmarks; got none for {len(bare)}: {_some(bare)}. "
             "Annotate them, or take them out of 'training' and 'validation'."
         )
-    known = set() if start_from is None else set(ModelCard.load(start_from).domains)
+    trained = set() if start_from is None else set(ModelCard.load(start_from).domains)
     for name in data.domains:
         own = [case for case in data.training if case["domain"] == name]
-        if not own and name not in known:
+        if not own and name not in trained:
             raise ValueError(
                 f"Domain {name!r} must have training cases; got none, and the model would find nothing in it. Add "
                 "cases, train without the domain (--domains), or go on from a model that knows it (--start_from)."

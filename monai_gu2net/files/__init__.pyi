@@ -11,6 +11,8 @@ from .result_folder import writable_folder as writable_folder
 from .text import check_fields as check_fields
 from .text import read_json as read_json
 from .text import read_text as read_text
+from .whole_file import flush_to_disk as flush_to_disk
 from .whole_file import whole_file as whole_file
 from .whole_file import write_bytes_whole as write_bytes_whole
+from .whole_file import write_durably as write_durably
 from .whole_file import write_text_whole as write_text_whole

@@ -41,20 +41,20 @@ def results_of_one_run(
             also where it failed and nothing new was written; all others stay. By default every file is.
     """
     folder = Path(os.path.abspath(folder))
-    known = _known(folder)
-    earlier: dict[str, str] = known.get(kind, {})
+    noted = _noted(folder)
+    earlier: dict[str, str] = noted.get(kind, {})
     with noted_files() as written:
         try:
             yield
         except BaseException:
             with suppress(OSError):  # the error of the run is the one to be seen
-                _note(folder, known | {kind: earlier | _digests(folder, written)})
+                _note(folder, noted | {kind: earlier | _digests(folder, written)})
             raise
     now = _digests(folder, written)
     others = {name: digest for name, digest in earlier.items() if name not in now and not answers_for(name)}
     _remove(folder, {name: digest for name, digest in earlier.items() if name not in now | others})
     if now or earlier:
-        _note(folder, known | {kind: others | now})
+        _note(folder, noted | {kind: others | now})
 
 
 def _digests(folder: Path, written: set[Path]) -> dict[str, str]:
@@ -65,11 +65,11 @@ def _digests(folder: Path, written: set[Path]) -> dict[str, str]:
     return {name: digest for name, digest in own.items() if digest is not None}
 
 
-def _note(folder: Path, known: dict[str, Any]) -> None:
-    write_text_whole(folder / _LIST, json.dumps(known, indent=1) + "\n")
+def _note(folder: Path, noted: dict[str, Any]) -> None:
+    write_text_whole(folder / _LIST, json.dumps(noted, indent=1) + "\n")
 
 
-def _known(folder: Path) -> dict[str, Any]:
+def _noted(folder: Path) -> dict[str, Any]:
     """Files and digests by kind, as far as the list can be read; a damaged one is none."""
     try:
         content = json.loads((folder / _LIST).read_text(encoding="utf-8"))

@@ -58,12 +58,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     return json.loads(read_text(path), object_pairs_hook=_without_repeats)
 
 
-def check_fields(given: Iterable[object], known: Iterable[str], *, where: str) -> None:
-    """Refuse the fields of a hand-written object that are not known, with the known ones that are near.
+def check_fields(given: Iterable[object], allowed: Iterable[str], *, where: str) -> None:
+    """Refuse the fields of a hand-written object that are not among the allowed ones, with those that are near.
 
     Args:
         given: names of the fields that are there.
-        known: names of those that may be.
+        allowed: names of those that may be.
         where: what the object is, for the message.
 
     Raises:
@@ -75,13 +75,13 @@ def check_fields(given: Iterable[object], known: Iterable[str], *, where: str) -
         ...
         ValueError: A datalist must have fields among ['test', 'validation']; got ['val']. Did you mean 'validation'?
     """
-    known = sorted(known)
-    unknown = sorted({str(field) for field in given} - set(known))
-    if unknown:
-        near = [match for field in unknown for match in get_close_matches(field, known, n=1, cutoff=_NEAR)]
+    allowed = sorted(allowed)
+    odd = sorted({str(field) for field in given} - set(allowed))
+    if odd:
+        near = [match for field in odd for match in get_close_matches(field, allowed, n=1, cutoff=_NEAR)]
         meant = " and ".join(map(repr, near))
         raise ValueError(
-            f"{where} must have fields among {known}; got {unknown}. "
+            f"{where} must have fields among {allowed}; got {odd}. "
             f"{f'Did you mean {meant}?' if near else 'Correct the spelling or take them out.'}"
         )
 

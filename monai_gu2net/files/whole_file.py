@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["noted_files", "whole_file", "write_bytes_whole", "write_text_whole"]
+__all__ = ["flush_to_disk", "noted_files", "whole_file", "write_bytes_whole", "write_durably", "write_text_whole"]
 
 _NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
@@ -75,3 +75,34 @@ def write_bytes_whole(path: str | os.PathLike[str], content: bytes) -> Path:
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
     return Path(path)
+
+
+def write_durably(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o600) -> Path:
+    """Write bytes as :func:`whole_file` does, and be on the disk itself when this returns, so that no crash takes them.
+
+    Args:
+        path: the file.
+        content: of it.
+        mode: who may read it; by default its owner alone.
+    """
+    binary = getattr(os, "O_BINARY", 0)  # Windows
+    with (
+        whole_file(path) as temporary,
+        open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, mode), "wb") as file,
+    ):
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    flush_to_disk(Path(path).parent)
+    return Path(path)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Flush a file, or which files a folder has, to the disk; Windows opens no folder, and flushes no file to read."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,7 +26,7 @@ class LandmarkInferer(Inferer):
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     Args:
-        precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` tells
+        precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` says
             which is faster on a processor. On other devices "float32" is all that is needed: the engine's ``amp`` rules
             there.
 

@@ -89,10 +89,10 @@ class TTAInferer(LandmarkInferer):
         tensors = chain(network.parameters(), network.buffers())
         # one made in inference mode does not count its changes, so nothing equals its state
         state = [network, *((t.data_ptr(), object() if t.is_inference() else t._version) for t in tensors)]
-        known = self._taken_out.get(args)
-        if known is None or known[0] != state:
-            known = self._taken_out[args] = state, take_out(*args or (None,))
-        return known[1], ()
+        kept = self._taken_out.get(args)
+        if kept is None or kept[0] != state:
+            kept = self._taken_out[args] = state, take_out(*args or (None,))
+        return kept[1], ()
 
     def _draw(self, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Matrix (D, D) and shift (D,) of a version, about the centre of the image."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.connections import RefusedError, UnreachableError
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.guard import OwnPagesOnly, is_loopback
 from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
@@ -63,7 +64,7 @@ def prepare_app(folder: Path, checkpoint: Path | None) -> Path:
     """
     folder = folder.resolve()
     AppWeights(folder / "model").start(checkpoint)
-    (folder / "main.py").write_text(_MAIN, encoding="utf-8")
+    write_text_whole(folder / "main.py", _MAIN)
     return folder
 
 

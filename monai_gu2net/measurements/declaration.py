@@ -31,8 +31,8 @@ def default_measurements(names: Sequence[str]) -> tuple[Measurement, ...]:
         >>> [each.name for each in default_measurements(["sella", "nasion", "subspinale"])]
         ['SNA']
     """
-    known = set(names)
-    return tuple(each for each in (*CEPHALOMETRY, *CHEST, *SPINE) if known.issuperset(each.needs))
+    present = set(names)
+    return tuple(each for each in (*CEPHALOMETRY, *CHEST, *SPINE) if present.issuperset(each.needs))
 
 
 def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, dims: int = 2) -> tuple[Measurement, ...]:
@@ -60,7 +60,7 @@ def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, di
     """
     if not isinstance(declared, list | tuple):
         raise ValueError(f"{where}: measurements must be a list of objects; got {declared!r}. Put them in brackets.")
-    known = {each.name: each for each in (default_measurements(landmarks) if dims == 2 else ())}
+    by_name = {each.name: each for each in (default_measurements(landmarks) if dims == 2 else ())}
     read: dict[str, Measurement] = {}
     for position, fields in enumerate(declared):
         name = fields.get("name") if isinstance(fields, Mapping) else None
@@ -70,11 +70,11 @@ def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, di
         if name in read:
             raise ValueError(f"{place} must stand in the list once; got it twice. Rename one of them.")
         try:
-            measurement = _read(fields, known)
+            measurement = _read(fields, by_name)
             check_measurement(measurement, landmarks=landmarks, dims=dims)
         except ValueError as error:
             raise ValueError(f"{place}: {str(error).removeprefix(f'Measurement {name!r}: ')}") from error
-        read[name] = known[name] = measurement
+        read[name] = by_name[name] = measurement
     return tuple(read.values())
 
 
@@ -111,7 +111,7 @@ def check_measurement(measurement: Measurement, *, landmarks: Sequence[str], dim
         )
 
 
-def _read(fields: Mapping[str, Any], known: Mapping[str, Measurement]) -> Measurement:
+def _read(fields: Mapping[str, Any], by_name: Mapping[str, Measurement]) -> Measurement:
     check_fields(fields, _FIELDS, where="it")
     for field, kinds in (("kind", str), ("landmarks", list | tuple), ("terms", list | tuple), ("code", list | tuple)):
         if fields.get(field) is not None and not isinstance(fields[field], kinds):
@@ -130,23 +130,23 @@ def _read(fields: Mapping[str, Any], known: Mapping[str, Measurement]) -> Measur
         landmarks=tuple(fields.get("landmarks") or ()),
         positive=fields.get("positive"),
         negative=fields.get("negative"),
-        terms=tuple(_term(term, known) for term in fields.get("terms") or ()),
+        terms=tuple(_term(term, by_name) for term in fields.get("terms") or ()),
         source=fields.get("source") or "",
         code=None if code is None else (code[0], code[1], code[2]),
     )
 
 
-def _term(term: Any, known: Mapping[str, Measurement]) -> tuple[float, Measurement]:
+def _term(term: Any, by_name: Mapping[str, Measurement]) -> tuple[float, Measurement]:
     if (
         not isinstance(term, list | tuple)
         or len(term) != 2
         or isinstance(term[0], bool)
         or not isinstance(term[0], int | float)
         or not isinstance(term[1], str)
-        or term[1] not in known
+        or term[1] not in by_name
     ):
         raise ValueError(
-            f"a term must be a factor and the name of a measurement, among {sorted(known)}; got {term!r}. Declare the "
-            "measurement before its sum."
+            f"a term must be a factor and the name of a measurement, among {sorted(by_name)}; got {term!r}. Declare "
+            "the measurement before its sum."
         )
-    return float(term[0]), known[term[1]]
+    return float(term[0]), by_name[term[1]]

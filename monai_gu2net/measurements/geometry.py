@@ -25,7 +25,7 @@ class Kind:
         count: of its landmarks.
         unit: "deg", "1", or None for a length.
         value: from that many points; NaN where it is not defined.
-        signed: whether a side tells its sign; ``value`` then takes the right side of the line, as one sees it in the
+        signed: whether a side decides its sign; ``value`` then takes the right side of the line, as one sees it in the
             picture going from its first point to its second, for the positive one.
     """
 

@@ -282,6 +282,6 @@ def _error(measurement: Measurement, points: Points, sigmas: Mapping[str, float]
             step[axis] = _STEP * extent
             ends = [measurement.value({**points, name: points[name] + sign * step}) for sign in (1, -1)]
             gradient[axis] = (ends[0] - ends[1]) / (2 * _STEP * extent)
-        if gradient.any():  # a landmark that only tells a side adds nothing, whatever its radius; NaN counts
+        if gradient.any():  # a landmark that only decides the side adds nothing, whatever its radius; NaN counts
             variance += float(gradient @ gradient) * sigmas.get(name, math.nan) ** 2
     return math.sqrt(variance)

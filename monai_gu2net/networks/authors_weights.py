@@ -43,8 +43,8 @@ def load_authors_weights(network: DomainNetwork, checkpoint: Mapping[str, Any]) 
             differences.append(f"{name} is missing")
         elif theirs[name].shape != ours[our_name].shape:
             differences.append(f"{name} has shape {tuple(theirs[name].shape)}, not {tuple(ours[our_name].shape)}")
-    known = set(names.values())
-    differences += [f"{name} is left over" for name in theirs if name not in known]
+    expected = set(names.values())
+    differences += [f"{name} is left over" for name in theirs if name not in expected]
     if differences:
         raise ValueError(
             f"The checkpoint must hold the parameters of this {type(network).__name__}; got "

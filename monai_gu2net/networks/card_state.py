@@ -42,8 +42,8 @@ class CardState(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         # weights from before there was a card among them say nothing of it, which strict loading would refuse
-        known = {f"{prefix}_extra_state": card_to_tensor(None), **state_dict}
-        super()._load_from_state_dict(known, prefix, *others)
+        complete = {f"{prefix}_extra_state": card_to_tensor(None), **state_dict}
+        super()._load_from_state_dict(complete, prefix, *others)
 
 
 def card_to_tensor(card: Mapping[str, Any] | None) -> Tensor:

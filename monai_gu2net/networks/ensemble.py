@@ -29,11 +29,11 @@ class Ensemble(nn.Module):
 
     def __init__(self, networks: Sequence[DomainNetwork]) -> None:
         super().__init__()
-        known = [dict(zip(network.domain_names, network.out_channels, strict=True)) for network in networks]
-        if not known or any(list(domains.items()) != list(known[0].items()) for domains in known):
+        members = [dict(zip(network.domain_names, network.out_channels, strict=True)) for network in networks]
+        if not members or any(list(domains.items()) != list(members[0].items()) for domains in members):
             raise ValueError(
                 "networks must be at least one, all with the same domains in one order and as many landmarks in each; "
-                f"got {known}. Leave out those that differ."
+                f"got {members}. Leave out those that differ."
             )
         self.members = nn.ModuleList(networks)
 

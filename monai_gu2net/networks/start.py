@@ -39,14 +39,14 @@ def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str
     """
     if checkpoint is None:
         return dict(domains)
-    known = ModelCard.load(checkpoint).domains
+    earlier = ModelCard.load(checkpoint).domains
     for name, domain in domains.items():
-        if name in known and known[name].landmarks != domain.landmarks:
+        if name in earlier and earlier[name].landmarks != domain.landmarks:
             raise ValueError(
                 f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint)!r}, "
-                f"{list(known[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
+                f"{list(earlier[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
-    return {**known, **domains}
+    return {**earlier, **domains}
 
 
 def calibration_from(
@@ -64,8 +64,8 @@ def calibration_from(
     """
     if checkpoint is None or shared_rate > 0:
         return {}
-    known = ModelCard.load(checkpoint).calibration
-    return {name: calibration for name, calibration in known.items() if name not in domains}
+    earlier = ModelCard.load(checkpoint).calibration
+    return {name: calibration for name, calibration in earlier.items() if name not in domains}
 
 
 def start_from(
@@ -74,13 +74,13 @@ def start_from(
     """Give a network the weights of a checkpoint, in place.
 
     Shared weights and those of the domains that both have are copied. A domain that only the network has starts as a
-    copy of a known domain, as far as the shapes are the same, for the shared convolutions expect features like those
+    copy of an earlier domain, as far as the shapes are the same, for the shared convolutions expect features like those
     they were trained on; its last convolutions stay as they are.
 
     Args:
         network: has the checkpoint's options.
         checkpoint: a trained model; None: nothing is done.
-        like: the known domain that new ones are copies of at the start; by default the checkpoint's first.
+        like: the earlier domain that new ones are copies of at the start; by default the checkpoint's first.
 
     Returns:
         The network.
@@ -169,7 +169,7 @@ def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: f
     shared = [p for p in network.parameters() if id(p) not in own]
     for parameter in shared:
         parameter.requires_grad_(shared_rate > 0)
-    network.train(network.training)  # tells the batch norms, see DomainNetwork.train
+    network.train(network.training)  # reaches the batch norms, see DomainNetwork.train
     if shared and shared_rate > 0:
         groups.append({"params": shared, "lr": learning_rate * shared_rate})
     return groups

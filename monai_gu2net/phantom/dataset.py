@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.files import whole_file
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS, phantom_case
 
 __all__ = ["DEFAULT_CASES", "make_phantom"]
@@ -137,8 +138,8 @@ def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str
     """Write one image; returns its case of the datalist, positions to a ten-thousandth of a pixel."""
     image, points, spacing = phantom_case(domain, seed=seed, index=index)
     path = folder / _image_name(domain, index)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(image[0].T)).save(path, format="PNG")
+    with whole_file(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(image[0].T)).save(temporary, format="PNG")
     name = f"{domain}_{index + 1:04d}"
     case: dict[str, Any] = {
         "image": str(path),

@@ -35,7 +35,7 @@ class LoadRadiographd(MapTransform):
 
     Args:
         keys: the image's file.
-        reader: with limits or wishes of your own; by default a RadiographReader as it comes.
+        reader: with options of your own; by default a RadiographReader as it comes.
         domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
         domain_key: the name of the sample's domain.
 

@@ -71,7 +71,7 @@ class PhysicalSpaced(MapTransform):
             )
         domain = self.domains[name]
         case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}
-        told = sample.pop("file_spacing_source", None)
+        file_source = sample.pop("file_spacing_source", None)
         for used_up in ("patient", "annotators", "outside"):
             sample.pop(used_up, None)
         for key in self.key_iterator(sample):
@@ -84,7 +84,7 @@ class PhysicalSpaced(MapTransform):
                     f"{tuple(image.shape[1:])}. Save it so, or declare the domain's in_channels and size as its images "
                     "have them, and train it so."
                 )
-            file = file_spacing(image, told)
+            file = file_spacing(image, file_source)
             spacing, source = case_spacing(case, domain, file=file, given=self.spacing, accepted=self.accepted)
             affine = torch.eye(4, dtype=torch.float64)
             if file is not None and source == file[1]:
@@ -101,7 +101,7 @@ class PhysicalSpaced(MapTransform):
 
 
 class ScaleByPredictiond(MapTransform):
-    """Millimetres from the landmarks found, where the domain's reference length alone tells the scale.
+    """Millimetres from the landmarks found, where the domain's reference length alone gives the scale.
 
     It belongs into prediction, after ``HeatmapsToLandmarksd``; in evaluation the reference landmarks decide.
     The sample's ``unit``, ``spacing_source`` ("reference-length of the prediction") and ``file_affine``

@@ -149,7 +149,7 @@ def calibrate(
 
     The score of a landmark is its error over its spread times the landmark's scale; the quantiles of the scores of all
     landmarks of all images are the calibration. A landmark's scale is the median of its scores without it over the
-    domain's, shrunk towards 1 where few images tell it, in the logarithm by n / (n + 20). So that no score is judged
+    domain's, shrunk towards 1 where few images bear on it, in the logarithm by n / (n + 20). So that no score is judged
     by a scale that it took part in, its scale is the one that the other images give (cross-conformal prediction).
 
     Args:
@@ -199,13 +199,13 @@ def calibrate(
 
 
 def _scales(ratios: Array) -> Array:
-    """Scale of each landmark from (images, N) errors over spreads; 1 where nothing can be told."""
+    """Scale of each landmark from (images, N) errors over spreads; 1 where nothing was measured."""
     measured = ~np.isnan(ratios)
     overall = np.median(ratios[measured]) if measured.any() else math.nan
     scales = np.ones(ratios.shape[1])
-    for column, known in enumerate(measured.T):
-        own = np.median(ratios[known, column]) if known.any() else math.nan
+    for column, annotated in enumerate(measured.T):
+        own = np.median(ratios[annotated, column]) if annotated.any() else math.nan
         if np.isfinite(own) and np.isfinite(overall) and own > 0 and overall > 0:
-            count = known.sum()
+            count = annotated.sum()
             scales[column] = (own / overall) ** (count / (count + _PRIOR_COUNT))
     return scales

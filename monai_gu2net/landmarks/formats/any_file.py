@@ -52,7 +52,7 @@ def read_landmarks(
         names: the landmarks' names. Files without names (isbi, fraction, payer) take them in the order of the
             file; the others return these landmarks in this order: one the file lacks is absent, one of the
             file that is not among them is an error. By default the file's names, or ``landmark_01``, ...
-        format: one of :data:`FORMATS`; by default told from the extension and the content.
+        format: one of :data:`FORMATS`; by default recognised by the extension and the content.
         image: which image of a file about several ones (payer: its id; coco: its file name).
         image_size: (width, height) in pixels; needed by the format fraction only.
         dims: 2 leaves the third coordinate of ``.mrk.json`` points out.
@@ -179,9 +179,9 @@ def _one_of(table: LandmarkTable, image: str | None, path: str | os.PathLike[str
     if image is None and len(table) == 1:
         return replace(next(iter(table.values())), left_out=table.left_out)
     if image is None or image not in table:
-        known = list(table)[:10] + (["..."] if len(table) > 10 else [])
+        listed = list(table)[:10] + (["..."] if len(table) > 10 else [])
         raise ValueError(
-            f"{path}: image must be one of the file's {len(table)} images {known}; got {image!r}. Name one."
+            f"{path}: image must be one of the file's {len(table)} images {listed}; got {image!r}. Name one."
             + "".join(f" ({line})" for line in left_out_lines(table.left_out))
         )
     return replace(table[image], left_out=table.left_out)

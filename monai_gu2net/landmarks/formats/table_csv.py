@@ -76,7 +76,7 @@ class TableRows(list[TableRow]):
 
 
 def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> TableRows:
-    """Read a wide or a long table; the header tells which it is.
+    """Read a wide or a long table; the header says which it is.
 
     Args:
         path: the file.
@@ -86,7 +86,7 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     Returns:
         One row per image, in the order of the table. Without a ``frame`` column the points are pixel indices. Its
         ``left_out`` has the lines with too many or too few fields or a field that is no number or frame; all lines of
-        one image (wide), or of one landmark of it (long); and those of an image whose lines tell different patients,
+        one image (wide), or of one landmark of it (long); and those of an image whose lines name different patients,
         splits, frames or spacings. Of a long table, the other landmarks of the image are kept.
 
     Raises:
@@ -246,23 +246,23 @@ def _long_rows(
             continue
         images.setdefault(image, []).append((line, fields, point))
     entries: list[Entry] = []
-    for image, told in images.items():
-        differ = [odds for line, fields, _ in told if (odds := _difference(fields, told[0][1], image, path, line))]
+    for image, group in images.items():
+        differ = [odds for line, fields, _ in group if (odds := _difference(fields, group[0][1], image, path, line))]
         if differ:
             rule = f"the lines of image {image!r} must agree"
             named = {one.line for one in differ}
             odd += differ
-            odd += [parse_error(path, line, rule, image, "Correct them") for line, _, _ in told if line not in named]
+            odd += [parse_error(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
             continue
         points = {name: [math.nan] * len(axes) for name in names}
-        points |= {fields["landmark"]: point for _, fields, point in told}
-        line, fields, _ = told[0]
+        points |= {fields["landmark"]: point for _, fields, point in group}
+        line, fields, _ = group[0]
         entries.append((line, fields, "mm" if fields.get("frame") == "mm" else "index", points))
     return entries
 
 
 def _difference(fields: dict[str, str], first: dict[str, str], image: str, path: Path, line: int) -> ParseError | None:
-    """The first column in which a line tells something else of an image than its first line."""
+    """The first column in which a line differs from the first line of its image."""
     for column in ("patient", "split", "frame", "spacing_x", "spacing_y"):
         if fields.get(column) != first.get(column):
             rule = f"{column} of image {image!r} must be {first.get(column)!r} in all its lines"
@@ -271,7 +271,7 @@ def _difference(fields: dict[str, str], first: dict[str, str], image: str, path:
 
 
 def _point(fields: list[str], name: str, path: Path, line: int, lost: list[LeftOut]) -> list[float]:
-    """The coordinates; all NaN where one is missing, which is told where another one is there."""
+    """The coordinates; all NaN where one is missing, which is said where another one is there."""
     numbers = [parse_number(field, path, line, f"a coordinate of {name!r}") for field in fields]
     if not any(map(math.isnan, numbers)):
         return numbers

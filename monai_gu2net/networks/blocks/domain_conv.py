@@ -112,7 +112,7 @@ class DomainConv(DomainModule):
 class SharedConv(DomainModule):
     """Plain 3x3 convolution, batch norm and activation, everything shared by the domains.
 
-    The activation is a ReLU unless told otherwise, as in the U-Net that the paper compares with.
+    The activation is by default a ReLU, as in the U-Net that the paper compares with.
 
     Args:
         spatial_dims: 2 or 3.
