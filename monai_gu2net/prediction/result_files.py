@@ -96,7 +96,7 @@ class ResultFiles:
         if "coco" in self.formats:
             write_coco(self.folder / "coco.json", self.coco)
         measured = measure_rows(rows, {name: each.all_measurements for name, each in self.domains.items()})
-        if measured:
+        if not measured.empty:
             write_measurements(self.folder / "measurements.csv", measured)
 
     def _collect(self, found: Found) -> None:
