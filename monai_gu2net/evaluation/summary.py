@@ -135,6 +135,11 @@ def flat_rates(summaries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table[[*table.columns.difference(rates, sort=False), *rates]]
 
 
+def of_landmarks(summaries: pd.DataFrame, domain: str, unit: str) -> pd.DataFrame:
+    """The summaries of the single landmarks of a domain and unit."""
+    return summaries[(summaries["domain"] == domain) & (summaries["unit"] == unit) & summaries["landmark"].notna()]
+
+
 def thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:
     """Those of a domain; see :func:`summarize_rows`."""
     if not isinstance(thresholds, Mapping):

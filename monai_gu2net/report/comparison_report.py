@@ -13,6 +13,7 @@ import pandas as pd
 from monai_gu2net.data.case_names import file_names
 from monai_gu2net.evaluation.comparison import Comparison
 from monai_gu2net.evaluation.result_table import write_csv
+from monai_gu2net.evaluation.summary import of_landmarks
 from monai_gu2net.files import results_of_one_run, write_text_whole
 from monai_gu2net.report.document import Document, Part, Picture, Section, Table
 from monai_gu2net.report.rendering import render_markdown, write_page
@@ -161,10 +162,7 @@ def _by_landmark(folder: Path, comparison: Comparison, names: Sequence[str]) -> 
 def _select(comparison: Comparison, group: tuple[str, str] | None) -> pd.DataFrame:
     """Summaries of the domains as wholes, or of the landmarks of one."""
     summaries = comparison.summaries
-    if group is None:
-        return summaries[summaries["landmark"].isna()]
-    own = (summaries["domain"] == group[0]) & (summaries["unit"] == group[1])
-    return summaries[own & summaries["landmark"].notna()]
+    return summaries[summaries["landmark"].isna()] if group is None else of_landmarks(summaries, *group)
 
 
 def _difference(digits: int) -> dict[str, str]:

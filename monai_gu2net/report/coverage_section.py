@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from monai_gu2net.evaluation.coverage import summarize_coverage
+from monai_gu2net.evaluation.summary import of_landmarks
 from monai_gu2net.report.document import Part, Picture, Section
 from monai_gu2net.report.tables import table_of, write_json
 from monai_gu2net.uncertainty import Calibration
@@ -34,8 +35,7 @@ def coverage_section(folder: Path, table: pd.DataFrame, calibrations: Mapping[st
     content, by_landmark = [], []
     for total in totals.drop(columns="landmark").to_dict("records"):
         domain, unit = total["domain"], total["unit"]
-        own = (summaries["domain"] == domain) & (summaries["unit"] == unit) & summaries["landmark"].notna()
-        landmarks = summaries[own].set_index("landmark")["coverage"]
+        landmarks = of_landmarks(summaries, domain, unit).set_index("landmark")["coverage"]
         content.append(total | {"landmarks": landmarks.to_dict()})
         shares = (100 * landmarks).reset_index()
         columns = {"Landmark": "{landmark}", "Within %": "{coverage:.1f}"}

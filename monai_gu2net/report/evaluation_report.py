@@ -19,7 +19,7 @@ from monai_gu2net.evaluation.case_measurements import Measurements
 from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
 from monai_gu2net.evaluation.rescoring import rescore
 from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv, write_rows
-from monai_gu2net.evaluation.summary import summarize_rows
+from monai_gu2net.evaluation.summary import of_landmarks, summarize_rows
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
 from monai_gu2net.report.case_pictures import Case, write_case_pictures
 from monai_gu2net.report.coverage_section import coverage_section
@@ -208,9 +208,8 @@ def _by_landmark(folder: Path, table: pd.DataFrame, summaries: pd.DataFrame) -> 
     names = file_names({group: group[:1] if plain else group for group in groups})
     sections = []
     for (domain, unit), rows in groups.items():
-        own = (summaries["domain"] == domain) & (summaries["unit"] == unit) & summaries["landmark"].notna()
         title = f"Landmarks of {domain} ({unit})"
-        parts: list[Part] = [summary_table(title, summaries[own])]
+        parts: list[Part] = [summary_table(title, of_landmarks(summaries, domain, unit))]
         if rows["error"].notna().any():
             path = f"per_landmark_{names[domain, unit]}.png"
             save_figure(draw_landmark_errors(rows), folder / path)

@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from monai_gu2net.evaluation import Protocol, read_rows
+from monai_gu2net.files import LeftOut
 from monai_gu2net.report import write_report
 
 
@@ -72,6 +75,39 @@ def test_a_report_holds_all_its_tables_and_pictures(image, tmp_path):
     assert "[head c2: median, mean error 3.00 mm]" in text
     assert json.loads((tmp_path / "r" / "summary.json").read_text())["failures"] == failures
     assert len((tmp_path / "r" / "landmarks.csv").read_text().splitlines()) == 12
+
+
+def test_the_result_is_what_the_files_hold(tmp_path):
+    failures = [{"case": "f", "domain": "head", "reason": "the file is broken"}]
+    left_out = [LeftOut("case(s)", "9", "without landmarks")]
+    rows = [row for n in range(3) for row in case_rows(f"c{n}", [1.0 + n, None if n else 3.0])]
+    scoring = Protocol(left_out={"head": ["landmark 2"]})
+
+    result = write_report(tmp_path, rows, images={}, scoring=scoring, failures=failures, left_out=left_out, worst=0)
+
+    assert result.path == tmp_path / "report.md"
+    for table, name in ((result.table, "landmarks"), (result.scored, "scored")):
+        pd.testing.assert_frame_equal(read_rows(tmp_path / f"{name}.csv"), table)
+        pd.testing.assert_frame_equal(read_rows(tmp_path / f"{name}.parquet"), table)
+    assert (len(result.table), len(result.scored)) == (6, 3)
+    assert result.by_domain[["domain", "count", "mre"]].values.tolist() == [["head", 3, 2.0]]
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert [summary["mre"] for summary in written["summaries"]] == result.summaries["mre"].tolist() == [2.0, 2.0]
+    assert (written["failures"], result.failures, result.left_out) == (failures, failures, left_out)
+
+
+def test_each_domain_has_the_columns_of_its_own_thresholds(tmp_path):
+    rows = case_rows("a", [1.0]) + case_rows("b", [8.0], domain="chest", unit="px")
+    scoring = Protocol(thresholds={"head": [2.0], "chest": [3.0, 9.0]})
+
+    text = write_report(tmp_path, rows, images={}, scoring=scoring, worst=0).path.read_text()
+
+    by_domain, head, chest = [line for line in text.splitlines() if "| Unit |" in line]
+    assert by_domain.endswith("| SDR ≤ 2 | SDR ≤ 3 | SDR ≤ 9 |")
+    assert head.endswith("| Median | SDR ≤ 2 |")
+    assert chest.endswith("| Median | SDR ≤ 3 | SDR ≤ 9 |")
+    written = json.loads((tmp_path / "summary.json").read_text())["summaries"]
+    assert [summary["sdr"] for summary in written] == [{"2": 100}] * 2 + [{"3": 0, "9": 100}] * 2
 
 
 def test_a_report_in_pixels_never_says_mm(image, tmp_path):
