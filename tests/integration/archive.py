@@ -76,13 +76,9 @@ def run_beside_archive(script: Path, *arguments: Path, environment: Mapping[str,
         env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         timeout=280,
     )
-    folders = [path for path in arguments if path.is_dir()]
-    logs = "".join(
-        log.read_text(errors="replace")[-3000:] for folder in folders for log in sorted(folder.glob("*.log"))
-    )
-    assert done.returncode == 0, (
-        done.stdout + done.stderr[-6000:] + "".join(log.read_text(errors="replace")[-3000:] for log in logs)
-    )
+    logs = [log for folder in arguments if folder.is_dir() for log in sorted(folder.glob("*.log"))]
+    said = [done.stdout, done.stderr[-6000:], *(log.read_text(errors="replace")[-3000:] for log in logs)]
+    assert done.returncode == 0, "\n".join(said)
 
 
 def wait_for(what: str, condition: Callable[[], bool], seconds: float = 90) -> None:
