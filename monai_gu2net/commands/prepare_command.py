@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         "-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)"
     )
     command.add_argument("--name", help="what results call the data; by default the output folder's name")
-    command.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
+    command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
     command.add_argument("--spacing", type=spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
@@ -89,8 +89,8 @@ def _run(options: argparse.Namespace) -> int:
         for source, part in zip(options.sources, parts, strict=True)
         for item in part.left_out
     ]
-    told = {part.name: part.origin for part in parts if part.origin is not None}
-    origin = parts[0].origin if len(parts) == 1 else told or None
+    origins = {part.name: part.origin for part in parts if part.origin is not None}
+    origin = parts[0].origin if len(parts) == 1 else origins or None
     data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
@@ -118,8 +118,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]
-    told = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
-    return "by each file's tags" if told else "px"
+    has_tags = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if has_tags else "px"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
