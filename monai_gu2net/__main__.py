@@ -31,6 +31,7 @@ from monai_gu2net.commands import (
     prepare_command,
     report_command,
 )
+from monai_gu2net.data.tolerant import first_error, reason_of
 from monai_gu2net.engines import keep_freed_memory
 from monai_gu2net.label_app import label_command
 
@@ -57,8 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except Exception as error:
-        from monai_gu2net.data.tolerant import first_error, reason_of
-
         if options.traceback:
             traceback.print_exc()
         sys.stderr.write(f"error: {reason_of(error)}\n")

@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from monai_gu2net.data import Datalist
-from monai_gu2net.evaluation import compare_with_first, read_rows, summarize_rows, write_rows
+from monai_gu2net.evaluation import compare_rows, read_rows, summarize_rows, write_rows
 from monai_gu2net.evaluation.result_table import KEY
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.networks import load_model
@@ -176,9 +176,8 @@ def mean_over_seeds(by_seed: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _write(folder: Path, about: str, told: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> None:
     """study.json and study.md of what is done so far."""
     first = next(iter(results))
-    compared = (
-        compare_with_first({name: result["table"] for name, result in results.items()}) if len(results) > 1 else {}
-    )
+    table = results[first]["table"]
+    compared = {name: compare_rows(table, result["table"]) for name, result in results.items() if name != first}
     content: dict[str, Any] = {"about": about, **told, "variants": {}}
     lines = {}
     for name, result in results.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, add_datalist, add_output_dir
+from monai_gu2net.commands.options import add_allow_outside, add_checkpoint, add_datalist, add_output_dir
 
 __all__ = ["add"]
 
@@ -17,7 +17,7 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "add-domain", "teach a trained model a new domain", run=_run)
-    command.add_argument("-m", "--checkpoint", required=True, type=Path, help="the trained model; it is left as it is")
+    add_checkpoint(command, "the trained model; it is left as it is")
     add_datalist(command, "the new domain's cases, made by prepare", required=True)
     add_output_dir(command, "where the new model.pt goes")
     command.add_argument(

@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
             accept_spacing_source=options.accept_spacing_source,
             on_case=lambda count: bar.update(),
         )
-    say(table_markdown(summary_table("By domain", result.by_domain)))
+    totals = result.by_domain
+    say("No case has a result." if totals.empty else table_markdown(summary_table("By domain", totals)))
     say(f"Wrote {result.path}")
-    return list_failures(result.failures, any_done=not result.summaries.empty)
+    return list_failures(result.failures, any_done=not totals.empty)

@@ -19,6 +19,7 @@ __all__ = [
     "add_accepted_sources",
     "add_allow_outside",
     "add_case_options",
+    "add_checkpoint",
     "add_checkpoint_options",
     "add_datalist",
     "add_formats",
@@ -30,29 +31,18 @@ __all__ = [
     "add_port",
     "add_protocol_options",
     "add_scale_options",
+    "add_spacing",
     "add_strict",
     "add_worst",
     "device_of",
     "pair",
-    "port",
     "protocol_of",
-    "share",
-    "spacing",
 ]
 
 
 def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
     """Add the models (``checkpoints``), the test-time augmentation (``tta``) and the device (see :func:`device_of`)."""
-    command.add_argument(
-        "-m",
-        "--checkpoint",
-        dest="checkpoints",
-        required=True,
-        action="append",
-        type=Path,
-        metavar="MODEL",
-        help="a trained model.pt; given several times, the models' heatmaps are averaged",
-    )
+    add_checkpoint(command, "a trained model.pt; given several times, the models' heatmaps are averaged", several=True)
     command.add_argument(
         "--tta",
         type=int,
@@ -62,6 +52,22 @@ def add_checkpoint_options(command: argparse.ArgumentParser) -> None:
         "and shifted (default %(default)s)",
     )
     command.add_argument("--device", help="where the network runs (default: cuda where it is there, else cpu)")
+
+
+def add_checkpoint(
+    command: argparse.ArgumentParser, what: str, *, required: bool = True, several: bool = False
+) -> None:
+    """Add the model (``checkpoint``), or one or several of them (``checkpoints``)."""
+    command.add_argument(
+        "-m",
+        "--checkpoint",
+        dest="checkpoints" if several else "checkpoint",
+        required=required,
+        action="append" if several else "store",
+        type=Path,
+        metavar="MODEL",
+        help=what,
+    )
 
 
 def device_of(options: argparse.Namespace) -> str:
@@ -112,7 +118,7 @@ def add_allow_outside(command: argparse.ArgumentParser) -> None:
     """Add the share of landmarks that may lie outside of their images (``allow_outside``)."""
     command.add_argument(
         "--allow-outside",
-        type=share,
+        type=_share,
         default=ALLOWED_OUTSIDE,
         metavar="SHARE",
         help="share of a domain's landmarks, 0 to 1, that may lie outside of their images; they are left out "
@@ -129,7 +135,7 @@ def add_min_confidence(command: argparse.ArgumentParser) -> None:
     """Add the confidence below which a landmark is absent."""
     command.add_argument(
         "--min-confidence",
-        type=share,
+        type=_share,
         default=0.0,
         help="below it, 0 to 1, a landmark is absent (default %(default)s)",
     )
@@ -142,10 +148,18 @@ def add_formats(command: argparse.ArgumentParser, formats: Sequence[str], *, def
 
 def add_scale_options(command: argparse.ArgumentParser) -> None:
     """Add the spacing of all images (``spacing``) and the sources to accept (``accept_spacing_source``)."""
-    command.add_argument(
-        "--spacing", type=_known_spacing, metavar="MM[,MM]", help="mm per pixel of all images, whatever else says so"
-    )
+    add_spacing(command, "mm per pixel of all images, whatever else says so")
     add_accepted_sources(command)
+
+
+def add_spacing(command: argparse.ArgumentParser, what: str, *, or_unknown: bool = False) -> None:
+    """Add mm per pixel (``spacing``), one number or two."""
+    command.add_argument(
+        "--spacing",
+        type=_spacing_or_unknown if or_unknown else _spacing,
+        metavar="MM[,MM]|unknown" if or_unknown else "MM[,MM]",
+        help=what,
+    )
 
 
 def add_accepted_sources(command: argparse.ArgumentParser) -> None:
@@ -211,45 +225,14 @@ def add_host(command: argparse.ArgumentParser) -> None:
 
 def add_port(command: argparse.ArgumentParser, default: int) -> None:
     """Add the port that a server listens at."""
-    command.add_argument("--port", type=port, default=default, help="default %(default)s")
+    command.add_argument("--port", type=_port, default=default, help="default %(default)s")
 
 
 def add_password_file(command: argparse._ActionsContainer) -> None:
-    """Add what a DICOMweb server is told who asks."""
+    """Add the credentials for a DICOMweb server."""
     command.add_argument(
         "--password-file", type=Path, help="a file with USER:PASSWORD for basic authentication at the DICOMweb server"
     )
-
-
-def spacing(text: str) -> tuple[float, float] | str:
-    """``MM[,MM]`` as mm per pixel along x and y; ``unknown`` stays that word."""
-    if text == "unknown":
-        return text
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
-        raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
-    return numbers[0], numbers[-1]
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1; got {text!r}")
-    return number
-
-
-def port(text: str) -> int:
-    """A port; 0 is any that is free."""
-    if not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
-        raise argparse.ArgumentTypeError(f"must be a port, 0 to 65535; got {text!r}")
-    return int(text)
 
 
 def pair(form: str) -> Callable[[str], tuple[str, str]]:
@@ -264,8 +247,37 @@ def pair(form: str) -> Callable[[str], tuple[str, str]]:
     return read
 
 
-def _known_spacing(text: str) -> tuple[float, float] | str:
-    """As :func:`spacing`, without that word."""
+def _spacing_or_unknown(text: str) -> tuple[float, float] | str:
+    """As :func:`_spacing`; ``unknown`` stays that word."""
+    return text if text == "unknown" else _spacing(text)
+
+
+def _spacing(text: str) -> tuple[float, float]:
+    """``MM[,MM]`` as mm per pixel along x and y."""
     if text == "unknown":
         raise argparse.ArgumentTypeError("must be mm per pixel; got 'unknown'. Leave it out")
-    return spacing(text)
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
+        raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
+    return numbers[0], numbers[-1]
+
+
+def _share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1; got {text!r}")
+    return number
+
+
+def _port(text: str) -> int:
+    """A port; 0 is any that is free."""
+    if not text.isdecimal() or len(text) > 5 or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError(f"must be a port, 0 to 65535; got {text!r}")
+    return int(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, spacing
+from monai_gu2net.commands.options import add_allow_outside, add_spacing
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.sources import LAYOUTS
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
-    command.add_argument("--spacing", type=spacing, metavar="MM[,MM]|unknown", help="mm per pixel of the image files")
+    add_spacing(command, "mm per pixel of the image files", or_unknown=True)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
     command.add_argument(
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
@@ -62,7 +62,10 @@ def add(commands: Any) -> None:
         "--images", type=int, metavar="N", help="images of each domain of the phantom, in all splits (default 100)"
     )
     command.add_argument(
-        "--domains", nargs="+", metavar="DOMAIN", help="of the phantom: head, hand, chest, spine (default: but spine)"
+        "--domains",
+        nargs="+",
+        metavar="DOMAIN",
+        help="of the phantom, among head, hand, chest, spine (default: the first three)",
     )
     add_allow_outside(command)
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
@@ -118,8 +121,8 @@ def _unit(domain: Domain, data: Datalist) -> str:
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]
-    has_tags = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
-    return "by each file's tags" if has_tags else "px"
+    by_tags = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
+    return "by each file's tags" if by_tags else "px"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
@@ -151,8 +154,14 @@ def _layout(path: Path, options: argparse.Namespace) -> Dataset:
 
 
 def _size(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.lower().split("x"))
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be WxH, such as 416x512; got {text!r}") from None
 
 
 def _amount(text: str) -> int | float:
-    return int(text) if text.isdigit() else float(text)
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a count, or a fraction such as 0.1; got {text!r}") from None

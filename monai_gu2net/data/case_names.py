@@ -69,8 +69,10 @@ def case_names(images: Sequence[Path], *, listed: Sequence[str | None] | None = 
 
 def _listed_name(image: Path, listed: str | None) -> str:
     """The image's name with the folders that a list puts before it, where these lead into a folder."""
-    way = PurePosixPath((listed or "").replace("\\", "/"))
-    inside = way.name == image.name and not way.is_absolute() and ".." not in way.parts and ":" not in str(way)
+    if listed is None:
+        return image_name(image)
+    way = PurePosixPath(listed.replace("\\", "/"))
+    inside = way.name == image.name and not way.is_absolute() and ".." not in way.parts and ":" not in listed
     return (way.parent / image_name(image)).as_posix() if inside else image_name(image)
 
 

@@ -8,13 +8,14 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import COMMENT, FINDINGS, LANDMARKS_FOUND, READABLE_TITLE, Code
 from monai_gu2net.dicom.report_document import write_report
-from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by, source_image
+from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
 from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
 from monai_gu2net.landmarks import LandmarkSet
@@ -103,18 +104,16 @@ def readable_content(
     """
     from highdicom import sr
 
-    present = landmarks.present
+    present, image = landmarks.present, report.header
     absent = [name for name, there in zip(landmarks.names, present.tolist(), strict=True) if not there]
-    texts = [(COMMENT, f"Not found: {', '.join(absent)}")] if absent else []
-    measured = [each for each in measurements if np.isfinite(each.value)]
-    count = number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source_image(report.header)])
-    found = [
-        *(item for each in measured for item in measured_number(each, decimals=_DECIMALS[each.unit])),
-        *count,
-        *(
-            sr.TextContentItem(name=concept(code), value=text, relationship_type=sr.RelationshipTypeValues.CONTAINS)
-            for code, text in texts
-        ),
-        *sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters)),
-    ]
+    found: list[Any] = []
+    for each in measurements:
+        if np.isfinite(each.value):
+            found += measured_number(each, decimals=_DECIMALS[each.unit])
+    source = sr.SourceImageForMeasurement(image.SOPClassUID, image.SOPInstanceUID)
+    found += number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source])
+    if absent:
+        text, contains = f"Not found: {', '.join(absent)}", sr.RelationshipTypeValues.CONTAINS
+        found.append(sr.TextContentItem(name=concept(COMMENT), value=text, relationship_type=contains))
+    found += sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters))
     return container(title, [*observed_by(report), container(FINDINGS, found)], root=True)

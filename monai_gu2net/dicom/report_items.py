@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import UNITS, Code, measurement_code
 from monai_gu2net.dicom.derived_uid import derived_uid
@@ -17,7 +16,7 @@ from monai_gu2net.measurements import Measured
 if TYPE_CHECKING:
     from highdicom.sr import Measurement, ObservationContext
 
-__all__ = ["concept", "container", "measured_number", "number", "observed_by", "source_image"]
+__all__ = ["concept", "container", "measured_number", "number", "observed_by"]
 
 
 def concept(code: Code) -> Any:
@@ -61,13 +60,6 @@ def measured_number(measured: Measured, *, decimals: int | None = None) -> Measu
             )
     code = measured.code or measurement_code(measured.name)
     return number(code, float(value), measured.unit, properties=properties if len(properties) else None)
-
-
-def source_image(header: Dataset) -> Any:
-    """The image that a number is inferred from."""
-    from highdicom import sr
-
-    return sr.SourceImageForMeasurement(header.SOPClassUID, header.SOPInstanceUID)
 
 
 def container(code: Code, items: Any, *, root: bool = False) -> Any:

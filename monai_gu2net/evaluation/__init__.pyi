@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from .annotators import annotator_rows as annotator_rows
+from .case_measurements import compare_measurements as compare_measurements
 from .case_measurements import measure_rows as measure_rows
 from .case_measurements import write_measurements as write_measurements
 from .comparison import Comparison as Comparison
 from .comparison import compare_rows as compare_rows
-from .comparison import compare_with_first as compare_with_first
 from .coverage import radii_px as radii_px
 from .coverage import summarize_coverage as summarize_coverage
 from .paired_bootstrap import paired_bootstrap as paired_bootstrap

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,15 +14,17 @@ import numpy as np
 import pandas as pd
 
 from monai_gu2net.evaluation.result_table import Rows, in_space, result_table, write_csv
+from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
 
-__all__ = ["Measurements", "measure_rows", "write_measurements"]
+__all__ = ["Measurements", "compare_measurements", "measure_rows", "write_measurements"]
 
 Measurements = Mapping[str, Sequence[Measurement]]
 """By domain."""
 
 _COLUMNS = ["case", "domain", "scale", "name", "value", "error", "unit", "class", "reference", "reference_class"]
+_WITHIN = 1.96  # standard errors, that hold 95 % of a normal distribution
 
 
 def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.DataFrame:
@@ -61,6 +64,53 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
             found = (ours.name, ours.value, ours.error, ours.unit, _class(ours), theirs.value, _class(theirs))
             lines.append((name, domain, unit, *found))
     return pd.DataFrame(lines, columns=_COLUMNS)
+
+
+def compare_measurements(measured: pd.DataFrame) -> pd.DataFrame:
+    """Differences between measurements of predicted and of reference landmarks.
+
+    Args:
+        measured: from :func:`~monai_gu2net.evaluation.measure_rows`.
+
+    Returns:
+        A table with a row per domain, scale of the files and measurement with any reference: ``domain``,
+        ``measurement``, ``unit``; ``count`` of images measured in both; ``lost``, measured in the reference alone;
+        ``mae`` with ``mae_low`` and ``mae_high``, its 95 % interval; ``bias``; ``limit_low`` and ``limit_high``, the
+        limits of agreement; ``covered``, percent of the differences within 1.96 standard errors of those with an
+        error. NaN where there is nothing to measure.
+
+    Source: Bland and Altman, Lancet 327 (1986) 307.
+    """
+    compared = []
+    for (domain, _, name), group in measured.groupby(["domain", "scale", "name"], sort=False):
+        annotated = group[group["reference"].notna()]
+        if annotated.empty:
+            continue
+        both = annotated[annotated["value"].notna()]
+        differences, errors = (both["value"] - both["reference"]).to_numpy(), both["error"].to_numpy()
+        known = ~np.isnan(errors)
+        count = len(both)
+        low, high = bootstrap_mean_interval(np.abs(differences)[:, None])
+        bias = float(differences.mean()) if count else math.nan
+        spread = _WITHIN * float(differences.std(ddof=1)) if count > 1 else math.nan
+        inside = np.abs(differences[known]) <= _WITHIN * errors[known]
+        compared.append(
+            {
+                "domain": domain,
+                "measurement": name,
+                "unit": annotated["unit"].iloc[0],
+                "count": count,
+                "lost": len(annotated) - count,
+                "mae": float(np.abs(differences).mean()) if count else math.nan,
+                "mae_low": low,
+                "mae_high": high,
+                "bias": bias,
+                "limit_low": bias - spread,
+                "limit_high": bias + spread,
+                "covered": 100 * float(inside.mean()) if known.any() else math.nan,
+            }
+        )
+    return pd.DataFrame(compared)
 
 
 def write_measurements(path: str | os.PathLike[str], measured: pd.DataFrame) -> Path:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,8 @@ from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
 from monai_gu2net.evaluation.result_table import KEY, Rows, parts, result_table
 from monai_gu2net.evaluation.summary import flat_rates, thresholds_of
 
-__all__ = ["Comparison", "compare_rows", "compare_with_first"]
+__all__ = ["Comparison", "compare_rows"]
 
-_COLUMNS = ["domain", "unit", "landmark", "images", "count", "found", "not_found_a", "not_found_b", "mre_a", "mre_b"]
-_COLUMNS += ["difference", "low", "high", "p", "better", "worse"]
 _SAME_POINT_PX = 0.01
 _SAME_SPACING = 1e-3  # relative
 
@@ -113,51 +111,13 @@ def compare_rows(
         numbers = _compare(selected, limits, strict=strict, resamples=resamples, seed=seed)
         summaries.append({"domain": domain, "unit": unit, "landmark": landmark, **numbers})
     return Comparison(
-        summaries=flat_rates(summaries, _COLUMNS),
+        summaries=flat_rates(summaries),
         pairs=pairs.reset_index(drop=True),
         only_a=_only(first, second),
         only_b=_only(second, first),
         other_reference=both.loc[_differ(both), KEY].reset_index(drop=True),
         thresholds=thresholds,
     )
-
-
-def compare_with_first(
-    tables: Mapping[str, Rows],
-    *,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
-    strict: bool = False,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> dict[str, Comparison]:
-    """Compare each table with the first one, which is the ``a`` of every comparison.
-
-    Args:
-        tables: by name, at least two.
-        thresholds: see :func:`compare_rows`, as for the others.
-        strict: an error that equals a threshold is a miss.
-        resamples: number of draws.
-        seed: of the draws; it draws the same images in every comparison over the same ones.
-
-    Returns:
-        Name -> comparison, for all but the first. The p-values are not adjusted for their number.
-
-    Raises:
-        ValueError: there are fewer than two tables; see :func:`compare_rows`, with the table named.
-    """
-    names = list(tables)
-    if len(names) < 2:
-        raise ValueError(f"There must be two tables to compare; got {names}. Add another.")
-    first = result_table(tables[names[0]])
-    found = {}
-    for name in names[1:]:
-        try:
-            found[name] = compare_rows(
-                first, tables[name], thresholds=thresholds, strict=strict, resamples=resamples, seed=seed
-            )
-        except ValueError as error:
-            raise ValueError(f"{names[0]!r} and {name!r}: {error}") from error
-    return found
 
 
 def _compare(
@@ -191,11 +151,11 @@ def _compare(
     change, counts = _by_image(100 * (hits[:, 1] - hits[:, 0]), image, len(cases))
     intervals = paired_bootstrap(change, counts, resamples=resamples, seed=seed)
     numbers["sdr"] = {
-        threshold: {
-            "_a": float(shares[0, place]),
-            "_b": float(shares[1, place]),
-            "_difference": float(change[:, place].sum() / len(pairs)),
-            **dict(zip(("_low", "_high", "_p"), intervals[place], strict=True)),
+        f"{threshold:g}": {
+            "a": float(shares[0, place]),
+            "b": float(shares[1, place]),
+            "difference": float(change[:, place].sum() / len(pairs)),
+            **dict(zip(("low", "high", "p"), intervals[place], strict=True)),
         }
         for place, threshold in enumerate(thresholds)
     }

@@ -16,9 +16,6 @@ from monai_gu2net.uncertainty import RADIUS_LEVEL
 
 __all__ = ["calibrated", "radii_px", "summarize_coverage"]
 
-_COLUMNS = ["domain", "unit", "landmark", "level", "images", "count", "coverage", "coverage_low", "coverage_high"]
-_COLUMNS += ["radius_mean", "radius_median"]
-
 
 def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
     """How often the reference lies within the radius about the prediction, by domain and by landmark.
@@ -32,7 +29,7 @@ def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
         ``landmark`` (missing: all of them), ``level`` (0.9, what was promised), ``images`` and ``count`` of the
         annotated landmarks, ``coverage`` (fraction of them within the radius, <=; one not found is outside),
         ``coverage_low``, ``coverage_high`` (95 % bootstrap interval over images), ``radius_mean``, ``radius_median``
-        in the unit. NaN: nothing to measure.
+        in the unit. NaN: nothing to measure. Empty where no domain has a radius.
     """
     summaries = []
     for domain, unit, landmark, group in parts(calibrated(rows)):
@@ -56,7 +53,7 @@ def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
                 "radius_median": float(np.median(radii)) if radii else math.nan,
             }
         )
-    return pd.DataFrame(summaries, columns=_COLUMNS)
+    return pd.DataFrame(summaries)
 
 
 def radii_px(rows: Rows) -> NDArray[np.float64]:

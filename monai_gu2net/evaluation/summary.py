@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,21 +122,17 @@ def summarize_rows(
                 "mre_found": numbers["mean_found"],
                 "std_found": numbers["std_found"],
                 "within": "<" if strict else "<=",
-                "sdr": {threshold: {"": 100 * rate} for threshold, rate in numbers["sdr"].items()},
+                "sdr": {f"{threshold:g}": 100 * rate for threshold, rate in numbers["sdr"].items()},
             }
         )
-    return flat_rates(summaries, _COLUMNS)
+    return flat_rates(summaries) if summaries else pd.DataFrame(columns=_COLUMNS)
 
 
-def flat_rates(summaries: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """The table of summaries with these columns, and one for each part of their ``sdr`` of each threshold."""
-    table = pd.DataFrame(summaries, columns=columns)
-    parts_of = {limit: part for summary in summaries for limit, part in summary["sdr"].items()}
-    for limit in sorted(parts_of):
-        for part in parts_of[limit]:
-            rates = [summary["sdr"].get(limit, {}).get(part, math.nan) for summary in summaries]
-            table[f"sdr_{limit:g}{part}"] = rates
-    return table
+def flat_rates(summaries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Summaries as a table, ``sdr`` by threshold in columns at its end, in the order of the thresholds."""
+    table = pd.json_normalize(summaries, sep="_")
+    rates = sorted(table.filter(regex="^sdr_"), key=lambda column: float(column.split("_")[1]))
+    return table[[*table.columns.difference(rates, sort=False), *rates]]
 
 
 def thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_host, add_password_file, add_port, add_scale_options
+from monai_gu2net.commands.options import add_checkpoint, add_host, add_password_file, add_port, add_scale_options
 
 __all__ = ["add"]
 
@@ -30,13 +30,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--studies", required=True, metavar="DIR", help="a folder of images, or the address of a DICOMweb server"
     )
-    command.add_argument(
-        "-m",
-        "--checkpoint",
-        type=Path,
-        metavar="MODEL",
-        help="a trained model.pt to start with; by default the app's, or the bundle's",
-    )
+    add_checkpoint(command, "a trained model.pt to start with; by default the app's, or the bundle's", required=False)
     command.add_argument("--domain", nargs="+", metavar="DOMAIN", help="serve these domains alone")
     add_host(command)
     command.add_argument(

@@ -10,9 +10,7 @@ from .document import Section as Section
 from .document import Table as Table
 from .evaluation_report import EvaluationResult as EvaluationResult
 from .evaluation_report import write_report as write_report
-from .measurement_report import compare_measurements as compare_measurements
 from .rendering import render_markdown as render_markdown
 from .rendering import table_markdown as table_markdown
 from .rendering import write_page as write_page
 from .tables import summary_table as summary_table
-from .tables import write_summary_json as write_summary_json

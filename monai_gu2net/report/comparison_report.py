@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -18,7 +16,7 @@ from monai_gu2net.evaluation.result_table import write_csv
 from monai_gu2net.files import results_of_one_run, write_text_whole
 from monai_gu2net.report.document import Document, Part, Picture, Section, Table
 from monai_gu2net.report.rendering import render_markdown, write_page
-from monai_gu2net.report.tables import decimal, rates_by_threshold, write_json
+from monai_gu2net.report.tables import rates_by_threshold, table_of, write_json
 from monai_gu2net.visualize.compare_plots import draw_compared_curves, draw_differences
 from monai_gu2net.visualize.pictures import save_figure
 
@@ -48,17 +46,13 @@ def difference_table(
         The table; "-" is not known.
     """
     first, second = names
-    header = ["Domain"] if group is None else ["#", "Landmark"]
-    words = len(header)
-    header += ["Unit", "Images", "Landmarks", f"Not found {first}", f"Not found {second}", f"MRE {first}"]
-    header += [f"MRE {second}", "Difference", "95 % interval", "p", "Better", "Worse"]
-    lines = []
-    for number, summary in enumerate(_select(comparison, group).to_dict("records"), start=1):
-        cells = [summary["domain"]] if group is None else [str(number), summary["landmark"]]
-        cells += [summary["unit"], *(str(summary[key]) for key in ("images", "count", "not_found_a", "not_found_b"))]
-        cells += [decimal(summary["mre_a"], 2), decimal(summary["mre_b"], 2), *_difference(summary, 3)]
-        lines.append([*cells, decimal(summary["better"], 0), decimal(summary["worse"], 0)])
-    return Table(title, header, lines, text_columns=words)
+    columns = {"Domain": "{domain}"} if group is None else {"#": "{number}", "Landmark": "{landmark}"}
+    words = len(columns)
+    columns |= {"Unit": "{unit}", "Images": "{images}", "Landmarks": "{count}"}
+    columns |= {f"Not found {first}": "{not_found_a}", f"Not found {second}": "{not_found_b}"}
+    columns |= {f"MRE {first}": "{mre_a:.2f}", f"MRE {second}": "{mre_b:.2f}"}
+    columns |= _difference(3) | {"Better": "{better:.0f}", "Worse": "{worse:.0f}"}
+    return table_of(title, _select(comparison, group), columns, text_columns=words)
 
 
 def rate_table(title: str, comparison: Comparison, *, names: Sequence[str]) -> Table:
@@ -72,13 +66,14 @@ def rate_table(title: str, comparison: Comparison, *, names: Sequence[str]) -> T
     Returns:
         The table.
     """
-    header = ["Domain", "Threshold", f"SDR {names[0]}", f"SDR {names[1]}", "Difference", "95 % interval", "p"]
-    lines = []
-    for summary in rates_by_threshold(_select(comparison, None), comparison.thresholds):
-        for threshold, rate in summary["sdr"].items():
-            cells = [summary["domain"], f"{threshold} {summary['unit']}"]
-            lines.append([*cells, decimal(rate["a"], 1), decimal(rate["b"], 1), *_difference(rate, 2)])
-    return Table(title, header, lines)
+    rates = [
+        {"domain": summary["domain"], "unit": summary["unit"], "threshold": threshold, **rate}
+        for summary in rates_by_threshold(_select(comparison, None), comparison.thresholds)
+        for threshold, rate in summary["sdr"].items()
+    ]
+    columns = {"Domain": "{domain}", "Threshold": "{threshold} {unit}"}
+    columns |= {f"SDR {names[0]}": "{a:.1f}", f"SDR {names[1]}": "{b:.1f}"} | _difference(2)
+    return table_of(title, pd.DataFrame(rates), columns)
 
 
 def comparison_notes(comparison: Comparison, *, names: Sequence[str]) -> list[str]:
@@ -176,12 +171,8 @@ def _select(comparison: Comparison, group: tuple[str, str] | None) -> pd.DataFra
     return summaries[own & summaries["landmark"].notna()]
 
 
-def _difference(numbers: Mapping[str, Any], digits: int) -> list[str]:
-    """Cells of the difference, its interval and its p-value."""
-    low, high, p = numbers["low"], numbers["high"], numbers["p"]
-    interval = "-" if math.isnan(low) else f"{_signed(low, digits)} to {_signed(high, digits)}"
-    return [_signed(numbers["difference"], digits), interval, "-" if math.isnan(p) else f"{p:.2g}"]
-
-
-def _signed(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:+.{digits}f}"
+def _difference(digits: int) -> dict[str, str]:
+    """Columns of the difference, its interval and its p-value."""
+    signed = f"+.{digits}f"
+    interval = f"{{low:{signed}}} to {{high:{signed}}}"
+    return {"Difference": f"{{difference:{signed}}}", "95 % interval": interval, "p": "{p:.2g}"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from monai_gu2net.evaluation.coverage import summarize_coverage
-from monai_gu2net.report.document import Part, Picture, Section, Table
-from monai_gu2net.report.tables import decimal, interval, write_json
+from monai_gu2net.report.document import Part, Picture, Section
+from monai_gu2net.report.tables import table_of, write_json
 from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.pictures import save_figure
 from monai_gu2net.visualize.reliability import draw_reliability
@@ -28,24 +28,27 @@ def coverage_section(folder: Path, table: pd.DataFrame, calibrations: Mapping[st
         calibrations: by domain.
     """
     summaries = summarize_coverage(table)
-    totals = summaries[summaries["landmark"].isna() & (summaries["count"] > 0)]
-    if totals.empty:
+    if summaries.empty or not summaries["count"].any():
         return []
-    content, lines, shares = [], [], []
+    totals = summaries[summaries["landmark"].isna() & (summaries["count"] > 0)]
+    content, by_landmark = [], []
     for total in totals.drop(columns="landmark").to_dict("records"):
-        domain, unit, percent = total["domain"], total["unit"], 100 * total["coverage"]
-        group = summaries[(summaries["domain"] == domain) & (summaries["unit"] == unit) & summaries["landmark"].notna()]
-        landmarks = dict(zip(group["landmark"], group["coverage"], strict=True))
-        content.append(total | {"landmarks": landmarks})
-        cells = [domain, unit, str(total["images"]), str(total["count"]), f"{100 * total['level']:g}"]
-        cells += [decimal(percent, 1), interval(100 * total["coverage_low"], 100 * total["coverage_high"], 1)]
-        lines.append([*cells, decimal(total["radius_mean"], 2), decimal(total["radius_median"], 2)])
-        of_landmarks = [[name, decimal(100 * share, 1)] for name, share in landmarks.items()]
-        shares.append(Table(f"Coverage by landmark of {domain} ({unit})", ["Landmark", "Within %"], of_landmarks))
+        domain, unit = total["domain"], total["unit"]
+        own = (summaries["domain"] == domain) & (summaries["unit"] == unit) & summaries["landmark"].notna()
+        landmarks = summaries[own].set_index("landmark")["coverage"]
+        content.append(total | {"landmarks": landmarks.to_dict()})
+        shares = (100 * landmarks).reset_index()
+        columns = {"Landmark": "{landmark}", "Within %": "{coverage:.1f}"}
+        by_landmark.append(table_of(f"Coverage by landmark of {domain} ({unit})", shares, columns))
     write_json(folder / "coverage.json", content)
-    header = ["Domain", "Unit", "Images", "Landmarks", "Promised %", "Within %", "95 % interval"]
-    parts: list[Part] = [Table("Coverage of the radius", [*header, "Mean radius", "Median radius"], lines)]
+    percent = ["level", "coverage", "coverage_low", "coverage_high"]
+    columns = {"Domain": "{domain}", "Unit": "{unit}", "Images": "{images}", "Landmarks": "{count}"}
+    columns |= {"Promised %": "{level:g}", "Within %": "{coverage:.1f}"}
+    columns |= {"95 % interval": "{coverage_low:.1f} to {coverage_high:.1f}"}
+    columns |= {"Mean radius": "{radius_mean:.2f}", "Median radius": "{radius_median:.2f}"}
+    shown = totals.assign(**{column: 100 * totals[column] for column in percent})
+    parts: list[Part] = [table_of("Coverage of the radius", shown, columns)]
     if set(calibrations) & set(totals["domain"]):
         save_figure(draw_reliability(table, calibrations), folder / "coverage.png")
         parts.append(Picture("coverage.png", "Level achieved against level promised"))
-    return [Section("Uncertainty", [*parts, *shares])]
+    return [Section("Uncertainty", [*parts, *by_landmark])]

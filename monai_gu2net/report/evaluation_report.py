@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from monai_gu2net.report.coverage_section import coverage_section
 from monai_gu2net.report.document import Document, Part, Picture, Section
 from monai_gu2net.report.measurement_report import measurement_sections
 from monai_gu2net.report.rendering import render_markdown, write_page
-from monai_gu2net.report.tables import summary_table, write_summary_json
+from monai_gu2net.report.tables import rates_by_threshold, summary_table, write_json
 from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
 from monai_gu2net.visualize.pictures import save_figure
@@ -129,16 +129,15 @@ def write_report(
     with results_of_one_run(folder, kind="report"):
         _write_tables(folder, {"landmarks": table} | ({"scored": scored} if scoring.changes_rows else {}))
         write_csv(folder / "summary.csv", summaries)
-        write_summary_json(
-            folder / "summary.json",
-            summaries,
-            scoring=scoring,
-            protocol=facts,
-            annotators=apart,
-            failures=failures,
-            left_out=left_out,
-        )
-
+        content = {
+            "protocol": facts,
+            "scoring": scoring.to_dict(),
+            "summaries": rates_by_threshold(summaries, scoring.thresholds),
+            "annotators": rates_by_threshold(apart, scoring.thresholds),
+            "failures": failures,
+            "left_out": [asdict(item) for item in left_out],
+        }
+        write_json(folder / "summary.json", content)
         sections = [Section("What was measured", [facts]), _by_domain(folder, result)]
         if not apart.empty:
             named = apart.assign(domain=apart["domain"] + ": " + apart["comparison"])

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from monai_gu2net.evaluation.case_measurements import Measurements, measure_rows, write_measurements
-from monai_gu2net.evaluation.summary import bootstrap_mean_interval
+from monai_gu2net.evaluation.case_measurements import (
+    Measurements,
+    compare_measurements,
+    measure_rows,
+    write_measurements,
+)
 from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, class_agreement
 from monai_gu2net.report.document import Section, Table
-from monai_gu2net.report.tables import decimal, interval, write_json
+from monai_gu2net.report.tables import table_of, write_json
 
-__all__ = ["compare_measurements", "measurement_sections"]
+__all__ = ["measurement_sections"]
 
-_WITHIN = 1.96  # standard errors, that hold 95 % of a normal distribution
 _NOTE = (
     "MAE: mean absolute difference to the measurement of the reference landmarks, with the 95 % percentile bootstrap "
     "over images. Bias: mean difference, measured minus reference. Limits: bias -/+ 1.96 standard deviations of the "
@@ -33,53 +35,6 @@ _CLASS_NOTE = (
     "not found is a failure. SN-GoGn is the challenge's FMA. Images whose MW the challenge gives no class, from 0 to 2 "
     "mm, do not count."
 )
-
-
-def compare_measurements(measured: pd.DataFrame) -> pd.DataFrame:
-    """Differences between measurements of predicted and of reference landmarks.
-
-    Args:
-        measured: from :func:`~monai_gu2net.evaluation.measure_rows`.
-
-    Returns:
-        A table with a row per domain, scale of the files and measurement with any reference: ``domain``,
-        ``measurement``, ``unit``; ``count`` of images measured in both; ``lost``, measured in the reference alone;
-        ``mae`` with ``mae_low`` and ``mae_high``, its 95 % interval; ``bias``; ``limit_low`` and ``limit_high``, the
-        limits of agreement; ``covered``, percent of the differences within 1.96 standard errors of those with an
-        error. NaN where there is nothing to measure.
-
-    Source: Bland and Altman, Lancet 327 (1986) 307.
-    """
-    compared = []
-    for (domain, _, name), group in measured.groupby(["domain", "scale", "name"], sort=False):
-        annotated = group[group["reference"].notna()]
-        if annotated.empty:
-            continue
-        both = annotated[annotated["value"].notna()]
-        differences, errors = (both["value"] - both["reference"]).to_numpy(), both["error"].to_numpy()
-        known = ~np.isnan(errors)
-        count = len(both)
-        low, high = bootstrap_mean_interval(np.abs(differences)[:, None])
-        bias = float(differences.mean()) if count else math.nan
-        spread = _WITHIN * float(differences.std(ddof=1)) if count > 1 else math.nan
-        inside = np.abs(differences[known]) <= _WITHIN * errors[known]
-        compared.append(
-            {
-                "domain": domain,
-                "measurement": name,
-                "unit": annotated["unit"].iloc[0],
-                "count": count,
-                "lost": len(annotated) - count,
-                "mae": float(np.abs(differences).mean()) if count else math.nan,
-                "mae_low": low,
-                "mae_high": high,
-                "bias": bias,
-                "limit_low": bias - spread,
-                "limit_high": bias + spread,
-                "covered": 100 * float(inside.mean()) if known.any() else math.nan,
-            }
-        )
-    return pd.DataFrame(compared)
 
 
 def measurement_sections(
@@ -141,14 +96,11 @@ def _agreements(measured: pd.DataFrame) -> dict[tuple[str, str], ClassAgreement]
 
 
 def _table(title: str, compared: pd.DataFrame) -> Table:
-    header = ["Measurement", "Unit", "Images", "Lost", "MAE", "95 % interval", "Bias", "Limits of agreement", "Covered"]
-    lines = []
-    for each in compared.itertuples():
-        digits = 3 if each.unit == "1" else 2
-        cells = [each.measurement, each.unit, str(each.count), str(each.lost), decimal(each.mae, digits)]
-        cells += [interval(each.mae_low, each.mae_high, digits), decimal(each.bias, digits)]
-        lines.append([*cells, interval(each.limit_low, each.limit_high, digits), decimal(each.covered, 1)])
-    return Table(title, header, lines)
+    columns = {"Measurement": "{measurement}", "Unit": "{unit}", "Images": "{count}", "Lost": "{lost}"}
+    columns |= {"MAE": "{mae:.{digits}f}", "95 % interval": "{mae_low:.{digits}f} to {mae_high:.{digits}f}"}
+    columns |= {"Bias": "{bias:.{digits}f}"}
+    columns |= {"Limits of agreement": "{limit_low:.{digits}f} to {limit_high:.{digits}f}", "Covered": "{covered:.1f}"}
+    return table_of(title, compared.assign(digits=np.where(compared["unit"] == "1", 3, 2)), columns)
 
 
 def _class_table(domain: str, raters: Mapping[str, Mapping[tuple[str, str], ClassAgreement]]) -> Table:
@@ -157,8 +109,8 @@ def _class_table(domain: str, raters: Mapping[str, Mapping[tuple[str, str], Clas
     for name in CHALLENGE_CLASSES:
         cells = [found.get((domain, name)) for found in shown.values()]
         if cells[0] is not None:
-            rates = ["-" if each is None else f"{decimal(100 * each.rate, 1)} (n = {each.count})" for each in cells]
+            rates = ["-" if each is None else f"{100 * each.rate:.1f} (n = {each.count})" for each in cells]
             lines.append([name, *rates])
     means = [np.mean([each.rate for (of, _), each in found.items() if of == domain]) for found in shown.values()]
-    lines.append(["mean of these", *(decimal(100 * float(mean), 1) for mean in means)])
+    lines.append(["mean of these", *(f"{100 * mean:.1f}" for mean in means)])
     return Table(f"Success classification rate of {domain}", ["Measurement", *shown], lines)

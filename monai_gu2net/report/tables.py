@@ -7,55 +7,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pandas as pd
 
-from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
 from monai_gu2net.evaluation.summary import Thresholds, thresholds_of
-from monai_gu2net.files import LeftOut, write_text_whole
+from monai_gu2net.files import write_text_whole
 from monai_gu2net.report.document import Table
 
-__all__ = ["decimal", "interval", "jsonable", "rates_by_threshold", "summary_table", "write_json", "write_summary_json"]
-
-
-def write_summary_json(
-    path: str | os.PathLike[str],
-    summaries: pd.DataFrame,
-    *,
-    scoring: Protocol = ORIGINAL,
-    protocol: Mapping[str, str] | None = None,
-    annotators: pd.DataFrame | None = None,
-    failures: Iterable[Mapping[str, str]] = (),
-    left_out: Iterable[LeftOut] = (),
-) -> Path:
-    """Write summaries as JSON, whole or not at all.
-
-    Args:
-        path: the file; its folder is made.
-        summaries: from :func:`~monai_gu2net.evaluation.summarize_rows`. JSON knows neither NaN nor inf: both
-            are null; a mean that is inf has ``not_found`` above 0. ``sdr`` is by threshold.
-        scoring: the protocol of the summaries.
-        protocol: how was measured, in words; by heading.
-        annotators: summaries of the annotators' disagreement, with the column ``comparison``.
-        failures: cases without result: ``case``, ``domain``, ``reason``.
-        left_out: what was not taken, and why.
-
-    Returns:
-        The path.
-    """
-    content = {
-        "protocol": dict(protocol or {}),
-        "scoring": scoring.to_dict(),
-        "summaries": rates_by_threshold(summaries, scoring.thresholds),
-        "annotators": [] if annotators is None else rates_by_threshold(annotators, scoring.thresholds),
-        "failures": [dict(failure) for failure in failures],
-        "left_out": [asdict(item) for item in left_out],
-    }
-    return write_json(path, content)
+__all__ = ["jsonable", "rates_by_threshold", "summary_table", "table_of", "write_json"]
 
 
 def rates_by_threshold(summaries: pd.DataFrame, thresholds: Thresholds) -> list[dict[str, Any]]:
@@ -93,31 +56,37 @@ def summary_table(title: str, summaries: pd.DataFrame) -> Table:
     rates = rates.dropna(axis="columns", how="all") if rates.notna().any(axis=None) else rates  # not of other domains
     by_landmark = summaries["landmark"].notna().any()
     sign = "<" if (summaries["within"] == "<").any() else "≤"
-    some_lost = summaries["not_found"].any()
-    header = ["#", "Landmark"] if by_landmark else ["Domain"]
-    header += ["Unit", "Images", "Landmarks", "Not found", "MRE", "95 % interval"]
-    header += ["MRE of found"] if some_lost else []
-    header += ["SD of found", "Median", *(f"SDR {sign} {column.removeprefix('sdr_')}" for column in rates)]
-    lines = []
-    for number, summary in enumerate(summaries.to_dict("records"), start=1):
-        names = [str(number), summary["landmark"]] if by_landmark else [summary["domain"]]
-        counts = [str(summary[key]) for key in ("images", "count", "not_found")]
-        cells = [*names, summary["unit"], *counts, decimal(summary["mre"], 2)]
-        cells.append(interval(summary["mre_low"], summary["mre_high"], 2))
-        cells += [decimal(summary["mre_found"], 2)] if some_lost else []
-        cells += [decimal(summary["std_found"], 2), decimal(summary["median"], 2)]
-        lines.append([*cells, *(decimal(summary[column], 1) for column in rates)])
-    return Table(title, header, lines, text_columns=2 if by_landmark else 1)
+    columns = {"#": "{number}", "Landmark": "{landmark}"} if by_landmark else {"Domain": "{domain}"}
+    columns |= {"Unit": "{unit}", "Images": "{images}", "Landmarks": "{count}", "Not found": "{not_found}"}
+    columns |= {"MRE": "{mre:.2f}", "95 % interval": "{mre_low:.2f} to {mre_high:.2f}"}
+    columns |= {"MRE of found": "{mre_found:.2f}"} if summaries["not_found"].any() else {}
+    columns |= {"SD of found": "{std_found:.2f}", "Median": "{median:.2f}"}
+    columns |= {f"SDR {sign} {column.removeprefix('sdr_')}": f"{{{column}:.1f}}" for column in rates}
+    return table_of(title, summaries, columns, text_columns=2 if by_landmark else 1)
 
 
-def decimal(value: float, digits: int) -> str:
-    """The number with so many digits behind the point; "-" for NaN."""
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+def table_of(title: str, rows: pd.DataFrame, columns: Mapping[str, str], *, text_columns: int = 1) -> Table:
+    """A table for readers.
+
+    Args:
+        title: what it shows.
+        rows: what it is made of.
+        columns: header -> format of the cell, in which "{mre:.2f}" is the row's ``mre`` with two digits and "{number}"
+            the row's number from 1. A cell that has nothing but NaN to show is "-".
+        text_columns: see :class:`~monai_gu2net.report.Table`.
+    """
+    records = [{"number": number, **row} for number, row in enumerate(rows.to_dict("records"), start=1)]
+    lines = [[_cell(form, row) for form in columns.values()] for row in records]
+    return Table(title, list(columns), lines, text_columns=text_columns)
 
 
-def interval(low: float, high: float, digits: int) -> str:
-    """Both ends of an interval; "-" for NaN."""
-    return "-" if math.isnan(low) else f"{decimal(low, digits)} to {decimal(high, digits)}"
+def _cell(form: str, row: Mapping[str, Any]) -> str:
+    cell = ""
+    for text, column, spec, _ in Formatter().parse(form):  # str.format takes the point of "sdr_2.5" for an attribute's
+        if column and row[column] != row[column]:
+            return "-"
+        cell += text + (format(row[column], (spec or "").format_map(row)) if column else "")
+    return cell
 
 
 def jsonable(value: Any) -> Any:

@@ -91,11 +91,11 @@ def open_data(
         alone = {each: Domain.from_dict(each, fields) for each, fields in declared.items()}
         return LazyDatalist("no data", alone, lambda: _no_phantom(alone))
     else:
-        known = tuple(domains or phantom_domains)
-        if set(known) <= set(EXAMINATIONS):  # else drawing it says what is wrong
-            drawn = {name: EXAMINATIONS[name].domain for name in known}
-            return LazyDatalist("phantom", drawn, lambda: _phantom(phantom_dir, known))
-        data = _phantom(phantom_dir, known)
+        names = tuple(domains or phantom_domains)
+        if set(names) <= set(EXAMINATIONS):  # else drawing it says what is wrong
+            drawn = {name: EXAMINATIONS[name].domain for name in names}
+            return LazyDatalist("phantom", drawn, lambda: _phantom(phantom_dir, names))
+        data = _phantom(phantom_dir, names)
     if domains:
         data = data.only(domains)
     return datalist_in_frame(data, allow_outside=allow_outside)
@@ -151,8 +151,8 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
         for entry in entries
         if entry.kind not in ("image", "broken")
     ]
-    known = {*plain, *(entry.path for entry in entries)}
-    others = [path for path in folder.glob("*") if path.is_file() and path not in known]
+    seen = {*plain, *(entry.path for entry in entries)}
+    others = [path for path in folder.glob("*") if path.is_file() and path not in seen]
     left_out += [
         LeftOut("file", path.name, "no image of a known kind")
         for path in sorted(others)
@@ -163,7 +163,7 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
         for path in sorted(folder.glob("*/**/*"))
         if path.name.lower().endswith(PICTURES)
         and path.is_file()
-        and path not in known
+        and path not in seen
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     return sorted(images), left_out

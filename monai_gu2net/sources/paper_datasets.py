@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
@@ -16,9 +15,7 @@ from monai_gu2net.landmarks.formats import read_fraction_txt, read_isbi_txt, rea
 from monai_gu2net.sources.folder_files import files_by_stem, images_by_stem, unmatched
 from monai_gu2net.sources.source import Entry
 
-__all__ = ["Annotator", "chest_entries", "hand_entries", "head_entries"]
-
-Annotator = Literal["mean", "senior", "junior"]
+__all__ = ["chest_entries", "hand_entries", "head_entries"]
 
 _ANNOTATORS = {"senior": "400_senior", "junior": "400_junior"}
 _HEAD_EXTENT_MM = (0.1 * 1935, 0.1 * 2400)
@@ -29,7 +26,7 @@ _JSRT_PREFIX = "JPC"
 _JSRT_EXTENT_MM = (2048 * 0.175,) * 2
 
 
-def head_entries(folder: Path, *, annotator: Annotator = "mean") -> Iterator[Entry | LeftOut]:
+def head_entries(folder: Path, *, annotator: str = "mean") -> Iterator[Entry | LeftOut]:
     """``raw/NNN.bmp`` (or png, jpg) with ``400_senior/NNN.txt`` and ``400_junior/NNN.txt``, of two annotators.
 
     The official split: 001-150 train, 151-300 (Test 1) and 301-400 (Test 2) test, as far as they are there. An image is

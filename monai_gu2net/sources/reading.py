@@ -22,7 +22,6 @@ from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.sources.folder_files import existing_folder, reason_within
 from monai_gu2net.sources.kinds import SOURCES, recognize_layout
-from monai_gu2net.sources.paper_datasets import Annotator
 from monai_gu2net.sources.source import Annotation, Entry, Source
 from monai_gu2net.sources.split import Case, Splits, split_by_patient, split_dataset
 
@@ -53,7 +52,7 @@ def read_layout(
     landmarks: Sequence[str] | None = None,
     size: Sequence[int] | None = None,
     spacing: Sequence[float] | Literal["default", "unknown"] = "default",
-    annotator: Annotator | None = None,
+    annotator: str | None = None,
     test: int | float | None = None,
     test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
@@ -174,7 +173,7 @@ def _readable(entries: Sequence[Entry], folder: Path) -> tuple[list[_Read], list
         except ValueError as error:
             # where the annotation is read here too, the reason must say which of the files is at fault
             reason = reason_within(folder, error if callable(entry.landmarks) else error.__cause__ or error)
-            broken.append(LeftOut("image", entry.image.relative_to(folder).as_posix(), reason))
+            broken.append(LeftOut("image", Path(os.path.relpath(entry.image, folder)).as_posix(), reason))
     if broken and not read:
         what = "images and annotations" if any(callable(entry.landmarks) for entry in entries) else "images"
         raise ValueError(f"{folder}: its {what} must be readable; got none that is: {broken[0].reason}")
@@ -212,7 +211,7 @@ def _fitting_size(sizes: Sequence[Sequence[int]], dims: int, *, multiple: int = 
     return tuple(max(multiple, multiple * math.floor(side / multiple + 0.5)) for side in sides)
 
 
-def _case(name: str, read: _Read, domain: Domain, spacing: Sequence[float] | str, annotator: Annotator | None) -> Case:
+def _case(name: str, read: _Read, domain: Domain, spacing: Sequence[float] | str, annotator: str | None) -> Case:
     """One case of a datalist."""
     entry, size, annotation = read
     points = [_points(landmarks, domain, read) for landmarks in _sets(annotation)]
@@ -230,10 +229,10 @@ def _case(name: str, read: _Read, domain: Domain, spacing: Sequence[float] | str
         case = in_frame(case, domain.landmarks, size)
     if annotators:
         case["annotators"] = annotators
-    known = entry.spacing
+    own = entry.spacing
     if entry.extent_mm is not None and size is not None:
-        known = [whole / count for whole, count in zip(entry.extent_mm, size, strict=False)]
-    chosen = spacing if not isinstance(spacing, str) else known if spacing == "default" else None
+        own = [whole / count for whole, count in zip(entry.extent_mm, size, strict=False)]
+    chosen = spacing if not isinstance(spacing, str) else own if spacing == "default" else None
     return case if chosen is None else case | {"spacing": [float(s) for s in chosen]}
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from monai_gu2net.evaluation import compare_rows, compare_with_first, paired_bootstrap
+from monai_gu2net.evaluation import compare_rows, paired_bootstrap
 from monai_gu2net.report import comparison_notes, write_comparison
 from monai_gu2net.visualize import draw_compared_curves, draw_differences
 
@@ -206,25 +206,6 @@ class TestCompareRows:
 
         assert (head["found"], head["not_found_b"], head["sdr_2_difference"]) == (0, 5, -60)
         assert all(math.isnan(head[key]) for key in ("mre_a", "mre_b", "difference", "low", "p", "better", "worse"))
-
-
-class TestCompareWithFirst:
-    def test_each_table_is_compared_with_the_first(self, rng):
-        tables = {name: random_rows(rng, shift=shift) for name, shift in (("one", 0.0), ("two", 1.0), ("three", 2.0))}
-
-        comparisons = compare_with_first(tables)
-
-        assert list(comparisons) == ["two", "three"]
-        expected = compare_rows(tables["one"], tables["three"])
-        pd.testing.assert_frame_equal(comparisons["three"].summaries, expected.summaries)
-
-    def test_an_error_names_the_table(self):
-        with pytest.raises(ValueError, match="'one' and 'two': Two tables must share annotated landmarks"):
-            compare_with_first({"one": FIRST, "two": []})
-
-    def test_one_table_is_refused(self):
-        with pytest.raises(ValueError, match=r"There must be two tables to compare; got \['one'\]"):
-            compare_with_first({"one": FIRST})
 
 
 def test_compared_curves_are_the_shares_of_all_landmarks_within_r():

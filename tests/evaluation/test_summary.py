@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from monai_gu2net.evaluation import Protocol, bootstrap_mean_interval, summarize_rows, write_csv
-from monai_gu2net.report import summary_table, table_markdown, write_summary_json
+from monai_gu2net.report import summary_table, table_markdown, write_report
 from monai_gu2net.report.tables import jsonable
 
 
@@ -120,16 +120,13 @@ def test_one_image_has_no_interval():
 
 
 def test_the_json_has_null_for_nan_and_inf(tmp_path):
-    summaries = summarize_rows(CHEST + rows_of({("1", "a"): None}), thresholds=[4])
     failures = [{"case": "9", "domain": "chest", "reason": "broken"}]
+    told = {"scoring": Protocol(thresholds=[4]), "protocol": {"truth": "mean"}, "failures": failures}
+    write_report(tmp_path, CHEST + rows_of({("1", "a"): None}), images={}, **told)
 
-    scoring = Protocol(thresholds=[4])
-    path = write_summary_json(
-        tmp_path / "s.json", summaries, scoring=scoring, protocol={"truth": "mean"}, failures=failures
-    )
-
+    path = tmp_path / "summary.json"
     content = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert content["protocol"] == {"truth": "mean"}
+    assert content["protocol"]["truth"] == "mean"
     assert content["failures"] == failures
     assert content["summaries"][0]["mre"] is None
     assert content["summaries"][0]["sdr"] == {"4": 50}

@@ -98,8 +98,16 @@ def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, An
     yes = "[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Yes')"
     page.wait(f"!!{yes} && {_DRAWN}('DICOMSRDisplay').length > 0", seconds=30)
     drawn = page.js(f"{_DRAWN}('DICOMSRDisplay')")
-    page.mouse("mouseMoved", *page.center(".cornerstone-canvas"))  # as a hand does, upon which OHIF draws again
-    page.wait("document.querySelectorAll('svg text').length > 0", seconds=10)
+    x, y = page.center(".cornerstone-canvas")
+    for last in (*[False] * 20, True):  # as a hand does, upon which OHIF draws again unless it is busy
+        page.mouse("mouseMoved", x + 1, y)
+        page.mouse("mouseMoved", x, y)
+        try:
+            page.wait("document.querySelectorAll('svg text').length > 0", seconds=2)
+            break
+        except TimeoutError:
+            if last:
+                raise
     written = page.js("[...document.querySelectorAll('svg text')].map(each => each.textContent)")
     picture.with_name(f"{picture.stem}-drawn.png").write_bytes(page.screenshot())
     page.js(f"{yes}.click()")

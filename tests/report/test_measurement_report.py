@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_gu2net.evaluation import Protocol, measure_rows
+from monai_gu2net.evaluation import Protocol, compare_measurements, measure_rows
 from monai_gu2net.measurements import Measurement
-from monai_gu2net.report import compare_measurements, write_report
+from monai_gu2net.report import write_report
 
 WIDTH = {"knee": (Measurement("width", "distance", ("a", "b")),)}
 

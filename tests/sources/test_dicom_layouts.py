@@ -238,3 +238,14 @@ def test_a_landmark_in_a_later_frame_is_no_landmark_of_the_first(tmp_path: Path,
     _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
     assert splits["training"][0]["landmarks"] == [[1.0, 2.0]]
     assert [entry.reason for entry in left_out] == ["its points are in another frame than the image's first"]
+
+
+def test_dicom_that_is_no_image_is_left_out_of_reports_once(tmp_path: Path, make_dicom: Make) -> None:
+    image = uid_of(make_dicom(tmp_path / "x.dcm", PIXELS))
+    foreign_reports.report(tmp_path / "x.sr.dcm", foreign_reports.arrow(image, (1.5, 2.5), "sella"))
+    make_dicom(tmp_path / "wave.dcm", PIXELS, Rows=None)
+    (tmp_path / "torn.dcm").write_text("words")
+    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    assert [case["case"] for case in splits["training"]] == ["x"]
+    assert [(item.what, item.name) for item in left_out] == [("file", "torn.dcm"), ("file", "wave.dcm")]
+    assert left_out[1].reason.startswith("it is no image")

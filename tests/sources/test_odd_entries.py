@@ -74,3 +74,12 @@ def test_a_picture_that_is_broken_costs_a_dataset_nothing_but_itself(tmp_path: P
         (tmp_path / name).write_bytes(b"%PDF-1.4")
     with pytest.raises(ValueError, match=r"its images must be readable; got none that is: [123]\.png must be a PNG"):
         read_layout(tmp_path, layout=layout, test=0, validation=0)
+
+
+def test_a_broken_picture_of_another_folder_is_named_by_the_way_to_it(tmp_path: Path) -> None:
+    images(tmp_path / "table", "1.png")
+    (tmp_path / "2.png").write_bytes(b"%PDF-1.4")
+    (tmp_path / "table" / "landmarks.csv").write_text("image,a_x,a_y\n1.png,1,2\n../2.png,3,4\n")
+    _, splits, left_out = read_layout(tmp_path / "table", test=0, validation=0)
+    assert [case["case"] for case in splits["training"]] == ["1"]
+    assert [(item.what, item.name) for item in left_out] == [("image", "../2.png")]
