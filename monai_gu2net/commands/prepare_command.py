@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         "-o", "--output", required=True, type=Path, help="the datalist to write (or the phantom's folder)"
     )
     command.add_argument("--name", help="what results call the data; by default the output folder's name")
-    command.add_argument("--layout", choices=list(LAYOUTS), help="by default told from the folder")
+    command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
     add_spacing(command, "mm per pixel of the image files", or_unknown=True)

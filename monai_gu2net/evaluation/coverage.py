@@ -66,5 +66,5 @@ def radii_px(rows: Rows) -> NDArray[np.float64]:
 def calibrated(rows: Rows) -> pd.DataFrame:
     """The rows of those domains and units in which any landmark has a radius."""
     table = result_table(rows)
-    known = np.isfinite(table["radius"]).groupby([table["domain"], table["unit"]]).transform("any")
-    return table[known]
+    has_radius = np.isfinite(table["radius"]).groupby([table["domain"], table["unit"]]).transform("any")
+    return table[has_radius]

@@ -51,8 +51,8 @@ def result_columns(axes: str = "xy") -> dict[str, type]:
           file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never read
     """
     points = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
-    known = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
-    columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", *known]
+    optional = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
+    columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", *optional]
     return {column: str if column in _TEXT else float for column in [*columns, *(f"{point}_mm" for point in points)]}
 
 

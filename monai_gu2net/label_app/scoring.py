@@ -127,17 +127,17 @@ class CorrectionScore(ScoringMethod):
         frame = label_frame(path)
         mm = {tag: each.to_mm(frame.image_affine).points for tag, each in points.items()}
         distances = np.linalg.norm(mm["final"] - mm["original"], axis=1)
-        known = distances[~np.isnan(distances)]
+        measured = distances[~np.isnan(distances)]
         set_now, found_then = points["final"].present, points["original"].present
         return {
-            "mre": float(known.mean()) if len(known) else None,
-            "worst": float(known.max()) if len(known) else None,
+            "mre": float(measured.mean()) if len(measured) else None,
+            "worst": float(measured.max()) if len(measured) else None,
             "unit": frame.image_unit,
-            "landmarks": len(known),
+            "landmarks": len(measured),
             "added": int((set_now & ~found_then).sum()),
             "removed": int((found_then & ~set_now).sum()),
             "domain": domain,
-        }, known.tolist()
+        }, measured.tolist()
 
 
 def _uncertainty(found: Found) -> float:

@@ -27,7 +27,7 @@ class Failures(list[dict[str, str]]):
         what: str,
         *,
         kinds: type[Exception] | tuple[type[Exception], ...] = Exception,
-        told: bool = False,
+        with_what: bool = False,
     ) -> Iterator[None]:
         """A block whose error is a failure of the case, and ends there.
 
@@ -37,7 +37,7 @@ class Failures(list[dict[str, str]]):
             case: with ``case`` and ``domain``.
             what: became of it, for the log.
             kinds: of errors; others are raised.
-            told: whether the reason says what became of it, too.
+            with_what: whether the reason says that, too.
         """
         try:
             yield
@@ -47,4 +47,4 @@ class Failures(list[dict[str, str]]):
                 raise full from error
             name, domain, reason = str(case.get("case")), str(case.get("domain")), reason_of(error)
             _log.warning("Case %s of domain %s %s: %s", name, domain, what, reason)
-            self.append({"case": name, "domain": domain, "reason": f"{what}: {reason}" if told else reason})
+            self.append({"case": name, "domain": domain, "reason": f"{what}: {reason}" if with_what else reason})

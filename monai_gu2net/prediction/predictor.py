@@ -220,7 +220,9 @@ class Predictor:
                     torch.cuda.empty_cache()  # here, where no error holds the frames and with them the memory
             if found is not None:
                 for save in saves:
-                    with failures.of(case, "not wholly saved", kinds=Exception if tolerant else ValueError, told=True):
+                    with failures.of(
+                        case, "not wholly saved", kinds=Exception if tolerant else ValueError, with_what=True
+                    ):
                         save(found)
             on_case(count)
         return rows, list(failures)

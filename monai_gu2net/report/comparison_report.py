@@ -119,13 +119,17 @@ def write_comparison(
         The path of ``compare.md``.
     """
     folder, (first, second) = Path(folder), names
-    told = {**(protocol or {}), "Difference": f"{second} - {first}; below 0 {second} has the smaller error", **_HOW}
+    conditions = {
+        **(protocol or {}),
+        "Difference": f"{second} - {first}; below 0 {second} has the smaller error",
+        **_HOW,
+    }
     notes = comparison_notes(comparison, names=names)
     with results_of_one_run(folder, kind="comparison"):
         write_csv(folder / "compare.csv", comparison.summaries)
         content = {
             "names": [first, second],
-            "protocol": told,
+            "protocol": conditions,
             "summaries": rates_by_threshold(comparison.summaries, comparison.thresholds),
             "only_a": comparison.only_a.to_dict("records"),
             "only_b": comparison.only_b.to_dict("records"),
@@ -135,7 +139,7 @@ def write_comparison(
         save_figure(draw_compared_curves(comparison, names=names), folder / "compare_curves.png")
         curves = Picture("compare_curves.png", f"Share of landmarks within a radial error: {first} and {second}")
         sections = [
-            Section("What was compared", [told]),
+            Section("What was compared", [conditions]),
             Section("By domain", [difference_table("By domain", comparison, names=names), curves]),
             Section("Detection rates", [rate_table("Detection rates", comparison, names=names)]),
             *_by_landmark(folder, comparison, names),

@@ -68,7 +68,7 @@ def read_layout(
 
     Args:
         folder: the dataset.
-        layout: one of :data:`SOURCES`; by default told from the folder.
+        layout: one of :data:`SOURCES`; by default recognised by the folder.
         domain: name of the domain; by default the layout's (head, hand, chest) or the folder's.
         landmarks: names and order of the landmarks (table, markups, sr); by default all, in the order in which they
             come up.

@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The landmarks found in one image, in every frame that a result is told in."""
+"""The landmarks found in one image, in every frame that a result is given in."""
 
 from __future__ import annotations
 
@@ -169,14 +169,14 @@ class Found:
                 found["lps"] = None if absent else self.lps[index].tolist() + [0.0] * (3 - self.dims)
             found |= {column: _number(values[index]) for column, values in columns.items() if values is not None}
             landmarks.append(found)
-        told = {
+        content = {
             "landmarks": landmarks,
             "unit": self.unit,
             "spacing_source": self.spacing_source,
             "domain": self.domain.name,
             "model": model,
         }
-        return told | ({"orientation": self.orientation} if self.orientation else {})
+        return content | ({"orientation": self.orientation} if self.orientation else {})
 
 
 def points_in_file(world: Any, file_affine: torch.Tensor) -> Array:

@@ -21,7 +21,7 @@ def test_a_case_that_fails_is_listed_and_the_run_goes_on(caplog: pytest.LogCaptu
     failures = Failures()
     with caplog.at_level(logging.WARNING), failures.of(CASE, "left out"):
         refuse(CASE)
-    with failures.of(CASE, "not wholly saved", told=True):
+    with failures.of(CASE, "not wholly saved", with_what=True):
         refuse(CASE)
     with failures.of(CASE, "failed"):
         pass
