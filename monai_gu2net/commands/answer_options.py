@@ -7,15 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from monai_gu2net.commands.options import (
-    add_accepted_sources,
-    add_checkpoint_options,
-    add_formats,
-    add_image_domain,
-    add_min_confidence,
-    device_of,
-    pair,
-)
+from monai_gu2net.commands.options import MODELS, add_options, device_of, pair, prediction_of
 from monai_gu2net.transforms.result_formats import ANSWER_FORMATS, DICOM_FORMATS
 
 if TYPE_CHECKING:
@@ -26,8 +18,7 @@ __all__ = ["add_answer_options", "answers_of"]
 
 def add_answer_options(command: argparse.ArgumentParser) -> None:
     """Add the options that :func:`answers_of` reads."""
-    add_checkpoint_options(command)
-    add_image_domain(command)
+    add_options(command, *MODELS, "--domain")
     command.add_argument(
         "--domain-by-body-part",
         nargs="+",
@@ -37,13 +28,13 @@ def add_answer_options(command: argparse.ArgumentParser) -> None:
         metavar="PART=DOMAIN",
         help="the domain by Body Part Examined, such as SKULL=head HAND=hand; other images are of --domain, or fail",
     )
-    add_accepted_sources(command)
-    add_min_confidence(command)
-    add_formats(
+    add_options(command, "--accept-spacing-source", "--min-confidence")
+    add_options(
         command,
-        ANSWER_FORMATS,
+        "--formats",
+        choices=ANSWER_FORMATS,
         default=DICOM_FORMATS,
-        what="what an answer consists of: sr, gsps, sc (default: the first two)",
+        help="what an answer consists of: sr, gsps, sc (default: the first two)",
     )
 
 
@@ -54,17 +45,12 @@ def answers_of(options: argparse.Namespace) -> RadiographAnswers:
         FileNotFoundError, ValueError: the model is not there, or a domain is not one of its.
     """
     from monai_gu2net.connections import RadiographAnswers
-    from monai_gu2net.prediction import PredictionOptions
 
     return RadiographAnswers(
         options.checkpoints,
         domain=options.domain,
         by_body_part=dict(options.domain_by_body_part),
-        options=PredictionOptions(
-            min_confidence=options.min_confidence,
-            tta=options.tta,
-            accept_spacing_source=options.accept_spacing_source,
-        ),
+        options=prediction_of(options),
         formats=options.formats,
         device=device_of(options),
     )

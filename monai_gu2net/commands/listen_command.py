@@ -15,7 +15,7 @@ from typing import Any
 
 from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_host, add_port
+from monai_gu2net.commands.options import add_options
 from monai_gu2net.connections import (
     OPTIONAL_CLASSES,
     ApplicationDestination,
@@ -48,8 +48,8 @@ def add(commands: Any) -> None:
     target.add_argument("--answer-dir", type=Path, metavar="DIR", help="or the folder that they are written to")
     add_answer_options(command)
     command.add_argument("--ae-title", default="GU2NET", help="its own AE title (default %(default)s)")
-    add_host(command)
-    add_port(command, 11112)
+    add_options(command, "--host")
+    add_options(command, "--port", default=11112)
     command.add_argument(
         "--also", nargs="+", choices=list(OPTIONAL_CLASSES), default=[], help="accept these beside CR and DX"
     )

@@ -72,7 +72,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         Raises:
             UnreachableError, RefusedError: the server does not give it.
         """
-        entry = self._entry_of(image_id)
+        entry = self._datastore.objects.get(image_id)
         if entry is None:
             return ""
         path = Path(self._datastore.image_path()) / f"{image_id}{_ENDING}"
@@ -85,7 +85,7 @@ class DicomWebLandmarks(LandmarkDatastore):
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """What is noted of an image."""
-        entry = self._entry_of(image_id)
+        entry = self._datastore.objects.get(image_id)
         return {} if entry is None else dict(entry.image.info)
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:

@@ -17,11 +17,12 @@ from monailabel.utils.others.generic import name_to_device
 
 from monai_gu2net.data import Domain
 from monai_gu2net.data.tolerant import reason_of
-from monai_gu2net.label_app.labels import LABEL_EXTENSION, label_frame, write_label
+from monai_gu2net.label_app.labels import label_frame, write_label
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.transforms import Found
 
-__all__ = ["LandmarkInferTask"]
+__all__ = ["LandmarkInferTask", "words_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class LandmarkInferTask(InferTask):
         found, model = self.find(
             image, device=request.get("device"), min_confidence=_confidence(request.get("min_confidence", 0.0))
         )
-        with tempfile.NamedTemporaryFile(suffix=LABEL_EXTENSION, delete=False) as file:
+        with tempfile.NamedTemporaryFile(suffix=MARKUPS_EXTENSION, delete=False) as file:
             pass
         write_label(file.name, found.landmarks, label_frame(image), confidence=found.confidence)
         _log.info("Found %d landmarks of domain %s", int(found.landmarks.present.sum()), self.domain.name)
@@ -126,3 +127,9 @@ def _confidence(value: Any) -> float:
             MONAILabelError.INVALID_INPUT, f"min_confidence must be from 0 to 1; got {value!r}. Correct it."
         )
     return number
+
+
+def words_of(error: Exception) -> str:
+    """What an error says; those of MONAI Label have it in ``msg``."""
+    said = error.msg if isinstance(error, MONAILabelException) else str(error)
+    return said or type(error).__name__

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -65,10 +65,6 @@ class TrainingOptions:
             if wanted.type != "cuda" or torch.cuda.is_available():  # clients ask for "cuda" by default
                 given["device"] = str(wanted)
         return cls(**given)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The options by name."""
-        return asdict(self)
 
     def warmup_steps(self, training_images: int) -> int:
         """A tenth of all steps, at most the bundle's 50."""
