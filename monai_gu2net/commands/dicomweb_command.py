@@ -15,8 +15,6 @@ from monai_gu2net.commands.options import add_options, pair, progress
 
 __all__ = ["add"]
 
-_MODALITIES = ("CR", "DX")
-
 
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
@@ -60,8 +58,6 @@ def _run(options: argparse.Namespace) -> int:
 
     if not options.store and options.output_dir is None:
         raise ValueError("--store or --output-dir must be given; got neither. Say where the answers go.")
-    filters = dict(options.filters)
-    modality = filters.pop("Modality", None)
     server = DicomWebServer(
         options.url,
         token=_token(options),
@@ -72,9 +68,7 @@ def _run(options: argparse.Namespace) -> int:
         attempts=options.attempts,
     )
     answers = answers_of(options)
-    instances = server.find(
-        modalities=_MODALITIES if modality is None else (modality,), study_uid=options.study, filters=filters
-    )
+    instances = server.find(study_uid=options.study, filters=dict(options.filters))
     with progress("answering", len(instances), unit="image") as on_case:
         outcomes = answer_instances(
             server,

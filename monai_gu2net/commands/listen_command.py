@@ -10,6 +10,7 @@ import math
 import re
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
             raise ValueError(f"--max-gigabytes must be positive; got {options.max_gigabytes}. Correct it.")
         answers = answers_of(options)
         spool = Spool(options.spool, max_files=options.max_images, max_bytes=int(options.max_gigabytes * 1e9))
-        try:
+        with closing(spool):
             listener = Listener(
                 spool,
                 allowed=options.allow,
@@ -88,8 +89,6 @@ def _run(options: argparse.Namespace) -> int:
             listener.stop()
             worker.stop()
             say(f"Stopped; {len(spool)} wait in the spool")
-        finally:
-            spool.close()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,16 +8,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_options, spacing_or_unknown
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.sources import LAYOUTS
-
-if TYPE_CHECKING:
-    from monai_gu2net.sources import Dataset
 
 __all__ = ["add"]
 
@@ -86,7 +83,7 @@ def _run(options: argparse.Namespace) -> int:
     domains = {name: domain for part in parts for name, domain in part.domains.items()}
     if len(domains) != sum(len(part.domains) for part in parts):
         raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
-    splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
+    splits: dict[str, Any] = {split: [case for part in parts for case in part.cases(split)] for split in SPLITS}
     name = options.name or options.output.resolve().parent.name
     left_out = [
         item if len(parts) == 1 else item.within(Path(source).name)
@@ -128,18 +125,11 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     from monai_gu2net.data import datalist_in_frame
+    from monai_gu2net.sources import read_layout
 
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
-    domain, splits, left_out = _layout(path, options)
-    parts: dict[str, Any] = dict(splits)
-    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
-
-
-def _layout(path: Path, options: argparse.Namespace) -> Dataset:
-    from monai_gu2net.sources import read_layout
-
-    return read_layout(
+    domain, splits, left_out = read_layout(
         path,
         layout=options.layout,
         domain=options.domain,
@@ -152,6 +142,8 @@ def _layout(path: Path, options: argparse.Namespace) -> Dataset:
         drawn=options.draw_test,
         allow_outside=options.allow_outside,
     )
+    parts: dict[str, Any] = dict(splits)
+    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
 
 
 def _size(text: str) -> tuple[int, ...]:

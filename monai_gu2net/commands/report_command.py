@@ -12,7 +12,7 @@ from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import PROTOCOL, add_options, protocol_of
-from monai_gu2net.data import SPLITS, Datalist
+from monai_gu2net.data import Datalist
 from monai_gu2net.files import LeftOut, read_json
 
 __all__ = ["add"]
@@ -76,7 +76,7 @@ def _rescore(options: argparse.Namespace) -> int:
     images, annotators, measurements = {}, {}, {}
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
-        cases = [case for split in SPLITS for case in getattr(data, split)]
+        cases = data.cases("all")
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}

@@ -63,15 +63,12 @@ def _run(options: argparse.Namespace) -> int:
     started = (folder / "model" / "model.pt").is_file()
     shipped = None if bundle is None or started else bundle / "models" / "model.pt"
     folder = prepare_app(folder, options.checkpoint or shipped)
-    conf: dict[str, str] = {}
-    if options.domain:
-        conf["domains"] = ",".join(options.domain)
-    if bundle is not None:
-        conf["train_config"] = str(bundle / "configs" / "train.json")
-    if options.spacing is not None:
-        conf["spacing"] = ",".join(map(str, options.spacing))
-    if options.accept_spacing_source is not None:
-        conf["accept_spacing_source"] = ",".join(options.accept_spacing_source)
+    conf = {
+        "domains": ",".join(options.domain or ()),
+        "train_config": "" if bundle is None else str(bundle / "configs" / "train.json"),
+        "spacing": ",".join(map(str, options.spacing or ())),
+        "accept_spacing_source": ",".join(options.accept_spacing_source or ()),
+    }
     if options.password_file is not None:
         user, _, password = read_secret(options.password_file).partition(":")
         os.environ.update(MONAI_LABEL_DICOMWEB_USERNAME=user, MONAI_LABEL_DICOMWEB_PASSWORD=password)

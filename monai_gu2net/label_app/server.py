@@ -19,7 +19,7 @@ from monai_gu2net.label_app.labels import LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 
-__all__ = ["app_folder", "check_installed", "prepare_app", "run_server", "server_settings"]
+__all__ = ["app_folder", "check_installed", "prepare_app", "run_server"]
 
 _MAIN = '''"""The app that MONAI Label loads; made by `python -m monai_gu2net label`."""
 
@@ -68,21 +68,9 @@ def prepare_app(folder: Path, checkpoint: Path | None) -> Path:
     return folder
 
 
-def server_settings(
-    studies: str, folder: Path, *, port: int, conf: Mapping[str, str], environment: Mapping[str, str]
-) -> dict[str, str]:
-    """The environment variables that MONAI Label is to have; of those with a choice the user's stay.
-
-    Nothing is downloaded and nothing reported.
-
-    Args:
-        studies: a folder, or a DICOMweb address.
-        folder: of the app.
-        port: of the server.
-        conf: of the app.
-        environment: with what the user has set.
-    """
-    settings = {
+def _settings(studies: str, folder: Path, port: int, conf: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that MONAI Label is to have: nothing is downloaded and nothing reported."""
+    by_default = {  # what the user has set stays
         "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{ending}" for ending in (*_ENDINGS, MARKUPS_EXTENSION)]),
         "MONAI_LABEL_TRACKING_ENABLED": "false",
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
@@ -90,7 +78,7 @@ def server_settings(
         "MONAI_LABEL_DICOMWEB_SEARCH_FILTER": json.dumps({"Modality": "CR,DX"}),
         "PYTHONPATH": "",  # MONAI Label asks for it
     }
-    return {name: value for name, value in settings.items() if name not in environment} | {
+    return {**by_default, **os.environ} | {
         "MONAI_LABEL_APP_DIR": str(folder),
         "MONAI_LABEL_STUDIES": studies,
         "MONAI_LABEL_APP_CONF": json.dumps(dict(conf)),
@@ -119,7 +107,7 @@ def run_server(
         names: that the server has beside ``host``, see :class:`~monai_gu2net.label_app.guard.OwnPagesOnly`.
         log_level: of MONAI Label's own messages, which hold the images' names; this package's are shown in any case.
     """
-    os.environ.update(server_settings(studies, folder, port=port, conf=conf, environment=os.environ))
+    os.environ.update(_settings(studies, folder, port, conf))
     # MONAI Label reads its settings from the environment when it is imported; the processes that it starts do so too
     import uvicorn
     from monailabel.config import settings
