@@ -33,6 +33,7 @@ from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, Uncerta
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.uploads import ConfinedSessions
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.prediction import PredictionOptions
 
 __all__ = ["LandmarkApp"]
 
@@ -50,7 +51,11 @@ class LandmarkApp(MONAILabelApp):
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
-        self.weights = AppWeights(Path(app_dir) / "model")
+        options = PredictionOptions(
+            spacing=[float(length) for length in _listed(conf.get("spacing"))] or None,
+            accept_spacing_source=_listed(conf.get("accept_spacing_source")) or None,
+        )
+        self.weights = AppWeights(Path(app_dir) / "model", options)
         flat = {name: each for name, each in self.weights.card.domains_for_new_images.items() if len(each.size) == 2}
         wanted = _listed(conf.get("domains")) or list(flat)
         missing = [name for name in wanted if name not in flat]
@@ -98,12 +103,7 @@ class LandmarkApp(MONAILabelApp):
 
     def init_infers(self) -> dict[str, InferTask]:
         """A task for each domain."""
-        spacing = [float(length) for length in _listed(self.conf.get("spacing"))] or None
-        accepted = _listed(self.conf.get("accept_spacing_source")) or None
-        return {
-            f"gu2net_{name}": LandmarkInferTask(self.weights, domain, spacing=spacing, accept_spacing_source=accepted)
-            for name, domain in self.domains.items()
-        }
+        return {f"gu2net_{name}": LandmarkInferTask(self.weights, domain) for name, domain in self.domains.items()}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """A task for each domain."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +39,9 @@ class LandmarkInferTask(InferTask):
     Args:
         weights: of the app.
         domain: to find.
-        spacing: mm per pixel of every image, see :class:`~monai_gu2net.prediction.PredictionOptions`.
-        accept_spacing_source: see there.
     """
 
-    def __init__(
-        self,
-        weights: AppWeights,
-        domain: Domain,
-        *,
-        spacing: Sequence[float] | None = None,
-        accept_spacing_source: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, weights: AppWeights, domain: Domain) -> None:
         super().__init__(
             type=InferType.DETECTION,  # what Slicer shows of a detection is a point list
             labels=list(domain.landmarks),
@@ -59,7 +50,6 @@ class LandmarkInferTask(InferTask):
             config={"device": [name_to_device(None)], "domain": domain.name, "min_confidence": 0.0},
         )
         self.weights, self.domain = weights, domain
-        self.spacing, self.accept_spacing_source = spacing, accept_spacing_source
 
     def is_valid(self) -> bool:
         """Whether there are weights."""
@@ -80,9 +70,7 @@ class LandmarkInferTask(InferTask):
         Raises:
             MONAILabelException: the image cannot be read, or the domain has left the model.
         """
-        predictor = self.weights.predictor(name_to_device(device)).with_options(
-            min_confidence=min_confidence, spacing=self.spacing, accept_spacing_source=self.accept_spacing_source
-        )
+        predictor = self.weights.predictor(name_to_device(device)).with_options(min_confidence=min_confidence)
         try:
             return predictor.predict(image, self.domain.name), predictor.model
         except Exception as error:

@@ -23,16 +23,11 @@ def drawn_splits(cases: Sequence[Mapping[str, Any]], *, share: float, earlier: M
         ``earlier``, with the new cases. New patients are taken in the order of a hash of their name, and validate as
         long as fewer than their share do; one at least validates and one trains, where the earlier ones allow it.
 
-    Raises:
-        ValueError: the share is not between 0 and 1.
-
     Example:
         >>> two = [{"case": "a", "patient": "a"}, {"case": "b", "patient": "b"}]
         >>> sorted(drawn_splits(two, share=0.1, earlier={}).values())
         ['training', 'validation']
     """
-    if not 0 < share < 1:
-        raise ValueError(f"validation must be a share above 0 and below 1; got {share}. Choose 0.2, for instance.")
     of_patient = {str(case["patient"]): earlier[case["case"]] for case in cases if case["case"] in earlier}
     new = {str(case["patient"]) for case in cases} - of_patient.keys()
     wanted = max(1, round(share * (len(of_patient) + len(new))))

@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
@@ -28,9 +29,9 @@ from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.training_options import TrainingOptions
-from monai_gu2net.label_app.validation import validation_error
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.networks import ModelCard
+from monai_gu2net.prediction import Predictor, fitting_cases
 
 __all__ = ["LandmarkTrainTask"]
 
@@ -110,8 +111,8 @@ class LandmarkTrainTask(TrainTask):
         run = self.folder / self.domain.name
         resume = self._prepare(run, data, options)
         self._run(run, data, options, resume=resume)
-        old, unit = validation_error(run / "start.pt", data, device=options.device)
-        new, _ = validation_error(run / "model.pt", data, device=options.device)
+        old, unit = _validation_error(run / "start.pt", data, options.device)
+        new, _ = _validation_error(run / "model.pt", data, options.device)
         replaced = new <= old  # NaN is never better
         if replaced:
             self.weights.replace(run / "model.pt")
@@ -190,6 +191,26 @@ class LandmarkTrainTask(TrainTask):
             **network,
         }
         run_training(self.config_file, overrides)
+
+
+def _validation_error(checkpoint: Path, data: Datalist, device: str) -> tuple[float, str]:
+    """Mean radial error on the validation cases in "mm", or in "px" of the files where a spacing is not known.
+
+    NaN: nothing could be measured; inf: a landmark was not found.
+    """
+    predictor = Predictor(checkpoint, device=device)
+    domains, cases = fitting_cases(predictor.card, data, split="validation")
+    rows, _ = predictor.run(cases, domains=domains)
+    unit = "mm" if all(row["unit"] == "mm" for row in rows) else "px"
+    annotated = [row for row in rows if not math.isnan(row["error"])]
+    errors = [row["error"] for row in annotated]
+    if unit == "px":
+        errors = [math.inf if math.isinf(row["error"]) else _error_px(row) for row in annotated]
+    return (float(np.mean(errors)) if errors else math.nan), unit
+
+
+def _error_px(row: Mapping[str, Any]) -> float:
+    return math.hypot(*(row[f"predicted_{axis}"] - row[f"reference_{axis}"] for axis in "xy"))
 
 
 def _error_text(error: float | None, unit: str) -> str:

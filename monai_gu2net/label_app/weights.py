@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monai_gu2net.files import write_durably
 from monai_gu2net.networks import ModelCard, load_model
-from monai_gu2net.prediction import Predictor
+from monai_gu2net.prediction import PredictionOptions, Predictor
 
 __all__ = ["AppWeights"]
 
@@ -25,10 +25,15 @@ class AppWeights:
 
     Args:
         folder: holds them.
+        options: how the model in use is used.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        options: PredictionOptions = PredictionOptions(),  # noqa: B008 - immutable
+    ) -> None:
+        self.folder, self.options = Path(folder), options
         self._loaded: dict[str, tuple[tuple[int, int, int], Predictor]] = {}
         self._loading = threading.Lock()
 
@@ -77,7 +82,7 @@ class AppWeights:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if device not in self._loaded or self._loaded[device][0] != stamp:
-                self._loaded[device] = stamp, Predictor(self.path, device=device)
+                self._loaded[device] = stamp, Predictor(self.path, self.options, device=device)
             return self._loaded[device][1]
 
     def replace(self, checkpoint: str | os.PathLike[str]) -> Path:
