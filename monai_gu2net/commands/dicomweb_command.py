@@ -9,9 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_options, pair, progress
+from monai_gu2net.commands.options import ANSWERS, add_options, answers_of, pair, progress
 
 __all__ = ["add"]
 
@@ -40,7 +39,7 @@ def add(commands: Any) -> None:
         metavar="KEYWORD=VALUE",
         help="only what matches, by keywords of DICOM; Modality is CR or DX unless it is given",
     )
-    add_answer_options(command)
+    add_options(command, *ANSWERS)
     secret = command.add_mutually_exclusive_group()
     secret.add_argument("--token-file", type=Path, help="a file with a bearer token; it is read for each request")
     secret.add_argument("--token-variable", metavar="NAME", help="an environment variable with a bearer token")

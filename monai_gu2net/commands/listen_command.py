@@ -14,9 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_options
+from monai_gu2net.commands.options import ANSWERS, add_options, answers_of
 from monai_gu2net.connections import (
     OPTIONAL_CLASSES,
     ApplicationDestination,
@@ -47,7 +46,7 @@ def add(commands: Any) -> None:
     target = command.add_mutually_exclusive_group(required=True)
     target.add_argument("--answer", type=_application, metavar="AE@HOST:PORT", help="where answers are sent by C-STORE")
     target.add_argument("--answer-dir", type=Path, metavar="DIR", help="or the folder that they are written to")
-    add_answer_options(command)
+    add_options(command, *ANSWERS)
     command.add_argument("--ae-title", default="GU2NET", help="its own AE title (default %(default)s)")
     add_options(command, "--host")
     add_options(command, "--port", default=11112)

@@ -18,17 +18,21 @@ from tqdm import tqdm
 
 from monai_gu2net.data import ALLOWED_OUTSIDE, SPACING_SOURCES, SPLITS
 from monai_gu2net.evaluation import PROTOCOLS, Protocol, named_protocol
+from monai_gu2net.transforms.result_formats import ANSWER_FORMATS, DICOM_FORMATS
 
 if TYPE_CHECKING:
+    from monai_gu2net.connections import RadiographAnswers
     from monai_gu2net.data import Datalist
     from monai_gu2net.prediction import PredictionOptions
 
 __all__ = [
+    "ANSWERS",
     "MODELS",
     "PROTOCOL",
     "SCALE",
     "add_case_options",
     "add_options",
+    "answers_of",
     "data_of",
     "device_of",
     "pair",
@@ -89,6 +93,8 @@ def _port(text: str) -> int:
 
 MODELS = ("--checkpoint", "--tta", "--device")
 """The models (``checkpoints``), and how and where they run, see :func:`device_of`."""
+ANSWERS = (*MODELS, "--domain", "--domain-by-body-part", "--accept-spacing-source", "--min-confidence", "--formats")
+"""What :func:`answers_of` reads."""
 PROTOCOL = ("--protocol", "--leave-out", "--strict")
 """What :func:`protocol_of` reads."""
 SCALE = ("--spacing", "--accept-spacing-source")
@@ -120,8 +126,22 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--dataset-dir": {"type": Path, "help": "a folder with a datalist.json or a known layout"},
     "--device": {"help": "where the network runs (default: cuda where it is there, else cpu)"},
     "--domain": {"help": "which of the model's domains the images are of"},
+    "--domain-by-body-part": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "type": pair("PART=DOMAIN"),
+        "metavar": "PART=DOMAIN",
+        "help": "the domain by Body Part Examined, such as SKULL=head HAND=hand; other images are of --domain, or fail",
+    },
     "--domains": {"nargs": "+", "metavar": "DOMAIN", "help": "only these of the data's domains"},
-    "--formats": {"nargs": "+", "metavar": "FORMAT"},
+    "--formats": {
+        "nargs": "+",
+        "choices": ANSWER_FORMATS,
+        "default": DICOM_FORMATS,
+        "metavar": "FORMAT",
+        "help": "what an answer consists of: sr, gsps, sc (default: the first two)",
+    },
     "--host": {"default": "127.0.0.1", "help": "address to listen at (default %(default)s: this machine)"},
     "--leave-out": {
         "nargs": "+",
@@ -229,6 +249,24 @@ def prediction_of(options: argparse.Namespace) -> PredictionOptions:
 
     names = ("min_confidence", "tta", "spacing", "accept_spacing_source")
     return PredictionOptions(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+
+def answers_of(options: argparse.Namespace) -> RadiographAnswers:
+    """The model that answers radiographs of other systems, loaded.
+
+    Raises:
+        FileNotFoundError, ValueError: the model is not there, or a domain is not one of its.
+    """
+    from monai_gu2net.connections import RadiographAnswers
+
+    return RadiographAnswers(
+        options.checkpoints,
+        domain=options.domain,
+        by_body_part=dict(options.domain_by_body_part),
+        options=prediction_of(options),
+        formats=options.formats,
+        device=device_of(options),
+    )
 
 
 def protocol_of(options: argparse.Namespace) -> Protocol:
