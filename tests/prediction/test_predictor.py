@@ -178,6 +178,17 @@ def test_options_are_of_the_use_and_not_of_the_weights(models: list[Path], pictu
     assert not np.isnan(predictor.predict(picture, domain="knee").points).any()
 
 
+def test_a_calibration_of_version_0_1_0_holds_for_the_augmentation_that_it_calls_views(tmp_path: Path) -> None:
+    model = untrained(tmp_path / "m.pt")
+    network, card = load_ensemble([model])
+    numbers = {"scales": [1.0, 1.0, 1.0], "confidences": [0.1, 0.2], "images": 1, "landmarks": 3, "members": 1}
+    card.calibration = {"knee": {**numbers, "quantiles": {"0.9": 2.0}, "views": 3}}
+    save_model(model, network, card)  # type: ignore[arg-type]
+    assert list(load(model, tta=3).calibrations) == ["knee"]
+    assert load(model).calibrations == {}
+    assert load(model).with_options(tta=3).calibrations["knee"].radius([1.0, 2.0, 3.0]).tolist() == [2.0, 4.0, 6.0]
+
+
 def test_what_is_no_image_or_no_domain_is_an_error_in_plain_words(models: list[Path], tmp_path: Path) -> None:
     predictor = Predictor(models[0])
     (tmp_path / "x.png").write_text("no picture")
