@@ -313,7 +313,7 @@ class TestPrepare:
 
     def test_domains_of_one_name_are_not_merged(self, tiny_phantom: Path, tmp_path: Path, capsys) -> None:
         assert main(["prepare", str(tiny_phantom), str(tiny_phantom), "-o", str(tmp_path / "all.json")]) == 2
-        assert "error: Domains must have different names" in capsys.readouterr().err
+        assert "error: Datasets to be merged must be of different domains; got ['chest'" in capsys.readouterr().err
         assert not (tmp_path / "all.json").exists()
 
     def test_an_unknown_folder_is_an_error_that_shows_the_layouts(self, tmp_path: Path, capsys) -> None:
