@@ -33,7 +33,7 @@ class PhysicalSpaced(MapTransform):
     file to the world) and ``file_size`` (D, pixels) are added.
 
     Args:
-        keys: the image, (C, *spatial) MetaTensor as loaded. The sample's ``landmarks``, where it has any, are (N, D) points
+        keys: the image, (C, *spatial) MetaTensor as loaded. Its ``landmarks``, where it has any, are (N, D) points
             in pixels of the file, None for absent ones; afterwards a float64 tensor in the world, NaN for absent ones
             and those outside the frame.
         domains: by name; the sample's ``domain`` picks one.
