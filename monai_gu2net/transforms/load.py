@@ -35,7 +35,6 @@ class LoadRadiographd(MapTransform):
 
     Args:
         keys: the image's file.
-        reader: with options of your own; by default a RadiographReader as it comes.
         domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
 
     Raises:
@@ -47,12 +46,11 @@ class LoadRadiographd(MapTransform):
         self,
         keys: KeysCollection = "image",
         *,
-        reader: RadiographReader | None = None,
         domains: Mapping[str, Domain] | None = None,
     ) -> None:
         super().__init__(keys)
         self.domains = dict(domains or {})
-        self.reader = RadiographReader() if reader is None else reader
+        self.reader = RadiographReader()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
