@@ -132,8 +132,6 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         drawn=options.draw_test,
         allow_outside=options.allow_outside,
     )
-    parts: dict[str, Any] = dict(splits)
-    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
 
 
 def _size(text: str) -> tuple[int, ...]:
