@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, add_spacing
+from monai_gu2net.commands.options import add_options, spacing_or_unknown
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.sources import LAYOUTS
@@ -43,7 +43,8 @@ def add(commands: Any) -> None:
     command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
-    add_spacing(command, "mm per pixel of the image files", or_unknown=True)
+    spacing = {"type": spacing_or_unknown, "metavar": "MM[,MM]|unknown", "help": "mm per pixel of the image files"}
+    add_options(command, "--spacing", **spacing)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
     command.add_argument(
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
@@ -64,7 +65,7 @@ def add(commands: Any) -> None:
         metavar="DOMAIN",
         help="of the phantom, among head, hand, chest, spine (default: the first three)",
     )
-    add_allow_outside(command)
+    add_options(command, "--allow-outside")
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
 

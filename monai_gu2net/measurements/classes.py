@@ -56,8 +56,8 @@ CHALLENGE_CLASSES: dict[str, tuple[ChallengeClass, ...]] = {
         ChallengeClass(4, "large overjet", low=4.5),
     ),
 }
-"""By measurement of :data:`CEPHALOMETRY`. SN-GoGn is what the challenge calls FMA. MW is in mm; between 0 and 2 mm the
-challenge defines no class.
+"""By measurement of :data:`~monai_gu2net.measurements.CEPHALOMETRY`. SN-GoGn is what the challenge calls FMA. MW
+is in mm; between 0 and 2 mm the challenge defines no class.
 
 Source: Wang et al., Medical Image Analysis 31 (2016) 63, table of the clinical measurements.
 """
