@@ -101,7 +101,7 @@ class TestOneCaseThatFails:
             (cases[1]["case"], "RuntimeError: a kernel that is not there")
         ]
         break_network(monkeypatch, KeyError("surprise"))
-        _, failures = calibrate_model(model, part, split="test", output=tmp_path / "new.pt", levels=[0.5])
+        _, failures = calibrate_model(model, part, split="test", output=tmp_path / "new.pt")
         assert [each["case"] for each in failures] == [cases[1]["case"]]
 
     def test_when_it_is_saved_is_one_failure(self, model: Path, heads: list[Path], tmp_path: Path) -> None:

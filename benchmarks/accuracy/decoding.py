@@ -30,7 +30,7 @@ from monai_gu2net.engines import keep_freed_memory
 from monai_gu2net.inferers import LandmarkInferer
 from monai_gu2net.landmarks import apply_affine
 from monai_gu2net.networks import load_model
-from monai_gu2net.transforms import RadiographPreprocessing, decode_heatmaps, decode_probabilities
+from monai_gu2net.transforms import RadiographPreprocessing, decode_heatmaps
 
 
 def dark(logits: Tensor, *, sigma: float = 2.0) -> Tensor:
@@ -42,7 +42,7 @@ def dark(logits: Tensor, *, sigma: float = 2.0) -> Tensor:
         lines = maps.movedim(axis, -1)
         smooth = conv1d(lines.reshape(-1, 1, lines.shape[-1]), (kernel / kernel.sum())[None, None], padding="same")
         maps = smooth.reshape(lines.shape).movedim(-1, axis)
-    return decode_probabilities(maps)[0]
+    return decode_heatmaps(maps, sigmoid=False)[0]
 
 
 def centroid(logits: Tensor, *, radius: float) -> Tensor:

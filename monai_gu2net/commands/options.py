@@ -217,16 +217,18 @@ def add_case_options(command: argparse.ArgumentParser, *, cases: str, split: str
 
 
 def device_of(options: argparse.Namespace) -> str:
-    """The device that was asked for, or the best one; the program ends where it is not there."""
+    """The device that was asked for, or the best one.
+
+    Raises:
+        ValueError: the one asked for is not there.
+    """
     import torch
+
+    from monai_gu2net.networks.checkpoint import checked_device
 
     if options.device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError) as error:  # a build without CUDA raises an AssertionError
-        options.refuse(f"argument --device: must be a device of this machine; got {options.device!r} ({error})")
-    return str(options.device)
+    return str(checked_device(options.device))
 
 
 def data_of(options: argparse.Namespace, results: Path) -> Datalist:

@@ -80,24 +80,14 @@ def _run(options: argparse.Namespace) -> int:
         say(f"Wrote {make_phantom(options.output, cases=options.images, seed=options.seed, **chosen)}")
         return 0
     parts = [_source(Path(source), options) for source in options.sources]
-    domains = {name: domain for part in parts for name, domain in part.domains.items()}
-    if len(domains) != sum(len(part.domains) for part in parts):
-        raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
-    splits: dict[str, Any] = {split: [case for part in parts for case in part.cases(split)] for split in SPLITS}
-    name = options.name or options.output.resolve().parent.name
-    left_out = [
-        item if len(parts) == 1 else item.within(Path(source).name)
-        for source, part in zip(options.sources, parts, strict=True)
-        for item in part.left_out
-    ]
-    origins = {part.name: part.origin for part in parts if part.origin is not None}
-    origin = parts[0].origin if len(parts) == 1 else origins or None
-    data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
+    if len(parts) > 1:
+        parts = [part.within(Path(source).name) for source, part in zip(options.sources, parts, strict=True)]
+    data = Datalist.merged(options.name or options.output.resolve().parent.name, parts)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
-    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*left_out, *outside])))
-    for name, domain in domains.items():
-        counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
+    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*data.left_out, *outside])))
+    for name, domain in data.domains.items():
+        counts = ", ".join(f"{sum(c['domain'] == name for c in data.cases(split))} {split}" for split in SPLITS)
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
     say(f"Wrote {options.output}")
     return 0
@@ -129,7 +119,7 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
 
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
-    domain, splits, left_out = read_layout(
+    return read_layout(
         path,
         layout=options.layout,
         domain=options.domain,
@@ -142,8 +132,6 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         drawn=options.draw_test,
         allow_outside=options.allow_outside,
     )
-    parts: dict[str, Any] = dict(splits)
-    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
 
 
 def _size(text: str) -> tuple[int, ...]:

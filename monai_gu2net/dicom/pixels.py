@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.decoding import decode_frame
+from monai_gu2net.dicom.display import is_inverted
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.modality import modality_values
 from monai_gu2net.dicom.padding import padding_of
@@ -151,11 +152,9 @@ def _frame_index(form: _Form, frame: int | None, name: str) -> int:
 
 def _dense_is_bright(allocated: np.ndarray, form: _Form, image: Dataset, name: str) -> np.ndarray:
     """(W, H) float32 of (H, W) pixels with all bits allocated, some rows at once to need little memory."""
-    shape = str(image.get("PresentationLUTShape") or "").strip()
-    inverse = shape == "INVERSE" or (shape != "IDENTITY" and form.photometric == "MONOCHROME1")
     # smallest + largest of the stored range
     turn = -1 if form.signed else 2**form.bits_stored - 1
-    to_modality = modality_values(image, signed=form.signed, turn=turn if inverse else None, name=name)
+    to_modality = modality_values(image, signed=form.signed, turn=turn if is_inverted(image) else None, name=name)
     bits = {"bits_allocated": form.bits_allocated, "bits_stored": form.bits_stored}
     is_padding = padding_of(image, **bits, signed=form.signed, name=name)
     values = np.empty((form.columns, form.rows), dtype=np.float32)

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
 from monai_gu2net.dicom.header import read_header
-from monai_gu2net.dicom.limits import DicomError, Limits
+from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.readable_report import readable_content
 from monai_gu2net.dicom.report_content import report_content
 from monai_gu2net.dicom.report_document import write_report
@@ -56,19 +56,13 @@ class StructuredReport:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def read_structured_report(
-    path: str | os.PathLike[str],
-    *,
-    names: Sequence[str] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
-) -> StructuredReport:
+def read_structured_report(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> StructuredReport:
     """Read the points of a report about one image, see :func:`read_structured_reports`.
 
     Args:
         path: the file.
         names: of the landmarks to return, in this order; by default all of the report. One the report lacks is absent;
             one of the report that is not among them is an error.
-        limits: what reading may cost.
 
     Returns:
         The landmarks of the one image that all points lie in; ``left_out`` has what else is in the report.
@@ -79,7 +73,7 @@ def read_structured_report(
             other landmarks than those named.
     """
     path = Path(path)
-    report = _parsed(path, limits)
+    report = _parsed(path)
     found, left_out = _by_image([report])
     if len(found) > 1:
         raise DicomError(
@@ -99,10 +93,7 @@ def read_structured_report(
 
 
 def read_structured_reports(
-    paths: Iterable[str | os.PathLike[str]],
-    *,
-    names: Sequence[str] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    paths: Iterable[str | os.PathLike[str]], *, names: Sequence[str] | None = None
 ) -> tuple[list[StructuredReport], tuple[LeftOut, ...]]:
     """Read the points of reports: of this package, or of another program that writes points after TID 1500.
 
@@ -114,7 +105,6 @@ def read_structured_reports(
         paths: the files.
         names: of the landmarks to return, in this order; by default all of each report. One that a report lacks is
             absent; others are left out.
-        limits: what reading one file may cost.
 
     Returns:
         (reports, left_out): for each file and each image that it has points in, the landmarks of that image. Left out
@@ -131,7 +121,7 @@ def read_structured_reports(
     left_out: list[LeftOut] = []
     for path in map(Path, paths):
         try:
-            parsed.append(_parsed(path, limits))
+            parsed.append(_parsed(path))
         except DicomError as error:
             left_out.append(LeftOut("report", path.name, f"it cannot be read ({str(error).removeprefix(path.name)})"))
     found, more = _by_image(parsed)
@@ -156,8 +146,8 @@ class _Parsed:
     content: ReportPoints
 
 
-def _parsed(path: Path, limits: Limits) -> _Parsed:
-    header = read_header(path, limits=limits)
+def _parsed(path: Path) -> _Parsed:
+    header = read_header(path)
     try:
         content = report_points(header, name=path.name)
     except DicomError:

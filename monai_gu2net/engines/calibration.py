@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +33,14 @@ def calibrate_model(
     split: str = "validation",
     output: str | os.PathLike[str] | None = None,
     tta: int = 1,
-    levels: Sequence[float] = LEVELS,
     required: bool = True,
     device: str | torch.device = "cpu",
     allow_outside: float = ALLOWED_OUTSIDE,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> tuple[Path, list[dict[str, str]]]:
     """Measure a model's errors against the spread of its heatmaps, and write what follows into its card.
+
+    A level for which a domain has too few landmarks, or too many not found, is left out with a warning.
 
     Args:
         checkpoint: a trained model, or several to be averaged; the first one's card gets the calibration.
@@ -49,7 +50,6 @@ def calibrate_model(
         output: the checkpoint to write; by default the model's own file.
         tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`. A calibration holds for
             predictions with the same augmentation and number of models only.
-        levels: wanted; one for which a domain has too few landmarks, or too many not found, is left out with a warning.
         required: whether a split without an annotated case that can be read is an error; else there is a warning, and
             the checkpoint stays as it is.
         device: where the network runs.
@@ -87,8 +87,8 @@ def calibrate_model(
         )
         if np.isnan(errors).all():
             continue
-        made = calibrate(errors, spreads, confidences, levels=levels, tta=tta, members=len(paths))
-        missing = [level for level in levels if level not in made.quantiles]
+        made = calibrate(errors, spreads, confidences, tta=tta, members=len(paths))
+        missing = [level for level in LEVELS if level not in made.quantiles]
         if missing:
             _log.warning(
                 "Domain %s: no radius at the levels %s, for which %d landmarks are too few or too often not found",

@@ -12,15 +12,16 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import outside_landmarks
 from monai_gu2net.files import LeftOut, left_out_lines
 
-__all__ = ["left_out_of", "warn_of_left_out"]
+__all__ = ["warn_of_left_out"]
 
 _log = logging.getLogger(__name__)
 
 
-def left_out_of(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
-    """What the data says was left out of it, and what its cases say: no case of a domain, landmarks outside the image.
+def warn_of_left_out(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
+    """Log a warning for each kind of what is left out, and return it.
 
-    Cases without landmarks are among it.
+    That is what the data says was left out of it, and what its cases say: no case of a domain, landmarks outside the
+    image, cases without landmarks.
 
     Args:
         data: the datalist.
@@ -28,17 +29,12 @@ def left_out_of(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[Left
     """
     bare = [case for case in cases if not any(point is not None for point in case.get("landmarks") or ())]
     taken = {case["domain"] for case in cases}
-    return [
+    found = [
         *data.left_out,
         *(LeftOut("domain", name, "without a case here") for name in data.domains if name not in taken),
         *outside_landmarks(cases),
         *(LeftOut("case", f"{case['domain']} {case['case']}", "without landmarks") for case in bare),
     ]
-
-
-def warn_of_left_out(data: Datalist, cases: Sequence[Mapping[str, Any]]) -> list[LeftOut]:
-    """Log a warning for each kind of :func:`left_out_of`, and return it."""
-    found = left_out_of(data, cases)
     for line in left_out_lines(found):
         _log.warning("%s", line)
     return found

@@ -48,15 +48,7 @@ class Comparison:
     thresholds: Thresholds
 
 
-def compare_rows(
-    a: Rows,
-    b: Rows,
-    *,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
-    strict: bool = False,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Comparison:
+def compare_rows(a: Rows, b: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLDS, strict: bool = False) -> Comparison:
     """Compare two result tables on the landmarks that are annotated in both, image by image.
 
     A landmark that one table did not find has no finite error, so means and their difference are over the
@@ -68,8 +60,6 @@ def compare_rows(
         b: the second. The order of the rows says nothing.
         thresholds: see :func:`~monai_gu2net.evaluation.summarize_rows`.
         strict: an error that equals a threshold is a miss.
-        resamples: number of draws of the bootstrap.
-        seed: of the draws.
 
     Returns:
         The comparison. Its summaries have, in the order of the first table:
@@ -108,7 +98,7 @@ def compare_rows(
     summaries = []
     for domain, unit, landmark, selected in parts(pairs):
         limits = thresholds_of(domain, unit, thresholds)
-        numbers = _compare(selected, limits, strict=strict, resamples=resamples, seed=seed)
+        numbers = _compare(selected, limits, strict=strict)
         summaries.append({"domain": domain, "unit": unit, "landmark": landmark, **numbers})
     return Comparison(
         summaries=flat_rates(summaries),
@@ -120,16 +110,14 @@ def compare_rows(
     )
 
 
-def _compare(
-    pairs: pd.DataFrame, thresholds: Sequence[float], *, strict: bool, resamples: int, seed: int
-) -> dict[str, Any]:
+def _compare(pairs: pd.DataFrame, thresholds: Sequence[float], *, strict: bool) -> dict[str, Any]:
     pairs = pairs.sort_values(["case", "landmark"])  # sums do not depend on the rows' order
     errors = pairs[["error_a", "error_b"]].to_numpy()
     image, cases = pd.factorize(pairs["case"])
     both = np.isfinite(errors).all(axis=1)
     sums, counts = _by_image(errors[both], image[both], len(cases))
     change = sums[counts > 0] @ (-1.0, 1.0)
-    low, high, p = paired_bootstrap(change[:, None], counts[counts > 0], resamples=resamples, seed=seed)[0]
+    low, high, p = paired_bootstrap(change[:, None], counts[counts > 0])[0]
     numbers: dict[str, Any] = {
         "images": len(cases),
         "count": len(pairs),
@@ -149,7 +137,7 @@ def _compare(
     hits = (errors[:, :, None] < limits if strict else errors[:, :, None] <= limits).astype(np.float64)
     shares = 100 * hits.mean(axis=0)
     change, counts = _by_image(100 * (hits[:, 1] - hits[:, 0]), image, len(cases))
-    intervals = paired_bootstrap(change, counts, resamples=resamples, seed=seed)
+    intervals = paired_bootstrap(change, counts)
     numbers["sdr"] = {
         f"{threshold:g}": {
             "a": float(shares[0, place]),

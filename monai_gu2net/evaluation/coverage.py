@@ -17,12 +17,11 @@ from monai_gu2net.uncertainty import RADIUS_LEVEL
 __all__ = ["calibrated", "radii_px", "summarize_coverage"]
 
 
-def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
+def summarize_coverage(rows: Rows) -> pd.DataFrame:
     """How often the reference lies within the radius about the prediction, by domain and by landmark.
 
     Args:
         rows: see :func:`~monai_gu2net.evaluation.result_table`; those of domains without any radius are left out.
-        seed: of the bootstrap.
 
     Returns:
         A table with, per domain and unit, first one row of all its landmarks, then one of each: ``domain``, ``unit``,
@@ -36,7 +35,7 @@ def summarize_coverage(rows: Rows, *, seed: int = 0) -> pd.DataFrame:
         measured = group[group["error"].notna()]
         within = (measured["error"] <= measured["radius"]).astype(float)
         by_case = within.groupby(measured["case"], sort=False).agg(list)
-        low, high = bootstrap_mean_interval(by_case, seed=seed)
+        low, high = bootstrap_mean_interval(by_case)
         radii = measured.loc[np.isfinite(measured["radius"]), "radius"].tolist()
         summaries.append(
             {

@@ -18,11 +18,10 @@ def paired_bootstrap(
     numerators: NDArray[np.float64],
     counts: NDArray[np.float64],
     *,
-    level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> list[tuple[float, float, float]]:
-    """Intervals and p-values of pooled mean differences, resampling images.
+    """95 % intervals and p-values of pooled mean differences, resampling images.
 
     An image enters with its difference d (sum over its landmarks of B - A) and its number of landmarks m, so
     that both tables are always drawn together. Images are drawn with replacement, as many as there are, and
@@ -33,12 +32,11 @@ def paired_bootstrap(
         p = min(1, 2 * (1 + min(#{draws <= 0}, #{draws >= 0})) / (1 + resamples)),
 
     where the ones keep it from being 0 with finitely many draws. Zero leaves the interval where p falls below
-    about 1 - level.
+    about 0.05.
 
     Args:
         numerators: (images, K) differences of K quantities, drawn together.
         counts: (images,) numbers of landmarks, at least 1.
-        level: share of the differences that the interval covers.
         resamples: number of draws.
         seed: of the draws.
 
@@ -59,7 +57,7 @@ def paired_bootstrap(
         weights = np.bincount(drawn.ravel(), minlength=size * images).reshape(size, images).astype(np.float64)
         blocks.append((weights @ numerators) / (weights @ counts)[:, None])
     means = np.sort(np.concatenate(blocks), axis=0)
-    cut = int((1 - level) / 2 * resamples)
+    cut = int((1 - 0.95) / 2 * resamples)
     fewer = np.minimum((means <= 0).sum(axis=0), (means >= 0).sum(axis=0))
     p_values = np.minimum(1, 2 * (1 + fewer) / (1 + resamples))
     return [

@@ -17,34 +17,22 @@ from monai_gu2net.metrics import summarize_errors
 
 __all__ = ["bootstrap_mean_interval", "summarize_rows"]
 
-_COLUMNS = [
-    "domain",
-    "unit",
-    "landmark",
-    "spacing_source",
-    "images",
-    "count",
-    "not_found",
-    "mre",
-    "mre_low",
-    "mre_high",
-]
-_COLUMNS += ["median", "mre_found", "std_found", "within"]
+_COLUMNS = ["domain", "unit", "landmark", "spacing_source", "images", "count", "not_found"]
+_COLUMNS += ["mre", "mre_low", "mre_high", "median", "mre_found", "std_found", "within"]
 
 
 def bootstrap_mean_interval(
-    errors: Sequence[Sequence[float]], *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    errors: Sequence[Sequence[float]], *, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean error, resampling images.
+    """95 % percentile bootstrap interval of the mean error, resampling images.
 
     The landmarks of one image are not independent, so whole images are drawn with replacement, as many as
     there are; each draw's mean is pooled over the landmarks of the images drawn. The interval goes from the
-    (1 - level) / 2 to the (1 + level) / 2 quantile of these means, rounded outwards to means that were drawn.
+    0.025 to the 0.975 quantile of these means, rounded outwards to means that were drawn.
 
     Args:
         errors: one sequence of radial errors per image; NaN (not annotated) is left out, inf (not found)
             makes the means of the draws it is in inf.
-        level: share of the means that the interval covers.
         resamples: number of draws.
         seed: of the draws; the same numbers give the same interval.
 
@@ -62,17 +50,11 @@ def bootstrap_mean_interval(
     counts = np.array([image.size for image in annotated])
     drawn = np.random.default_rng(seed).integers(len(annotated), size=(resamples, len(annotated)))
     means = np.sort(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    cut = int((1 - level) / 2 * resamples)
+    cut = int((1 - 0.95) / 2 * resamples)
     return float(means[cut]), float(means[resamples - 1 - cut])
 
 
-def summarize_rows(
-    rows: Rows,
-    *,
-    thresholds: Thresholds = DEFAULT_THRESHOLDS,
-    strict: bool = False,
-    seed: int = 0,
-) -> pd.DataFrame:
+def summarize_rows(rows: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLDS, strict: bool = False) -> pd.DataFrame:
     """Summaries of each domain and of each of its landmarks, pooled over the annotated landmarks.
 
     Args:
@@ -81,7 +63,6 @@ def summarize_rows(
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
             domain, or by unit ("mm", "px") for the domains it does not name.
         strict: an error that equals a threshold is a miss.
-        seed: of the bootstrap.
 
     Returns:
         A table with, per domain and unit in the order of the rows, first one row of all its landmarks, then one of
@@ -105,7 +86,7 @@ def summarize_rows(
         errors = torch.from_numpy(group["error"].to_numpy(copy=True))
         numbers = summarize_errors(errors, thresholds_of(domain, unit, thresholds), strict=strict)
         by_case = group.groupby("case", sort=False)["error"]
-        low, high = bootstrap_mean_interval(by_case.agg(list), seed=seed)
+        low, high = bootstrap_mean_interval(by_case.agg(list))
         summaries.append(
             {
                 "domain": domain,

@@ -30,16 +30,13 @@ class FiniteTraining:
 
     Args:
         network: the network that is trained.
-        domain_key: the names of the batch's domain.
-        case_key: the names of its cases.
 
     Raises (when the trainer runs):
         ValueError: something is not finite.
     """
 
-    def __init__(self, network: nn.Module, *, domain_key: str = "domain", case_key: str = "case") -> None:
+    def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self._keys = (domain_key, case_key)
 
     def attach(self, engine: Engine) -> None:
         """Attach to a MONAI trainer."""
@@ -73,7 +70,7 @@ class FiniteTraining:
 
     def _error(self, engine: Engine, what: str) -> ValueError:
         batch: Any = engine.state.batch
-        domains, cases = (_names(batch, key) for key in self._keys)
+        domains, cases = (_names(batch, key) for key in ("domain", "case"))
         return ValueError(
             f"Training must stay finite; got NaN or infinity as the {what} in epoch {engine.state.epoch}, step "
             f"{engine.state.iteration}, with a batch of domain {domains}, cases {cases}. Look at these images and "

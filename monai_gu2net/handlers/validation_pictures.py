@@ -24,12 +24,11 @@ class ValidationPictures:
     Attach it to the validator of 2-D images. MONAI's TensorBoardImageHandler draws images and labels, not points.
 
     Args:
-        log_dir: TensorBoard's folder.
-        trainer: whose epoch numbers the pictures; by default the validations are counted.
+        log_dir: TensorBoard's folder, where the validations are counted.
     """
 
-    def __init__(self, log_dir: str | os.PathLike[str], *, trainer: Engine | None = None) -> None:
-        self.log_dir, self.trainer = log_dir, trainer
+    def __init__(self, log_dir: str | os.PathLike[str]) -> None:
+        self.log_dir = log_dir
         self._first: dict[str, dict[str, Any]] = {}
         self._count = 0
         self._writer: SummaryWriter | None = None
@@ -47,7 +46,6 @@ class ValidationPictures:
 
     def _draw(self) -> None:
         self._count += 1
-        step = self._count if self.trainer is None else self.trainer.state.epoch
         self._writer = self._writer or SummaryWriter(str(self.log_dir))
         for domain, sample in self._first.items():
             if sample["image"].ndim != 3:
@@ -59,6 +57,6 @@ class ValidationPictures:
                 title=sample["case"],
                 longest_side=512,
             )
-            self._writer.add_image(f"validation/{domain}", picture, step, dataformats="HWC")
+            self._writer.add_image(f"validation/{domain}", picture, self._count, dataformats="HWC")
         self._writer.flush()
         self._first.clear()

@@ -31,7 +31,7 @@ class LandmarkInferTask(InferTask):
     """Finds the landmarks of one domain in an image.
 
     The result is a point list of Slicer, in the frame of the image file (:class:`LabelFrame`), where landmarks that
-    were not found are undefined; and :meth:`~monai_gu2net.prediction.Found.to_dict`.
+    were not found are undefined; and :meth:`~monai_gu2net.transforms.Found.to_dict`.
 
     The whole way is that of :class:`~monai_gu2net.prediction.Predictor`, so that a viewer gets what ``predict`` writes;
     of MONAI Label's own chain of transforms, inferer and writer nothing would be left.

@@ -57,22 +57,15 @@ class CalibratedRadiusd(MapTransform):
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote.
         calibrations: by domain; a domain that is not there, or lacks that level, gets no radius.
-        domain_key: the name of the sample's domain.
     """
 
-    def __init__(
-        self,
-        keys: KeysCollection = "pred",
-        *,
-        calibrations: Mapping[str, Calibration],
-        domain_key: str = "domain",
-    ) -> None:
+    def __init__(self, keys: KeysCollection = "pred", *, calibrations: Mapping[str, Calibration]) -> None:
         super().__init__(keys)
-        self.calibrations, self.domain_key = calibrations, domain_key
+        self.calibrations = calibrations
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        known = self.calibrations.get(sample[self.domain_key])
+        known = self.calibrations.get(sample["domain"])
         if known is None:
             return sample
         for key in self.keys:

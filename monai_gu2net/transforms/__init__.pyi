@@ -7,7 +7,6 @@ from .domain_choice import MarkDomaind as MarkDomaind
 from .elastic import RandElasticLandmarksd as RandElasticLandmarksd
 from .found import Found as Found
 from .heatmaps import decode_heatmaps as decode_heatmaps
-from .heatmaps import decode_probabilities as decode_probabilities
 from .heatmaps import gaussian_heatmaps as gaussian_heatmaps
 from .heatmaps_dict import HeatmapsToLandmarksd as HeatmapsToLandmarksd
 from .heatmaps_dict import LandmarksToHeatmapsd as LandmarksToHeatmapsd

@@ -25,21 +25,20 @@ class ChooseDomaind(Transform):
     Args:
         domains: those to choose from.
         default: the domain of samples that name none.
-        domain_key: the name of the sample's domain.
 
     Raises (when called):
         ValueError: the sample names a domain that is not there.
     """
 
-    def __init__(self, *, domains: Mapping[str, Domain], default: str, domain_key: str = "domain") -> None:
-        self.domains, self.default, self.domain_key = domains, default, domain_key
+    def __init__(self, *, domains: Mapping[str, Domain], default: str) -> None:
+        self.domains, self.default = domains, default
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        name = sample.get(self.domain_key) or self.default
+        name = sample.get("domain") or self.default
         if name not in self.domains:
             raise ValueError(f"domain must be among the model's {list(self.domains)}; got {name!r}. Name one of them.")
-        sample[self.domain_key] = name
+        sample["domain"] = name
         return sample
 
 
@@ -50,16 +49,14 @@ class MarkDomaind(MapTransform):
 
     Args:
         keys: the image, a MetaTensor.
-        domain_key: the name of the sample's domain.
     """
 
-    def __init__(self, keys: KeysCollection = "image", *, domain_key: str = "domain") -> None:
+    def __init__(self, keys: KeysCollection = "image") -> None:
         super().__init__(keys)
-        self.domain_key = domain_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         for key in self.key_iterator(sample):
             image = sample[key]
-            sample[key] = MetaTensor(image, meta={**image.meta, DOMAIN_META: sample[self.domain_key]})
+            sample[key] = MetaTensor(image, meta={**image.meta, DOMAIN_META: sample["domain"]})
         return sample

@@ -29,8 +29,8 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
     flattened.
 
     Args:
-        keys: the image, (C, *spatial) MetaTensor.
-        landmarks_key: (N, D) in the world, NaN for absent ones.
+        keys: the image, (C, *spatial) MetaTensor. The sample's ``landmarks``, (N, D) in the world, NaN for absent
+            ones, are moved where they are there.
         prob: probability of bending a sample.
         spacing: distance of the coarse grid's nodes in pixels.
         magnitude: (lowest, highest) standard deviation of the displacements in pixels, drawn per sample; at
@@ -44,7 +44,6 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         self,
         keys: KeysCollection = "image",
         *,
-        landmarks_key: str = "landmarks",
         prob: float = 0.5,
         spacing: float = 48.0,
         magnitude: tuple[float, float] = (0.0, 4.0),
@@ -56,7 +55,7 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
                 f"magnitude must rise from 0 to at most spacing / 8 = {spacing / 8:g}; got {magnitude}. "
                 "Lower it or widen the grid."
             )
-        self.landmarks_key, self.spacing, self.magnitude = landmarks_key, spacing, magnitude
+        self.spacing, self.magnitude = spacing, magnitude
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -68,11 +67,11 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         for key in keys:
             image = sample[key]
             sample[key] = MetaTensor(_warp(image.as_tensor(), field), affine=image.affine)
-        if self.landmarks_key in sample:
-            landmarks = sample[self.landmarks_key]
+        if "landmarks" in sample:
+            landmarks = sample["landmarks"]
             affine = spatial_affine(sample[keys[0]].affine, landmarks.shape[-1])
             points = _displace(apply_affine(landmarks, torch.linalg.inv(affine)), field)
-            sample[self.landmarks_key] = apply_affine(points, affine).to(landmarks.dtype)
+            sample["landmarks"] = apply_affine(points, affine).to(landmarks.dtype)
         return sample
 
     def _draw_field(self, size: torch.Size) -> torch.Tensor:
@@ -109,9 +108,9 @@ def _warp(image: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
     return _sample(image, positions, "zeros")
 
 
-def _displace(points: torch.Tensor, field: torch.Tensor, iterations: int = 50) -> torch.Tensor:
+def _displace(points: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
     """Where points (N, D) go when the output at q shows the input at q + field(q)."""
     moved = points
-    for _ in range(iterations):
+    for _ in range(50):
         moved = points - _sample(field, moved.nan_to_num(), "border").T
     return moved

@@ -90,9 +90,9 @@ def gaussian_heatmaps(points: Tensor, spatial_size: Sequence[int], *, sigma: flo
 
 
 def decode_heatmaps(
-    logits: Tensor, *, refine: Refinement = "quadratic", min_confidence: float = 0.0
+    maps: Tensor, *, sigmoid: bool = True, refine: Refinement = "quadratic", min_confidence: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Sub-pixel position of the maximum of each heatmap, from the network's logits.
+    """Sub-pixel position of the maximum of each heatmap.
 
     The logarithm of a Gaussian is a parabola. The vertex of the parabola through the three pixels at the
     maximum, axis by axis, is therefore its exact centre, also at the border of the image, where the three
@@ -101,7 +101,8 @@ def decode_heatmaps(
     flows through.
 
     Args:
-        logits: (B, N, X, Y) or (B, N, X, Y, Z), any floating type; their sigmoid is the heatmap.
+        maps: (B, N, X, Y) or (B, N, X, Y, Z), any floating type.
+        sigmoid: they are the network's logits, whose sigmoid is the heatmap; False: the heatmaps, from 0 to 1.
         refine: "quadratic" for sub-pixel positions, "none" for the pixel of the maximum.
         min_confidence: a landmark of lower confidence is called absent.
 
@@ -111,7 +112,7 @@ def decode_heatmaps(
         (of more than one pixel), or the map contains NaN (the confidence is NaN then as well).
 
     Raises:
-        ValueError: ``logits`` has neither 4 nor 5 dimensions, or no pixel; ``refine`` is not known.
+        ValueError: ``maps`` has neither 4 nor 5 dimensions, or no pixel; ``refine`` is not known.
 
     Example:
         >>> heatmap = gaussian_heatmaps(torch.tensor([[[3.3, 6.8]]]), (8, 9), sigma=2.0)
@@ -119,33 +120,9 @@ def decode_heatmaps(
         >>> [round(value, 3) for value in points.flatten().tolist()]
         [3.3, 6.8]
     """
-    points, peak = _decode(logits, functional.logsigmoid, refine)
-    confidence = peak.sigmoid()
-    return _drop_uncertain(points, confidence, min_confidence), confidence
-
-
-def decode_probabilities(
-    heatmaps: Tensor, *, refine: Refinement = "quadratic", min_confidence: float = 0.0
-) -> tuple[Tensor, Tensor]:
-    """The same as :func:`decode_heatmaps`, for heatmaps that are probabilities already.
-
-    Args:
-        heatmaps: (B, N, X, Y) or (B, N, X, Y, Z), values from 0 to 1.
-        refine: "quadratic" for sub-pixel positions, "none" for the pixel of the maximum.
-        min_confidence: a landmark of lower confidence is called absent.
-
-    Returns:
-        Points (B, N, D) in pixels and confidence (B, N), as :func:`decode_heatmaps`.
-
-    Raises:
-        ValueError: as :func:`decode_heatmaps`.
-    """
-    points, confidence = _decode(heatmaps, torch.log, refine)
-    return _drop_uncertain(points, confidence, min_confidence), confidence
-
-
-def _drop_uncertain(points: Tensor, confidence: Tensor, min_confidence: float) -> Tensor:
-    return torch.where((confidence >= min_confidence).unsqueeze(-1), points, torch.nan)
+    points, peak = _decode(maps, functional.logsigmoid if sigmoid else torch.log, refine)
+    confidence = peak.sigmoid() if sigmoid else peak
+    return torch.where((confidence >= min_confidence).unsqueeze(-1), points, torch.nan), confidence
 
 
 def _decode(maps: Tensor, log: Callable[[Tensor], Tensor], refine: Refinement) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,7 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
 from monai_gu2net.landmarks.coordinates import apply_affine
-from monai_gu2net.transforms.heatmaps import (
-    Refinement,
-    decode_heatmaps,
-    decode_probabilities,
-    gaussian_heatmaps,
-)
+from monai_gu2net.transforms.heatmaps import Refinement, decode_heatmaps, gaussian_heatmaps
 from monai_gu2net.uncertainty import heatmap_spread, spread_in_world
 
 
@@ -113,7 +108,7 @@ class HeatmapsToLandmarksd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.image_key = image_key
-        self.decode = decode_heatmaps if sigmoid else decode_probabilities
+        self.sigmoid = sigmoid
         self.refine = refine
         self.min_confidence = min_confidence
 
@@ -127,11 +122,13 @@ class HeatmapsToLandmarksd(MapTransform):
                     f"Heatmaps must be numbers; got NaN in {int(heatmaps.isnan().flatten(2).any(2).sum())} of "
                     f"{heatmaps.shape[1]}. Use another checkpoint: this one's numbers are too large."
                 )
-            points, confidence = self.decode(heatmaps, refine=self.refine, min_confidence=self.min_confidence)
+            points, confidence = decode_heatmaps(
+                heatmaps, sigmoid=self.sigmoid, refine=self.refine, min_confidence=self.min_confidence
+            )
             sample[f"{key}_points"] = points[0]
             sample[f"{key}_landmarks"] = _to_world(points[0], sample[self.image_key], self.image_key)
             sample[f"{key}_confidence"] = confidence[0]
-            logits = heatmaps if self.decode is decode_heatmaps else heatmaps.logit()
+            logits = heatmaps if self.sigmoid else heatmaps.logit()
             spread = heatmap_spread(logits, points)[0]
             sample[f"{key}_spread"] = spread_in_world(spread, sample[self.image_key].peek_pending_affine())
         return sample

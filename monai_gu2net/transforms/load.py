@@ -35,9 +35,7 @@ class LoadRadiographd(MapTransform):
 
     Args:
         keys: the image's file.
-        reader: with options of your own; by default a RadiographReader as it comes.
         domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
-        domain_key: the name of the sample's domain.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, of no known kind or broken; the message names
@@ -48,17 +46,15 @@ class LoadRadiographd(MapTransform):
         self,
         keys: KeysCollection = "image",
         *,
-        reader: RadiographReader | None = None,
         domains: Mapping[str, Domain] | None = None,
-        domain_key: str = "domain",
     ) -> None:
         super().__init__(keys)
-        self.domains, self.domain_key = dict(domains or {}), domain_key
-        self.reader = RadiographReader() if reader is None else reader
+        self.domains = dict(domains or {})
+        self.reader = RadiographReader()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        domain = self.domains.get(sample.get(self.domain_key, ""))
+        domain = self.domains.get(sample.get("domain", ""))
         rgb = domain is not None and domain.in_channels == _RGB
         for key in self.key_iterator(sample):
             path = Path(sample[key])

@@ -43,8 +43,8 @@ class LoadLandmarksd(MapTransform):
             millimetres into pixels, where neither the case nor, loaded before, the image's file states it. Where there
             is none, a file in mm is taken as one mm per pixel, as Slicer loads such images. A point list of Slicer
             (``.mrk.json``) lies where Slicer shows the image: a DICOM radiograph by the tags that Slicer reads, a
-            volume by the affine of its file, with origin and directions.
-        image_key: the image, which may have been loaded before; a volume must be, for landmarks in mm.
+            volume by the affine of its file, with origin and directions. The sample's ``image`` may have been loaded
+            before; a volume must be, for landmarks in mm.
         allow_missing_keys: pass samples without the key.
 
     Entries of the file that are not taken are logged as warnings.
@@ -60,10 +60,9 @@ class LoadLandmarksd(MapTransform):
         *,
         domains: Mapping[str, Domain],
         allow_missing_keys: bool = False,
-        image_key: str = "image",
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.domains, self.image_key = domains, image_key
+        self.domains = domains
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -84,7 +83,7 @@ class LoadLandmarksd(MapTransform):
 
     def _affine(self, sample: Mapping[Hashable, Any], domain: Domain, path: Path, *, of_slicer: bool) -> np.ndarray:
         """From pixels of the image file to the world that a landmark file in mm speaks of."""
-        image = sample.get(self.image_key)
+        image = sample.get("image")
         file = file_spacing(image, sample.get("file_spacing_source"))
         spacing, source = case_spacing({"spacing": sample.get("spacing")}, domain, file=file)
         if len(domain.size) == 2:
@@ -96,7 +95,7 @@ class LoadLandmarksd(MapTransform):
             return to_affine_nd(3, image.affine.double()).numpy()
         if of_slicer or spacing is None:
             raise ValueError(
-                f"The image {self.image_key!r} must be loaded before landmarks in mm, whose origin and directions are "
+                f"The image 'image' must be loaded before landmarks in mm, whose origin and directions are "
                 f"those of its affine; got {type(image).__name__} with {path.name!r}. Load it first, as a MetaTensor."
             )
         return np.diag([*spacing, 1.0])

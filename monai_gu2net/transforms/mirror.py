@@ -23,10 +23,9 @@ class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
     domains that declare ``mirror`` pairs are ever mirrored.
 
     Args:
-        keys: the image, (C, *spatial) MetaTensor, mirrored along its first spatial axis.
+        keys: the image, (C, *spatial) MetaTensor, mirrored along its first spatial axis; the sample's ``landmarks``,
+            (N, D) in the world, are reordered where they are there.
         domains: by name; the sample's ``domain`` picks one.
-        landmarks_key: (N, D) in the world.
-        domain_key: the name of the sample's domain.
         prob: probability of mirroring a sample.
     """
 
@@ -35,23 +34,20 @@ class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
         keys: KeysCollection = "image",
         *,
         domains: Mapping[str, Domain],
-        landmarks_key: str = "landmarks",
-        domain_key: str = "domain",
         prob: float = 0.5,
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
-        self.domains, self.landmarks_key, self.domain_key = domains, landmarks_key, domain_key
+        self.domains = domains
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        domain = self.domains[sample[self.domain_key]]
+        domain = self.domains[sample["domain"]]
         self.randomize(None)
         if not (domain.mirror and self._do_transform):
             return sample
         for key in self.key_iterator(sample):
             sample[key] = Flip(spatial_axis=0)(sample[key])
-        if self.landmarks_key in sample:
-            order = torch.tensor(domain.mirror_order)
-            sample[self.landmarks_key] = sample[self.landmarks_key][order]
+        if "landmarks" in sample:
+            sample["landmarks"] = sample["landmarks"][torch.tensor(domain.mirror_order)]
         return sample

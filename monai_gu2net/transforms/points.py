@@ -24,32 +24,24 @@ _ROUNDING_PX = 1e-3
 class LandmarksToPointsd(MapTransform):
     """Maps landmarks from the world to pixels of the image: ``inv(affine_now) @ landmarks``.
 
-    It belongs after the last spatial transform, since the image's affine then holds all of them.
+    It belongs after the last spatial transform, since the affine of the sample's ``image``, a MetaTensor (C, *spatial),
+    then holds all of them. The sample gets ``points``, (N, D) float32, NaN for absent landmarks and those outside the
+    frame.
 
     Args:
         keys: landmarks, (N, D) in the world, NaN for absent ones.
-        image_key: the image, a MetaTensor (C, *spatial).
-        points_key: where the points go: (N, D) float32, NaN for absent landmarks and those outside the frame.
         allow_missing_keys: pass samples without landmarks.
 
     Raises (when called):
         ValueError: the sample has no landmarks; the message names its case.
     """
 
-    def __init__(
-        self,
-        keys: KeysCollection = "landmarks",
-        *,
-        image_key: str = "image",
-        points_key: str = "points",
-        allow_missing_keys: bool = False,
-    ) -> None:
+    def __init__(self, keys: KeysCollection = "landmarks", *, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.image_key, self.points_key = image_key, points_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        image = sample[self.image_key]
+        image = sample["image"]
         for key in self.keys:
             if sample.get(key) is None:
                 if self.allow_missing_keys:
@@ -61,5 +53,5 @@ class LandmarksToPointsd(MapTransform):
             landmarks = torch.as_tensor(sample[key])
             inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
             points = apply_affine(landmarks, inverse)
-            sample[self.points_key] = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX).float()
+            sample["points"] = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX).float()
         return sample

@@ -25,18 +25,15 @@ class FitToDomaind(MapTransform):
     Args:
         keys: the image, (C, *spatial) MetaTensor.
         domains: by name; the sample's ``domain`` picks one.
-        domain_key: the name of the sample's domain.
     """
 
-    def __init__(
-        self, keys: KeysCollection = "image", *, domains: Mapping[str, Domain], domain_key: str = "domain"
-    ) -> None:
+    def __init__(self, keys: KeysCollection = "image", *, domains: Mapping[str, Domain]) -> None:
         super().__init__(keys)
-        self.domains, self.domain_key = domains, domain_key
+        self.domains = domains
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        target = self.domains[sample[self.domain_key]].size
+        target = self.domains[sample["domain"]].size
         for key in self.key_iterator(sample):
             image = sample[key]
             scale = min(t / n for t, n in zip(target, image.shape[1:], strict=True))

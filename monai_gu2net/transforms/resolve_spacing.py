@@ -14,7 +14,14 @@ from monai.data.utils import to_affine_nd
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.spacing_source import accepts, case_spacing, checked_sources, points_of, reference_length_spacing
+from monai_gu2net.data.spacing_source import (
+    accepts,
+    case_spacing,
+    checked_sources,
+    checked_spacing,
+    points_of,
+    reference_length_spacing,
+)
 from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
@@ -33,19 +40,17 @@ class PhysicalSpaced(MapTransform):
     file to the world) and ``file_size`` (D, pixels) are added.
 
     Args:
-        keys: the image, (C, *spatial) MetaTensor as loaded.
+        keys: the image, (C, *spatial) MetaTensor as loaded. Its ``landmarks``, where it has any, are (N, D) points
+            in pixels of the file, None for absent ones; afterwards a float64 tensor in the world, NaN for absent ones
+            and those outside the frame.
         domains: by name; the sample's ``domain`` picks one.
-        landmarks_key: (N, D) points in pixels of the file, None for absent ones; afterwards a float64 tensor
-            in the world, NaN for absent ones and those outside the frame. A sample without it is left
-            without it.
-        domain_key: the name of the sample's domain.
         spacing: mm per pixel of every image, whatever else says so.
         accept_spacing_source: what a source must begin with, such as "detector"; with another one results are in
             pixels. None: any will do.
 
     Raises:
-        ValueError: the sample's domain is unknown, the image's dimensions or channels are not the domain's, or a source
-            to accept is misspelt.
+        ValueError: the sample's domain is unknown, the image's dimensions or channels are not the domain's, the spacing
+            given is no positive number for each axis, or a source to accept is misspelt.
     """
 
     def __init__(
@@ -53,24 +58,22 @@ class PhysicalSpaced(MapTransform):
         keys: KeysCollection = "image",
         *,
         domains: Mapping[str, Domain],
-        landmarks_key: str = "landmarks",
-        domain_key: str = "domain",
         spacing: Sequence[float] | None = None,
         accept_spacing_source: Sequence[str] | None = None,
     ) -> None:
         super().__init__(keys)
-        self.domains, self.landmarks_key, self.domain_key = domains, landmarks_key, domain_key
-        self.spacing, self.accepted = spacing, checked_sources(accept_spacing_source)
+        self.domains = domains
+        self.spacing, self.accepted = checked_spacing(spacing), checked_sources(accept_spacing_source)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        name = sample[self.domain_key]
+        name = sample["domain"]
         if name not in self.domains:
             raise ValueError(
                 f"The domain must be among {list(self.domains)}; got {name!r}. Declare it in the datalist."
             )
         domain = self.domains[name]
-        case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get(self.landmarks_key)}
+        case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get("landmarks")}
         file_source = sample.pop("file_spacing_source", None)
         for used_up in ("patient", "annotators", "outside"):
             sample.pop(used_up, None)
@@ -93,9 +96,9 @@ class PhysicalSpaced(MapTransform):
                 affine[range(dims), range(dims)] = torch.tensor(spacing, dtype=torch.float64)
             sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
             sample |= {"file_affine": affine.clone(), "file_size": torch.tensor(image.shape[1:])}
-            if sample.get(self.landmarks_key) is not None:
-                points = torch.as_tensor(points_of(sample[self.landmarks_key], dims))
-                sample[self.landmarks_key] = apply_affine(inside_frame(points, image.shape[1:]), affine)
+            if sample.get("landmarks") is not None:
+                points = torch.as_tensor(points_of(sample["landmarks"], dims))
+                sample["landmarks"] = apply_affine(inside_frame(points, image.shape[1:]), affine)
             sample |= {"spacing_source": source, "unit": "px" if spacing is None else "mm"}
         return sample
 

@@ -17,13 +17,14 @@ __all__ = ["LandmarksToJsond"]
 
 
 class LandmarksToJsond(MapTransform):
-    """Puts what was found into plain numbers and words, see :meth:`~monai_gu2net.prediction.Found.to_dict`.
+    """Puts what was found into plain numbers and words, see :meth:`~monai_gu2net.transforms.Found.to_dict`.
+
+    They go to "result", where MONAI Label takes them from.
 
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote.
         domains: by name; the sample's ``domain`` picks one.
         model: name and version of what found the landmarks, see :func:`~monai_gu2net.prediction.model_identity`.
-        result_key: where it goes; by default where MONAI Label takes it from.
     """
 
     def __init__(
@@ -32,15 +33,14 @@ class LandmarksToJsond(MapTransform):
         *,
         domains: Mapping[str, Domain],
         model: Mapping[str, str] | str = "GU2Net",
-        result_key: str = "result",
     ) -> None:
         super().__init__(keys)
-        self.domains, self.result_key = domains, result_key
+        self.domains = domains
         self.model = model if isinstance(model, str) else dict(model)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         for key in self.keys:
             found = Found.of_sample(sample, self.domains[sample["domain"]], str(key))
-            sample[self.result_key] = found.to_dict(model=self.model)
+            sample["result"] = found.to_dict(model=self.model)
         return sample

@@ -37,14 +37,6 @@ def test_image_and_points_go_to_the_device(batch: dict[str, Any]) -> None:
     assert image.device.type == points.device.type == "meta"
 
 
-def test_the_keys_can_be_chosen(batch: dict[str, Any]) -> None:
-    renamed = {"x": batch["image"], "y": batch["points"], "z": ["hand"] * 2}
-    image, points, arguments, _ = PrepareDomainBatch(image_key="x", points_key="y", domain_key="z")(renamed)
-    assert image.shape == (2, 1, 4, 4)
-    assert points.shape == (2, 3, 2)
-    assert arguments == ("hand",)
-
-
 def test_a_batch_of_several_domains_is_refused(batch: dict[str, Any]) -> None:
     batch["domain"] = ["head", "hand"]
     with pytest.raises(ValueError, match=r"A batch must be of one domain; got \['hand', 'head'\]\. Use Domain"):

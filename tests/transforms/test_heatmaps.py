@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Flipd, GenerateHeatmap, Rotated, Spacingd
 from scipy.stats import norm
 
-from monai_gu2net.transforms.heatmaps import decode_heatmaps, decode_probabilities, gaussian_heatmaps
+from monai_gu2net.transforms.heatmaps import decode_heatmaps, gaussian_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd, LandmarksToHeatmapsd
 
 NAN = float("nan")
@@ -44,7 +44,7 @@ def test_decoding_an_encoded_point_returns_it(case: tuple[torch.Tensor, tuple[in
 @given(points_in_images())
 def test_probabilities_decode_like_their_logits(case: tuple[torch.Tensor, tuple[int, ...], float]) -> None:
     point, size, sigma = case
-    decoded, _ = decode_probabilities(gaussian_heatmaps(point, size, sigma=sigma))
+    decoded, _ = decode_heatmaps(gaussian_heatmaps(point, size, sigma=sigma), sigmoid=False)
     assert (decoded - point).abs().max() <= TOLERANCE_PX
 
 
@@ -128,7 +128,7 @@ def test_a_parabola_worked_out_by_hand() -> None:
     """Log heatmap -1, 0, -9 at the maximum: (before - after) / 2(before - 2 at + after) = 8 / -20 from it."""
     values = torch.tensor([-9.0, -1.0, 0.0, -9.0]).exp()
     heatmap = torch.outer(values, torch.tensor([0.1, 1.0, 0.1]))
-    points, _ = decode_probabilities(heatmap[None, None])
+    points, _ = decode_heatmaps(heatmap[None, None], sigmoid=False)
     np.testing.assert_allclose(points[0, 0], [2 - 0.4, 1], atol=1e-5)
 
 
@@ -185,7 +185,7 @@ def test_a_single_finite_pixel_is_its_own_landmark() -> None:
 def test_a_landmark_below_the_confidence_asked_for_is_absent() -> None:
     heatmaps = gaussian_heatmaps(torch.tensor([[[2.0, 2.0], [1.0, 3.0]]]), (5, 5), sigma=1.0)
     heatmaps[0, 0] *= 0.4
-    points, confidence = decode_probabilities(heatmaps, min_confidence=0.5)
+    points, confidence = decode_heatmaps(heatmaps, sigmoid=False, min_confidence=0.5)
     assert points[0, 0].isnan().all()
     np.testing.assert_allclose(points[0, 1], [1, 3], atol=1e-3)
     np.testing.assert_allclose(confidence[0], [0.4, 1.0], atol=1e-6)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convolution, batch norm, activation, in three degrees of sharing between domains.
 
-The three classes take the same arguments and have the same forward, so a network takes any of them.
+The three classes begin with the same arguments and have the same forward, so a network takes any of them.
 """
 
 from __future__ import annotations
@@ -32,31 +32,19 @@ class DomainSeparableConv(DomainModule):
         in_channels: channels of the input.
         out_channels: channels of the output.
         n_domains: number of domains.
-        dilation: of the channel-wise convolution; its padding follows, so the size stays.
-        act: the activation as MONAI names it, with its arguments.
 
     Source: Zhu et al., "You Only Learn Once: Universal Anatomical Landmark Detection", MICCAI 2021.
     """
 
-    def __init__(
-        self,
-        spatial_dims: int,
-        in_channels: int,
-        out_channels: int,
-        n_domains: int,
-        *,
-        dilation: int = 1,
-        act: tuple[str, dict[str, Any]] = LEAKY_RELU,
-    ) -> None:
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, n_domains: int) -> None:
         super().__init__()
         conv, norm = Conv[Conv.CONV, spatial_dims], Norm[Norm.BATCH, spatial_dims]
         self.channelwise = DomainSwitch(
-            conv(in_channels, in_channels, 3, padding=dilation, dilation=dilation, groups=in_channels)
-            for _ in range(n_domains)
+            conv(in_channels, in_channels, 3, padding=1, groups=in_channels) for _ in range(n_domains)
         )
         self.pointwise = conv(in_channels, out_channels, 1)
         self.norm = DomainSwitch(norm(out_channels) for _ in range(n_domains))
-        self.act = get_act_layer(act)
+        self.act = get_act_layer(LEAKY_RELU)
 
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z])."""
@@ -73,10 +61,7 @@ class DomainConv(DomainModule):
     """Plain 3x3 convolution, batch norm and activation, everything per domain.
 
     Args:
-        spatial_dims: 2 or 3.
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        n_domains: number of domains.
+        spatial_dims, in_channels, out_channels, n_domains: see :class:`DomainSeparableConv`.
         dilation: of the convolution; its padding follows, so the size stays.
         act: the activation as MONAI names it, with its arguments.
     """
@@ -110,34 +95,18 @@ class DomainConv(DomainModule):
 
 
 class SharedConv(DomainModule):
-    """Plain 3x3 convolution, batch norm and activation, everything shared by the domains.
-
-    The activation is by default a ReLU, as in the U-Net that the paper compares with.
+    """Plain 3x3 convolution, batch norm and ReLU, everything shared, as in the U-Net that the paper compares with.
 
     Args:
-        spatial_dims: 2 or 3.
-        in_channels: channels of the input.
-        out_channels: channels of the output.
+        spatial_dims, in_channels, out_channels: see :class:`DomainSeparableConv`.
         n_domains: number of domains; it changes nothing here.
-        dilation: of the convolution; its padding follows, so the size stays.
-        act: the activation as MONAI names it, with its arguments.
     """
 
-    def __init__(
-        self,
-        spatial_dims: int,
-        in_channels: int,
-        out_channels: int,
-        n_domains: int,
-        *,
-        dilation: int = 1,
-        act: tuple[str, dict[str, Any]] = RELU,
-    ) -> None:
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, n_domains: int) -> None:
         super().__init__()
-        conv, norm = Conv[Conv.CONV, spatial_dims], Norm[Norm.BATCH, spatial_dims]
-        self.conv = conv(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
-        self.norm = norm(out_channels)
-        self.act = get_act_layer(act)
+        self.conv = Conv[Conv.CONV, spatial_dims](in_channels, out_channels, 3, padding=1)
+        self.norm = Norm[Norm.BATCH, spatial_dims](out_channels)
+        self.act = get_act_layer(RELU)
 
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z]), the same for every domain."""
