@@ -14,8 +14,8 @@ from .outside import datalist_in_frame as datalist_in_frame
 from .outside import outside_landmarks as outside_landmarks
 from .reader import RadiographReader as RadiographReader
 from .reader import is_image as is_image
-from .replica_cases import cases_of_replica as cases_of_replica
 from .sampler import DomainBatchSampler as DomainBatchSampler
+from .sampler import cases_of_replica as cases_of_replica
 from .spacing_source import SPACING_SOURCES as SPACING_SOURCES
 from .spacing_source import case_spacing as case_spacing
 from .spacing_source import checked_sources as checked_sources

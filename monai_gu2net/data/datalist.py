@@ -4,23 +4,19 @@
 
 from __future__ import annotations
 
-import math
 import os
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.data.case_names import image_name
+from monai_gu2net.data.checked_case import checked_case
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.files import LeftOut, check_fields, read_json, write_json_whole
 
 __all__ = ["SPLITS", "Datalist", "mean_point"]
 
 SPLITS = ("training", "validation", "test")
-_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "outside", "annotators", "spacing"}
 _FIELDS = {"name", "version", "domains", "origin", "left_out", *SPLITS}
 
 
@@ -59,33 +55,31 @@ class Datalist:
     def __post_init__(self) -> None:
         if not self.domains:
             raise ValueError("A datalist must declare at least one domain; got none. Add it under 'domains'.")
-        seen: dict[tuple[str, str], str] = {}
-        patients: dict[tuple[str, str], str] = {}
-        images: dict[tuple[str, str], str] = {}
+        places: dict[tuple[str, str], str] = {}
+        splits: dict[tuple[str, str, str], str] = {}
         for split in SPLITS:
             cases = getattr(self, split)
             for position, case in enumerate(cases):
                 where = f"{split}[{position}]"
-                cases[position] = case = self._checked(case, where)
-                key = (case["domain"], case["case"])
-                if key in seen:
+                cases[position] = case = checked_case(case, self.domains, where)
+                domain, name, patient = (case[key] for key in ("domain", "case", "patient"))
+                if (domain, name) in places:
                     raise ValueError(
-                        f"Case {key[1]!r} of domain {key[0]!r} must stand in the datalist once; "
-                        f"got it at {seen[key]} "
-                        f"and {where}. Give each case its own 'case'."
+                        f"Case {name!r} of domain {domain!r} must stand in the datalist once; got it at "
+                        f"{places[domain, name]} and {where}. Give each case its own 'case'."
                     )
-                seen[key] = where
-                owner = patients.setdefault((case["domain"], case["patient"]), split)
+                places[domain, name] = where
+                owner = splits.setdefault((domain, "patient", patient), split)
                 if owner != split:
                     raise ValueError(
-                        f"Patient {case['patient']!r} of domain {case['domain']!r} must stay within one "
-                        f"split; got {owner} and {split}. Split by patient."
+                        f"Patient {patient!r} of domain {domain!r} must stay within one split; got {owner} and "
+                        f"{split}. Split by patient."
                     )
-                of_image = images.setdefault((case["domain"], os.path.realpath(case["image"])), split)
-                if of_image != split:
+                owner = splits.setdefault((domain, "image", os.path.realpath(case["image"])), split)
+                if owner != split:
                     raise ValueError(
-                        f"{where}: an image of domain {case['domain']!r} must stay within one split; got "
-                        f"{case['image']!r} in {of_image} and {split}. Take it out of one."
+                        f"{where}: an image of domain {domain!r} must stay within one split; got {case['image']!r} in "
+                        f"{owner} and {split}. Take it out of one."
                     )
 
     def cases(self, split: str) -> list[dict[str, Any]]:
@@ -103,11 +97,6 @@ class Datalist:
         """Number of landmarks by domain: the network's ``out_channels``."""
         return {name: len(domain.landmarks) for name, domain in self.domains.items()}
 
-    @property
-    def channel_counts(self) -> dict[str, int]:
-        """Number of image channels by domain: the network's ``in_channels``."""
-        return {name: domain.in_channels for name, domain in self.domains.items()}
-
     def only(self, names: Iterable[str]) -> Datalist:
         """The part of the datalist that belongs to some of its domains, in the order given.
 
@@ -120,10 +109,13 @@ class Datalist:
             raise ValueError(
                 f"Domains must be among {list(self.domains)}; got {unknown}. Correct the names or the datalist."
             )
-        splits: dict[str, Any] = {
-            split: [case for case in getattr(self, split) if case["domain"] in names] for split in SPLITS
-        }
-        return replace(self, domains={name: self.domains[name] for name in names}, **splits)
+        kept = self.with_cases(lambda cases: [case for case in cases if case["domain"] in names])
+        return replace(kept, domains={name: self.domains[name] for name in names})
+
+    def with_cases(self, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Datalist:
+        """The datalist with other cases, which the function gives for those of each split."""
+        splits: dict[str, Any] = {split: change(getattr(self, split)) for split in SPLITS}
+        return replace(self, **splits)
 
     @classmethod
     def merged(cls, name: str, parts: Sequence[Datalist]) -> Datalist:
@@ -170,9 +162,8 @@ class Datalist:
             ValueError: no case has the annotator.
         """
         names: dict[str, dict[str, None]] = {}
-        for split in SPLITS:
-            for case in getattr(self, split):
-                names.setdefault(case["domain"], {}).update(dict.fromkeys(case.get("annotators", ())))
+        for case in self.cases("all"):
+            names.setdefault(case["domain"], {}).update(dict.fromkeys(case.get("annotators", ())))
         annotators = sorted({who for found in names.values() for who in found})
         if annotator not in annotators and not (annotator == "mean" and annotators):
             raise ValueError(
@@ -187,13 +178,10 @@ class Datalist:
             else domain
             for name, domain in self.domains.items()
         }
-        splits: dict[str, Any] = {
-            split: [
-                _annotated(case, annotator) if names[case["domain"]] else dict(case) for case in getattr(self, split)
-            ]
-            for split in SPLITS
-        }
-        return replace(self, domains=domains, **splits)
+        changed = self.with_cases(
+            lambda cases: [_annotated(case, annotator) if names[case["domain"]] else dict(case) for case in cases]
+        )
+        return replace(changed, domains=domains)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Datalist:
@@ -264,53 +252,6 @@ class Datalist:
         domains = {name: Domain.from_dict(name, fields) for name, fields in content["domains"].items()}
         return cls(str(content.get("name", folder.name)), domains, **splits, origin=origin, left_out=left_out)
 
-    def _checked(self, case: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """The case with its defaults filled in."""
-        check_fields(case, _CASE_FIELDS, where=where)
-        case = {key: value for key, value in case.items() if value is not None}
-        case |= {key: _identity(case[key], f"{where}: {key}") for key in ("case", "patient") if key in case}
-        if "image" not in case:
-            raise ValueError(f"{where} must have 'image'; got {sorted(case)}. Add the file.")
-        if case.get("domain") is None and len(self.domains) == 1:
-            case = {**case, "domain": next(iter(self.domains))}
-        if case.get("domain") not in self.domains:
-            raise ValueError(
-                f"{where}: domain must be among {list(self.domains)}; got {case.get('domain')!r}. "
-                "Declare it under 'domains'."
-            )
-        domain = self.domains[case["domain"]]
-        dims = len(domain.size)
-        name = str(case.get("case") or image_name(Path(case["image"])))
-        checked = {**case, "case": name, "patient": case.get("patient", name)}
-        where = f"{where} (case {name!r})"
-        if case.get("landmarks") is not None:
-            checked["landmarks"] = _points(case["landmarks"], domain, where)
-        if "outside" in case:
-            outside = case["outside"] if isinstance(case["outside"], list) else [None]
-            if not set(map(str, outside)) <= set(domain.landmarks):
-                raise ValueError(
-                    f"{where}: outside must be a list of landmarks among {list(domain.landmarks)}; got "
-                    f"{case['outside']!r}. Leave it out."
-                )
-        if "annotators" in case:
-            annotators = case["annotators"]
-            if not isinstance(annotators, Mapping) or not all(isinstance(who, str) and who for who in annotators):
-                raise ValueError(
-                    f"{where}: annotators must be an object of points by name; got {annotators!r}. Name each one."
-                )
-            checked["annotators"] = {
-                who: _points(points, domain, f"{where}, annotator {who!r}") for who, points in annotators.items()
-            }
-        if "spacing" in case:
-            spacing = _numbers(case["spacing"])
-            if spacing is None or len(spacing) != dims or not all(0 < s < math.inf for s in spacing):
-                raise ValueError(
-                    f"{where}: spacing must be {dims} positive numbers; got {case['spacing']!r}. "
-                    "Leave it out if unknown."
-                )
-            checked["spacing"] = spacing
-        return checked
-
 
 def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
     """The case with the landmarks of an annotator; without any where it lacks the annotator."""
@@ -320,57 +261,7 @@ def _annotated(case: Mapping[str, Any], annotator: str) -> dict[str, Any]:
     return kept | {"landmarks": [mean_point(points) for points in zip(*chosen, strict=True)]} if chosen else kept
 
 
-def _identity(value: Any, what: str) -> str:
-    """What identifies a case or a patient, as words: 1 and "1" are the same, and so are both Unicode forms."""
-    if isinstance(value, bool) or not isinstance(value, str | Integral) or not str(value).strip():
-        raise ValueError(f"{what} must be words or a whole number; got {value!r}. Leave it out if it is not known.")
-    return unicodedata.normalize("NFC", str(value).strip())
-
-
 def mean_point(points: Iterable[Sequence[float] | None]) -> list[float] | None:
     """Mean of the points that are there; None without any."""
     given = [point for point in points if point is not None]
     return [sum(values) / len(given) for values in zip(*given, strict=True)] if given else None
-
-
-def _points(landmarks: Any, domain: Domain, where: str) -> list[list[float] | None]:
-    """The landmarks of one annotation in the domain's order."""
-    if isinstance(landmarks, Mapping):
-        strange = [key for key in landmarks if key not in domain.landmarks]
-        if strange:
-            raise ValueError(
-                f"{where}: landmarks must be named among {list(domain.landmarks)}; got {strange}. Correct them."
-            )
-        landmarks = [landmarks.get(key) for key in domain.landmarks]
-    count = len(landmarks) if isinstance(landmarks, Sized) else landmarks
-    if count != len(domain.landmarks):
-        raise ValueError(
-            f"{where}: landmarks must be {len(domain.landmarks)} points, as in domain {domain.name!r}; "
-            f"got {count!r}. Write null for an absent one."
-        )
-    return [
-        _point(point, len(domain.size), f"{where}: landmark {name!r}")
-        for name, point in zip(domain.landmarks, landmarks, strict=True)
-    ]
-
-
-def _point(point: Any, dims: int, where: str) -> list[float] | None:
-    """A point as numbers; None where it is absent."""
-    if point is None:
-        return None
-    numbers = _numbers(point)
-    if numbers is None or len(numbers) != dims or any(math.isinf(p) for p in numbers):
-        raise ValueError(f"{where} must be {dims} numbers or null; got {point!r}. Correct it.")
-    return None if any(math.isnan(p) for p in numbers) else numbers
-
-
-def _numbers(values: Any) -> list[float] | None:
-    """A list of floats; None where it is not one, as a word is, or has True or False in it."""
-    if isinstance(values, str | Mapping):
-        return None
-    try:
-        if any(isinstance(value, bool) for value in values):
-            return None
-        return [float(value) for value in values]
-    except (TypeError, ValueError):
-        return None

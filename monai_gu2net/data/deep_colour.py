@@ -1,10 +1,11 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several channels of 16 bits, of which Pillow (10.1 to 13) keeps 8: they are read as high bytes and as low ones.
+"""How Pillow unpacks the samples of an open file, which can be changed until they are loaded.
 
-Pillow unpacks the pixels of an open file as its tiles say, "RGB;16B" and "RGB;16L" being the first and the second byte
-of each sample: a picture that is opened twice, once with the other of the two, gives both. Grey with alpha has no
-second of the kind; four bytes a pixel, it passes for RGBA of 8 bits.
+That serves several channels of 16 bits, of which Pillow (10.1 to 13) keeps 8: they are read as high bytes and as low
+ones. Pillow unpacks the pixels as the file's tiles say, "RGB;16B" and "RGB;16L" being the first and the second byte of
+each sample: a picture that is opened twice, once with the other of the two, gives both. Grey with alpha has no second
+of the kind; four bytes a pixel, it passes for RGBA of 8 bits.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from monai_gu2net.data.raw_modes import change_raw_modes, raw_modes
-
 __all__ = [
+    "change_raw_modes",
     "grey_alpha_as_rgba",
     "grey_on_black",
     "is_deep",
     "is_premultiplied",
     "keep_premultiplied",
     "on_black",
+    "raw_modes",
     "take_low_bytes",
 ]
 
@@ -91,3 +94,24 @@ def on_black(
 
 def _joined(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     return (high.astype(np.uint16) << 8) | low
+
+
+def raw_modes(image: Image.Image) -> list[str]:
+    """How the samples of an open picture are packed, tile by tile."""
+    return [_raw_mode(tile) for tile in getattr(image, "tile", [])]
+
+
+def _raw_mode(tile: Any) -> str:
+    """How a tile's samples are packed: the first of its decoder's arguments, or the only one."""
+    return str(tile[3] if isinstance(tile[3], str) else tile[3][0] if tile[3] else "")
+
+
+def change_raw_modes(image: Image.Image, change: Callable[[str], str]) -> None:
+    """Have the samples unpacked in another way, given that so far."""
+    changed = []
+    for tile in getattr(image, "tile", []):
+        raw = change(_raw_mode(tile))
+        arguments = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
+        # a named tuple from Pillow 11 on, a plain one before
+        changed.append(tile._replace(args=arguments) if hasattr(tile, "_replace") else (*tile[:3], arguments))
+    image.tile = changed  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ class DicomEntry:
 
 
 def dicom_files(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """The DICOM files of a folder by ending or content, sorted; hidden ones and a DICOMDIR are left out."""
+    """The DICOM files of a folder, if it is there, by ending or content, sorted, without hidden ones and a DICOMDIR."""
     found = folder.rglob("*") if recursive else folder.glob("*")
     return sorted(
         path

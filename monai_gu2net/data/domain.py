@@ -81,11 +81,11 @@ class Domain:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
             if not 0 < self.reference.mm < float("inf") or self.reference.first == self.reference.second:
                 self._refuse("reference", "be two landmarks a positive length apart", self.reference, "Correct it")
-            self._known("reference", (self.reference.first, self.reference.second))
+            self._check_named("reference", (self.reference.first, self.reference.second))
         for pair in self.mirror:
             if len(pair) != 2:
                 self._refuse("mirror", "be pairs of landmark names", pair, "Give [left, right] pairs")
-            self._known("mirror", pair)
+            self._check_named("mirror", pair)
         mirrored = [name for pair in self.mirror for name in pair]
         repeated = sorted({name for name in mirrored if mirrored.count(name) > 1})
         if repeated:
@@ -169,39 +169,34 @@ class Domain:
             in_channels=fields.get("in_channels", 1),
             ground_truth=fields.get("ground_truth"),
             measurements=read_measurements(
-                fields["measurements"],
+                fields.get("measurements", ()),
                 landmarks=fields["landmarks"],
                 where=f"Domain {name!r}",
                 dims=len(fields["size"]),
-            )
-            if "measurements" in fields
-            else (),
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form that :meth:`from_dict` reads; fields at their default are left out."""
-        fields: dict[str, Any] = {"landmarks": list(self.landmarks), "size": list(self.size)}
-        if self.spacing is not None:
-            fields["spacing"] = list(self.spacing)
-        if self.reference is not None:
-            fields["reference"] = {
-                "between": [self.reference.first, self.reference.second],
-                "mm": self.reference.mm,
-            }
-        if self.mirror:
-            fields["mirror"] = [list(pair) for pair in self.mirror]
-        if self.in_channels != 1:
-            fields["in_channels"] = self.in_channels
-        if self.ground_truth is not None:
-            fields["ground_truth"] = self.ground_truth
-        if self.measurements:
-            fields["measurements"] = [measurement_to_dict(each) for each in self.measurements]
-        return fields
+        reference = self.reference and {
+            "between": [self.reference.first, self.reference.second],
+            "mm": self.reference.mm,
+        }
+        optional = {
+            "spacing": self.spacing and list(self.spacing),
+            "reference": reference,
+            "mirror": [list(pair) for pair in self.mirror],
+            "in_channels": None if self.in_channels == 1 else self.in_channels,
+            "ground_truth": self.ground_truth,
+            "measurements": [measurement_to_dict(each) for each in self.measurements],
+        }
+        fields = {"landmarks": list(self.landmarks), "size": list(self.size)}
+        return fields | {field: value for field, value in optional.items() if value}
 
     def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:
         raise ValueError(f"Domain {self.name!r}: {field} must {rule}; got {value!r}. {advice}.")
 
-    def _known(self, field: str, names: Sequence[str]) -> None:
+    def _check_named(self, field: str, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")

@@ -56,16 +56,13 @@ def cases_in_frame(
     Raises:
         ValueError: the share of a domain's landmarks that are newly found to lie outside is larger.
     """
-    made = []
+    made, found = [], []
     for case in cases:
         domain = domains[case["domain"]]
         annotated = any(point is not None for point in case.get("landmarks") or ())
         size = _size(case, len(domain.size)) if annotated else None
         made.append(dict(case) if size is None else in_frame(case, domain.landmarks, size))
-    found = [
-        {**new, "outside": new.get("outside", [])[len(old.get("outside", ())) :]}
-        for old, new in zip(cases, made, strict=True)
-    ]
+        found.append({**made[-1], "outside": made[-1].get("outside", [])[len(case.get("outside", ())) :]})
     check_outside(found, allow_outside=allow_outside)
     return made
 

@@ -23,9 +23,9 @@ from monai_gu2net.data.deep_colour import (
     is_premultiplied,
     keep_premultiplied,
     on_black,
+    raw_modes,
     take_low_bytes,
 )
-from monai_gu2net.data.raw_modes import raw_modes
 from monai_gu2net.data.tiff import Tiff, full_page, open_tiff, stored_size
 from monai_gu2net.dicom import Limits
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from monai_gu2net.data.raw_modes import change_raw_modes
+from monai_gu2net.data.deep_colour import change_raw_modes
 
 __all__ = ["Tiff", "full_page", "open_tiff", "stored_size"]
 

@@ -3,11 +3,11 @@
 
 from .csv_text import csv_text as csv_text
 from .csv_text import original_cell as original_cell
-from .full_disk import full_disk as full_disk
+from .disk import full_disk as full_disk
+from .disk import writable_folder as writable_folder
 from .left_out import LeftOut as LeftOut
 from .left_out import left_out_lines as left_out_lines
 from .one_run import results_of_one_run as results_of_one_run
-from .result_folder import writable_folder as writable_folder
 from .text import check_fields as check_fields
 from .text import read_json as read_json
 from .text import read_text as read_text

@@ -48,13 +48,13 @@ def results_of_one_run(
             yield
         except BaseException:
             with suppress(OSError):  # the error of the run is the one to be seen
-                _note(folder, noted | {kind: earlier | _digests(folder, written)})
+                write_json_whole(folder / _LIST, noted | {kind: earlier | _digests(folder, written)})
             raise
     now = _digests(folder, written)
     others = {name: digest for name, digest in earlier.items() if name not in now and not answers_for(name)}
     _remove(folder, {name: digest for name, digest in earlier.items() if name not in now | others})
     if now or earlier:
-        _note(folder, noted | {kind: others | now})
+        write_json_whole(folder / _LIST, noted | {kind: others | now})
 
 
 def _digests(folder: Path, written: set[Path]) -> dict[str, str]:
@@ -63,10 +63,6 @@ def _digests(folder: Path, written: set[Path]) -> dict[str, str]:
         path.relative_to(folder).as_posix(): _digest(path) for path in sorted(written) if path.is_relative_to(folder)
     }
     return {name: digest for name, digest in own.items() if digest is not None}
-
-
-def _note(folder: Path, noted: dict[str, Any]) -> None:
-    write_json_whole(folder / _LIST, noted)
 
 
 def _noted(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,6 @@ Code = tuple[str, str, str]
 # Radius that holds 90 % of an isotropic normal distribution with standard deviation 1, by number of axes: the root of
 # the 0.9 quantile of chi-squared, which in the plane is sqrt(2 ln 10).
 _RADIUS_90 = {2: math.sqrt(2 * math.log(10)), 3: 2.5002777108094353}
-_NUMBERS = ("value", "error")
 _STEP = 1e-6  # of the central differences, as a share of the landmarks' extent
 
 
@@ -167,8 +166,15 @@ class Measured:
 
     def to_dict(self) -> dict[str, Any]:
         """Name, value, error, unit, kind and source for JSON; null where a number is not known."""
-        numbers = {key: value if math.isfinite(value) else None for key, value in vars(self).items() if key in _NUMBERS}
-        return {"name": self.name, **numbers, "unit": self.unit, "kind": self.kind, "source": self.source}
+        value, error = (number if math.isfinite(number) else None for number in (self.value, self.error))
+        return {
+            "name": self.name,
+            "value": value,
+            "error": error,
+            "unit": self.unit,
+            "kind": self.kind,
+            "source": self.source,
+        }
 
 
 def measure(

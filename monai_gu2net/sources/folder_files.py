@@ -48,7 +48,7 @@ def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, Dicom
 
     One that cannot be read is among them, for it is a case that fails.
     """
-    files = dict.fromkeys(path for folder in folders if folder.is_dir() for path in dicom_files(folder))
+    files = dict.fromkeys(path for folder in folders for path in dicom_files(folder))
     files |= dict.fromkeys(path for path in named if is_dicom(path))
     return {entry.path: entry for entry in read_entries(files) if entry.kind in ("image", "broken")}
 

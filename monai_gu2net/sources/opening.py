@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +17,6 @@ from monai_gu2net.data.config_paths import check_not_rewritten
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.lazy_datalist import LazyDatalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
@@ -90,12 +89,12 @@ def open_data(
         data = Datalist.load(own) if own.is_file() else _from_layouts(folder, domain, allow_outside)
     elif declared is not None:
         alone = {each: Domain.from_dict(each, fields) for each, fields in declared.items()}
-        return LazyDatalist("no data", alone, lambda: _no_phantom(alone))
+        return _LazyDatalist("no data", alone, lambda: _no_phantom(alone))
     else:
         names = tuple(domains or phantom_domains)
         if set(names) <= set(EXAMINATIONS):  # else drawing it says what is wrong
             drawn = {name: EXAMINATIONS[name].domain for name in names}
-            return LazyDatalist("phantom", drawn, lambda: _phantom(phantom_dir, names))
+            return _LazyDatalist("phantom", drawn, lambda: _phantom(phantom_dir, names))
         data = _phantom(phantom_dir, names)
     if domains:
         data = data.only(domains)
@@ -142,32 +141,49 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
         was left out: DICOM files that are no images, each with what it is, and the other files of the folder itself.
     """
     folder = Path(folder)
-    plain = [path for path in folder.glob("*") if not path.name.startswith(".") and is_image(path)]
-    entries = read_entries(dicom_files(folder, recursive=True))
-    dicom = {entry.path for entry in entries}
-    images = [entry.path for entry in entries if entry.kind in ("image", "broken")]
-    images += [path for path in plain if path not in dicom and path.name.upper() != "DICOMDIR"]
-    left_out = [
-        LeftOut("file", entry.path.relative_to(folder).as_posix(), entry.what)
-        for entry in entries
-        if entry.kind not in ("image", "broken")
-    ]
-    seen = {*plain, *(entry.path for entry in entries)}
-    others = [path for path in folder.glob("*") if path.is_file() and path not in seen]
-    left_out += [
-        LeftOut("file", path.name, "no image of a known kind")
-        for path in sorted(others)
-        if not path.name.startswith(".") and path.name.upper() != "DICOMDIR"
-    ]
-    left_out += [
-        LeftOut("picture", path.relative_to(folder).as_posix(), "it lies in a folder within")
-        for path in sorted(folder.glob("*/**/*"))
-        if path.name.lower().endswith(PICTURES)
-        and path.is_file()
-        and path not in seen
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return sorted(images), left_out
+    entries = {entry.path: entry for entry in read_entries(dicom_files(folder, recursive=True))}
+
+    def seen(pattern: str) -> list[Path]:
+        """The other files that are there to be seen, sorted."""
+        return [
+            path
+            for path in sorted(folder.glob(pattern))
+            if path.is_file()
+            and path not in entries
+            and path.name.upper() != "DICOMDIR"
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        ]
+
+    odd = [entry for entry in entries.values() if entry.kind not in ("image", "broken")]
+    plain = [path for path in seen("*") if is_image(path)]
+    within = [path.relative_to(folder) for path in seen("*/**/*") if path.name.lower().endswith(PICTURES)]
+    left_out = [LeftOut("file", entry.path.relative_to(folder).as_posix(), entry.what) for entry in odd]
+    left_out += [LeftOut("file", path.name, "no image of a known kind") for path in seen("*") if path not in plain]
+    left_out += [LeftOut("picture", path.as_posix(), "it lies in a folder within") for path in within]
+    return sorted([*plain, *(entries.keys() - {entry.path for entry in odd})]), left_out
+
+
+class _LazyDatalist(Datalist):
+    """Cases are made when they are first asked for, so that a network of their domains can be built without them.
+
+    Args:
+        name: of the datalist.
+        domains: of the datalist.
+        make: gives the datalist, of the same name and domains.
+    """
+
+    def __init__(self, name: str, domains: Mapping[str, Domain], make: Callable[[], Datalist]) -> None:
+        self.name, self.domains, self._make = name, dict(domains), make
+
+    def __getattr__(self, name: str) -> Any:
+        """The cases, and whatever else comes with them; it is a plain datalist from then on."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        made = self._make()
+        vars(self).clear()
+        vars(self).update(vars(made))
+        self.__class__ = Datalist  # type: ignore[assignment]
+        return getattr(self, name)
 
 
 def _phantom(folder: str | os.PathLike[str], domains: tuple[str, ...]) -> Datalist:

@@ -37,7 +37,7 @@ def report_entries(folder: Path, *, landmarks: Sequence[str] | None = None) -> I
     Raises:
         ValueError: no image has a report of points.
     """
-    entries = read_entries(path for place in _PLACES for path in _files(folder / place))
+    entries = read_entries(path for place in _PLACES for path in dicom_files(folder / place))
     images = {entry.sop_instance_uid: entry for entry in entries if entry.kind == "image"}
     left_out = [
         LeftOut("file", _named(entry, folder), f"it cannot be read ({entry.what})" if broken else f"it is {entry.what}")
@@ -71,19 +71,12 @@ def report_entries(folder: Path, *, landmarks: Sequence[str] | None = None) -> I
 
 def has_reports(folder: Path) -> bool:
     """Whether a folder, or its ``sr/``, has a structured report."""
-    return any(_first_report(folder / place) for place in ("sr", ""))
-
-
-def _first_report(place: Path) -> DicomEntry | None:
-    return next((entry for path in _files(place) for entry in read_entries([path]) if entry.kind == "report"), None)
+    paths = (path for place in ("sr", "") for path in dicom_files(folder / place))
+    return any(entry.kind == "report" for path in paths for entry in read_entries([path]))
 
 
 def _named(entry: DicomEntry, folder: Path) -> str:
     return entry.path.relative_to(folder).as_posix()
-
-
-def _files(place: Path) -> Iterator[Path]:
-    yield from dicom_files(place) if place.is_dir() else ()
 
 
 def _one_each(

@@ -125,7 +125,6 @@ def test_a_domain_may_be_a_volume(tmp_path: Path) -> None:
 def test_counts_are_those_of_the_network() -> None:
     datalist = Datalist("d", {"hand": HAND, "knee": KNEE})
     assert datalist.landmark_counts == {"hand": 2, "knee": 1}
-    assert datalist.channel_counts == {"hand": 1, "knee": 2}
 
 
 def test_a_datalist_can_be_cut_down_to_some_domains() -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -33,7 +33,7 @@ from monai_gu2net.landmarks.landmark_set import LandmarkSet
 __all__ = ["FORMATS", "Format", "read_landmarks", "write_landmarks"]
 
 Format = Literal["isbi", "fraction", "payer", "table", "markups", "json", "coco"]
-FORMATS: tuple[Format, ...] = ("isbi", "fraction", "payer", "table", "markups", "json", "coco")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def read_landmarks(

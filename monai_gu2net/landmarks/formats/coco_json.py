@@ -30,7 +30,7 @@ from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
     in_names,
-    parse_number,
+    parse_point,
     read_json_object,
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
@@ -258,6 +258,6 @@ def _points(
         raise ParseError(path, None, rule, count, f"Correct {place}")
     points: dict[str, list[float]] = {}
     for name, x, y, visible in zip(names, numbers[0::3], numbers[1::3], numbers[2::3], strict=True):
-        point = [parse_number(value, path, None, f"a coordinate of {name!r}") - shift for value in (x, y)]
-        points[name] = [math.nan] * 2 if visible in (0, None) or math.isnan(sum(point)) else point
+        point = parse_point((x, y), path, None, f"a coordinate of {name!r}")
+        points[name] = [math.nan if visible in (0, None) else value - shift for value in point]
     return points

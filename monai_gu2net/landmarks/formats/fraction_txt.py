@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_number, read_text
+from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_point, read_text
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["read_fraction_txt"]
@@ -72,13 +71,10 @@ def read_fraction_txt(
 
 def _fractions(line: str, name: str, path: Path, row: int) -> list[float]:
     """The two fractions of a line; two NaN for an absent landmark."""
-    fields = line.split()
-    numbers = [parse_number(field, path, row, f"a fraction of {name!r}") for field in fields]
+    numbers = parse_point(line.split(), path, row, f"a fraction of {name!r}")
     if len(numbers) != 2:
         raise ParseError(path, row, f"the line of {name!r} must be 'x y'", line, "Correct the line")
-    if math.isnan(sum(numbers)):
-        return [math.nan, math.nan]
-    if not all(0 <= number <= 1 for number in numbers):
+    if any(number < 0 or number > 1 for number in numbers):
         raise ParseError(
             path,
             row,

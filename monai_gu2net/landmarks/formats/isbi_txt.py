@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_number, read_text
+from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_point, read_text
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["read_isbi_txt"]
@@ -58,7 +57,5 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
         fields = line.split(",")
         if len(fields) != 2:
             raise ParseError(path, row, f"the line of {name!r} must be 'x,y'", line, "Correct the line")
-        points.append([parse_number(field, path, row, f"a coordinate of {name!r}") for field in fields])
-        if math.isnan(sum(points[-1])):
-            points[-1] = [math.nan, math.nan]
+        points.append(parse_point(fields, path, row, f"a coordinate of {name!r}"))
     return LandmarkSet(tuple(names), np.array(points), "index")

@@ -26,7 +26,7 @@ from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
     in_names,
-    parse_number,
+    parse_point,
     read_json_object,
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
@@ -186,5 +186,4 @@ def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarr
         return np.full(3, np.nan)
     if not isinstance(position, list) or len(position) != 3:
         raise ParseError(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
-    numbers = np.array([parse_number(p, path, None, f"a coordinate of {label!r}") for p in position])
-    return np.full(3, np.nan) if np.isnan(numbers).any() else numbers
+    return np.array(parse_point(position, path, None, f"a coordinate of {label!r}"))

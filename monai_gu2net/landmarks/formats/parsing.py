@@ -25,6 +25,7 @@ __all__ = [
     "in_names",
     "numbered_names",
     "parse_number",
+    "parse_point",
     "read_json_object",
     "read_text",
 ]
@@ -106,6 +107,12 @@ def parse_number(text: object, path: Path, line: int | None, what: str) -> float
     except (TypeError, ValueError):
         raise ParseError(path, line, f"{what} must be a finite number", text, "Correct it") from None
     return number
+
+
+def parse_point(values: Sequence[object], path: Path, line: int | None, what: str) -> list[float]:
+    """Finite numbers, or all NaN where one is missing."""
+    numbers = [parse_number(value, path, line, what) for value in values]
+    return [math.nan] * len(numbers) if any(map(math.isnan, numbers)) else numbers
 
 
 def numbered_names(count: int) -> tuple[str, ...]:

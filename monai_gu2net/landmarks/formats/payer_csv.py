@@ -16,7 +16,7 @@ from monai_gu2net.landmarks.formats.parsing import (
     LandmarkTable,
     ParseError,
     numbered_names,
-    parse_number,
+    parse_point,
     read_text,
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
@@ -71,7 +71,5 @@ def _landmarks(fields: Sequence[str], names: Sequence[str], ids: Counter[str], p
     key = fields[0].strip()
     if not key or ids[key] > 1:
         raise ParseError(path, row, "the id must be there and stand in one line only", key, "Correct the line")
-    numbers = [parse_number(field, path, row, "a coordinate") for field in fields[1:]]
-    points = np.array(numbers).reshape(-1, 2)
-    points[np.isnan(points).any(axis=1)] = np.nan
-    return LandmarkSet(tuple(names), points, "index")
+    points = [parse_point(fields[at : at + 2], path, row, "a coordinate") for at in range(1, len(fields), 2)]
+    return LandmarkSet(tuple(names), np.array(points), "index")

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -100,30 +100,63 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
         raise ParseError(path, 1, "columns must be all different", repeated, "Rename or remove them")
-    unused = tuple(column for column in header if column not in _used(header))
     odd: list[ParseError] = []
-    lines = _lines(reader, header, path, odd)
     lost: list[LeftOut] = []
-    read = _long_rows if "landmark" in header else _wide_rows
-    rows = read(lines, header, path, odd, lost)
-    result = []
-    for line, fields, frame, points in rows:
-        dims = len(next(iter(points.values())))
-        result.append(
+    lines = _lines(reader, header, path, odd)
+    is_long = "landmark" in header
+    columns = _columns_of_long(header, lines, path) if is_long else _columns_of_wide(header, path)
+    used = {*_OF_IMAGE, *(("landmark", "frame") if is_long else ())}.union(*columns.values())
+    unused = tuple(column for column in header if column not in used)
+    count = Counter((fields.get("image", ""), fields.get("landmark", "")) for _, fields in lines)
+    images: dict[str, list[tuple[int, dict[str, str], dict[str, list[float]]]]] = {}
+    for line, fields in lines:
+        image, name = fields.get("image", ""), fields.get("landmark", "")
+        try:
+            if is_long:
+                if fields.get("frame") not in (None, "", "index", "mm"):
+                    raise ParseError(path, line, "frame must be 'index' or 'mm'", fields["frame"], "Correct it")
+                if not name or count[image, name] > 1:
+                    rule = f"a landmark of image {image!r} must have one line with its name"
+                    raise ParseError(path, line, rule, name, "Correct the line")
+            elif not image or count[image, name] > 1:
+                rule = "an image must be named and stand in one line only"
+                raise ParseError(path, line, rule, image, "Remove it")
+            _spacing(fields, path, line)
+            own = [name] if is_long else columns
+            points = {each: _point([fields[axis] for axis in columns[each]], each, path, line, lost) for each in own}
+        except ParseError as error:
+            odd.append(error)
+            continue
+        images.setdefault(image, []).append((line, fields, points))
+    rows = []
+    dims = max(map(len, columns.values()), default=2)
+    for image, group in images.items():
+        line, first, _ = group[0]
+        differ = [odds for line, fields, _ in group if (odds := _difference(fields, first, image, path, line))]
+        if differ:
+            rule = f"the lines of image {image!r} must agree"
+            named = {one.line for one in differ}
+            odd += differ
+            odd += [ParseError(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
+            continue
+        found = {name: [math.nan] * dims for name in columns}
+        for _, _, points in group:
+            found |= points
+        rows.append(
             TableRow(
-                image=fields.get("image", ""),
-                landmarks=in_names(points, names, dims, frame, path),
-                patient=fields.get("patient") or None,
-                split=fields.get("split") or None,
-                spacing=_spacing(fields, path, line),
+                image=image,
+                landmarks=in_names(found, names, dims, (is_long and first.get("frame")) or "index", path),
+                patient=first.get("patient") or None,
+                split=first.get("split") or None,
+                spacing=_spacing(first, path, line),
                 line=line,
                 unused=unused,
             )
         )
     odd.sort(key=lambda error: error.line or 0)
-    if odd and not result:
+    if odd and not rows:
         raise odd[-1]
-    return TableRows(result, [*(error.left_out("line") for error in odd), *lost])
+    return TableRows(rows, [*(error.left_out("line") for error in odd), *lost])
 
 
 def write_table(
@@ -158,7 +191,6 @@ def write_table(
 
 
 Line = tuple[int, dict[str, str]]
-Entry = tuple[int, dict[str, str], Literal["index", "mm"], dict[str, list[float]]]
 
 
 def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list[ParseError]) -> list[Line]:
@@ -178,21 +210,13 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list
     return lines
 
 
-def _used(header: Sequence[str]) -> set[str]:
-    """The columns that something is read from."""
-    if "landmark" in header:
-        return {*_OF_IMAGE, "landmark", "frame", *_AXES}
-    return {*_OF_IMAGE, *(column for column in header if column[-2:] in ("_x", "_y", "_z"))}
-
-
-def _wide_rows(
-    lines: list[Line], header: list[str], path: Path, odd: list[ParseError], lost: list[LeftOut]
-) -> list[Entry]:
-    """One entry per line; a landmark is every NAME with columns NAME_x and NAME_y."""
-    suffixes = {column: column.rsplit("_", 1) for column in header if column[-2:] in ("_x", "_y", "_z")}
-    names = list(dict.fromkeys(name for name, _ in suffixes.values() if name != "spacing"))
-    axes = _AXES if any(axis == "z" for name, axis in suffixes.values() if name != "spacing") else _AXES[:2]
-    missing = [f"{name}_{axis}" for name in names for axis in axes if f"{name}_{axis}" not in header]
+def _columns_of_wide(header: list[str], path: Path) -> dict[str, list[str]]:
+    """The columns of each landmark's coordinates; a landmark is every NAME with columns NAME_x and NAME_y."""
+    suffixed = [column.rsplit("_", 1) for column in header if column[-2:] in ("_x", "_y", "_z")]
+    names = dict.fromkeys(name for name, _ in suffixed if name != "spacing")
+    axes = _AXES if any(axis == "z" for name, axis in suffixed if name != "spacing") else _AXES[:2]
+    columns = {name: [f"{name}_{axis}" for axis in axes] for name in names}
+    missing = [column for own in columns.values() for column in own if column not in header]
     if "image" not in header or not names or missing:
         raise ParseError(
             path,
@@ -201,63 +225,16 @@ def _wide_rows(
             f"{','.join(header)[:200]}" + (f" without {missing}" if missing else ""),
             "Add the missing columns",
         )
-    count = Counter(fields["image"] for _, fields in lines)
-    entries: list[Entry] = []
-    for line, fields in lines:
-        try:
-            if not fields["image"] or count[fields["image"]] > 1:
-                rule = "an image must be named and stand in one line only"
-                raise ParseError(path, line, rule, fields["image"], "Remove it")
-            _spacing(fields, path, line)
-            points = {
-                name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line, lost) for name in names
-            }
-        except ParseError as error:
-            odd.append(error)
-            continue
-        entries.append((line, fields, "index", points))
-    return entries
+    return columns
 
 
-def _long_rows(
-    lines: list[Line], header: list[str], path: Path, odd: list[ParseError], lost: list[LeftOut]
-) -> list[Entry]:
-    """One entry per image; a landmark that an image has no line for is absent."""
+def _columns_of_long(header: list[str], lines: list[Line], path: Path) -> dict[str, list[str]]:
+    """The columns of each landmark's coordinates; one that an image has no line for is absent there."""
     axes = _AXES if "z" in header else _AXES[:2]
     missing = [axis for axis in axes if axis not in header]
     if missing:
         raise ParseError(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
-    names = list(dict.fromkeys(fields["landmark"] for _, fields in lines if fields["landmark"]))
-    count = Counter((fields.get("image", ""), fields["landmark"]) for _, fields in lines)
-    images: dict[str, list[tuple[int, dict[str, str], list[float]]]] = {}
-    for line, fields in lines:
-        image, name, frame = fields.get("image", ""), fields["landmark"], fields.get("frame") or "index"
-        try:
-            if frame not in ("index", "mm"):
-                raise ParseError(path, line, "frame must be 'index' or 'mm'", frame, "Correct it")
-            if not name or count[image, name] > 1:
-                rule = f"a landmark of image {image!r} must have one line with its name"
-                raise ParseError(path, line, rule, name, "Correct the line")
-            _spacing(fields, path, line)
-            point = _point([fields[axis] for axis in axes], name, path, line, lost)
-        except ParseError as error:
-            odd.append(error)
-            continue
-        images.setdefault(image, []).append((line, fields, point))
-    entries: list[Entry] = []
-    for image, group in images.items():
-        differ = [odds for line, fields, _ in group if (odds := _difference(fields, group[0][1], image, path, line))]
-        if differ:
-            rule = f"the lines of image {image!r} must agree"
-            named = {one.line for one in differ}
-            odd += differ
-            odd += [ParseError(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
-            continue
-        points = {name: [math.nan] * len(axes) for name in names}
-        points |= {fields["landmark"]: point for _, fields, point in group}
-        line, fields, _ = group[0]
-        entries.append((line, fields, "mm" if fields.get("frame") == "mm" else "index", points))
-    return entries
+    return {fields["landmark"]: list(axes) for _, fields in lines if fields["landmark"]}
 
 
 def _difference(fields: dict[str, str], first: dict[str, str], image: str, path: Path, line: int) -> ParseError | None:

@@ -1,12 +1,15 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Telling a disk that takes nothing any more from a fault of one file."""
+"""Whether a folder takes files: before results are worked out, and where they cannot be written."""
 
 from __future__ import annotations
 
 import errno
+import os
+import tempfile
+from pathlib import Path
 
-__all__ = ["full_disk"]
+__all__ = ["full_disk", "writable_folder"]
 
 _TAKES_NOTHING = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS") if hasattr(errno, name)}
 
@@ -28,3 +31,22 @@ def full_disk(error: BaseException) -> OSError | None:
             return seen
         seen = seen.__cause__
     return None
+
+
+def writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, and see that it takes files.
+
+    Raises:
+        OSError: it does not: a file is in its way, it is read-only, or the disk is full.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise OSError(
+            f"The folder of the results must take files; got {str(folder)!r}: {error.strerror or error}. "
+            "Choose another one, or mend that."
+        ) from error
+    return folder
