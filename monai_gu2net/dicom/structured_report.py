@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from monai_gu2net.dicom.report_content import report_content
 from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_names import landmark_names
 from monai_gu2net.dicom.report_points import ReportPoints, report_points
-from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
+from monai_gu2net.dicom.study_object import Derivation, StudyObject, checked_landmarks
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.parsing import checked_confidence
@@ -205,16 +204,12 @@ def write_structured_report(
     path: str | os.PathLike[str],
     landmarks: LandmarkSet,
     *,
-    header: Dataset,
+    derivation: Derivation,
     confidence: ArrayLike | None = None,
     radius_px: ArrayLike | None = None,
     radius_mm: ArrayLike | None = None,
-    model: str,
-    model_version: str,
     parameters: Sequence[str] = (),
     measurements: Sequence[Measured] = (),
-    sop_instance_uid: str | None = None,
-    now: datetime | None = None,
 ) -> Path:
     """Write the landmarks of an image as a Comprehensive SR of its study, in a series of its own.
 
@@ -225,17 +220,12 @@ def write_structured_report(
     Args:
         path: the file; written whole or not at all.
         landmarks: N points in the frame "index", 2-D.
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        derivation: which image that is, and what found the landmarks in it.
         confidence: (N,) numbers from 0 to 1; NaN: none.
         radius_px: (N,) radius that holds the landmark at 90 percent, in pixels; NaN: none.
         radius_mm: (N,) the same in mm, where the spacing is known.
-        model: name of what found the landmarks.
-        model_version: its version.
         parameters: what else the numbers depend on, such as where the spacing is known from.
         measurements: made between the landmarks; those without a value are not written.
-        sop_instance_uid: of the SR. By default it is derived from the image, the model and all that is written, so that
-            the same result is the same object and another result is another one.
-        now: when it is made, in local time; by default now.
 
     Returns:
         The path.
@@ -252,16 +242,7 @@ def write_structured_report(
     count = len(landmarks.names)
     columns = [checked_confidence(column, count) for column in (confidence, radius_px, radius_mm)]
     written = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
-    report = StudyObject(
-        path,
-        header=header,
-        series=(9801, "Landmarks"),
-        content=("SR 2", written),
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=sop_instance_uid,
-        now=now,
-    )
+    report = StudyObject(path, derivation, (9801, "Landmarks"), ("SR 2", written))
 
     def content() -> Dataset:
         if not landmarks.present.any():

@@ -16,6 +16,7 @@ from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.coco_json import CocoImage
@@ -23,7 +24,7 @@ from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
-from monai_gu2net.transforms.save_dicom import DicomResults
+from monai_gu2net.transforms.save_dicom import save_dicom
 
 __all__ = ["SaveLandmarksd", "coco_image"]
 
@@ -75,8 +76,11 @@ class SaveLandmarksd(MapTransform):
             raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
         self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
-        dicom = [name for name in self.formats if name in DICOM_FORMATS]
-        self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
+        self.dicom = [name for name in self.formats if name in DICOM_FORMATS]
+        if self.dicom:
+            require_writers()
+        about = {"name": model} if isinstance(model, str) else model
+        self.model, self.uids = {"name": "GU2Net", "version": "unknown", **about}, dict(sop_instance_uids or {})
         self.names = FileNames(reserved=TABLES)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -116,7 +120,7 @@ class SaveLandmarksd(MapTransform):
                 write_table(path, found.landmarks, confidence=found.confidence, columns=known)
             else:
                 _write_markups(path, found)
-        self.dicom.save(stem, found, measured)
+        save_dicom(stem, found, measured, formats=self.dicom, model=self.model, sop_instance_uids=self.uids)
 
 
 def _write_markups(path: Path, found: Found) -> None:
