@@ -143,14 +143,14 @@ def _clean(dataset: Dataset, budget: list[int], *, depth: int) -> None:
         if tag.is_private or raw is None:
             del dataset[tag]
             continue
-        vr = raw.VR or _known_vr(tag)
-        if isinstance(raw, RawDataElement) and "SQ" in (vr, _known_vr(tag)):
+        vr = raw.VR or _dictionary_vr(tag)
+        if isinstance(raw, RawDataElement) and "SQ" in (vr, _dictionary_vr(tag)):
             if vr != "SQ":  # unknown to whoever wrote it, and to be parsed by other rules
                 del dataset[tag]
                 continue
             dataset[tag] = DataElement(tag, "SQ", _sequence(raw, dataset, budget))
         elif isinstance(raw, RawDataElement):
-            value = _unpadded(raw.value or b"", _known_vr(tag) if vr == "UN" else vr)
+            value = _unpadded(raw.value or b"", _dictionary_vr(tag) if vr == "UN" else vr)
             if not value:
                 del dataset[tag]
                 continue
@@ -215,11 +215,11 @@ def _decoded(dataset: Dataset, tag: BaseTag, vr: str) -> DataElement:
         raise
     except Exception:
         del dataset[tag]
-        dataset[tag] = DataElement(tag, _known_vr(tag), None)
+        dataset[tag] = DataElement(tag, _dictionary_vr(tag), None)
         return dataset[tag]
 
 
-def _known_vr(tag: BaseTag) -> str:
+def _dictionary_vr(tag: BaseTag) -> str:
     """The type that the data dictionary gives the element, the first where it leaves a choice."""
     try:
         return dictionary_VR(tag)[:2]

@@ -94,7 +94,7 @@ class SaveLandmarksd(MapTransform):
         stem = self.output_dir / self.names((found.domain.name, found.case))
         columns = {"radius_90": found.radius_px, "presence": found.presence}
         columns_mm = {"radius_90_mm": found.radius} if found.unit == "mm" else {}
-        known, known_mm = (
+        given, given_mm = (
             {name: values for name, values in each.items() if values is not None} for each in (columns, columns_mm)
         )
         measured = found.measured()
@@ -113,11 +113,11 @@ class SaveLandmarksd(MapTransform):
                     found.landmarks,
                     confidence=found.confidence,
                     points_mm=found.points_mm,
-                    columns=known | known_mm,
+                    columns=given | given_mm,
                     about=about,
                 )
             elif name == "csv":
-                write_table(path, found.landmarks, confidence=found.confidence, columns=known)
+                write_table(path, found.landmarks, confidence=found.confidence, columns=given)
             else:
                 _write_markups(path, found)
         save_dicom(stem, found, measured, formats=self.dicom, model=self.model, sop_instance_uids=self.uids)
@@ -125,7 +125,7 @@ class SaveLandmarksd(MapTransform):
 
 def _write_markups(path: Path, found: Found) -> None:
     """A point list that lies where Slicer shows the image's file."""
-    image, known, confidence = found.image_file, found.unit == "mm", found.confidence
+    image, in_mm, confidence = found.image_file, found.unit == "mm", found.confidence
     if image is not None and found.dims == 2 and is_dicom(image):
         header = read_header(image)
         write_markups(
@@ -133,9 +133,9 @@ def _write_markups(path: Path, found: Found) -> None:
             found.landmarks.to_mm(slicer_affine(header)),
             confidence=confidence,
             unit="px" if slicer_spacing(header) is None else "mm",
-            description=slicer_note(header, found.spacing if known else None, found.spacing_source),
+            description=slicer_note(header, found.spacing if in_mm else None, found.spacing_source),
         )
-    elif known:
+    elif in_mm:
         write_markups(path, LandmarkSet(found.names, found.lps, "mm"), confidence=confidence)
     else:
         write_markups(path, found.landmarks, confidence=confidence, unit="px")

@@ -41,6 +41,6 @@ class TurnUprightd(MapTransform):
         for key in self.key_iterator(sample):
             if turn.axes:
                 sample[key] = Flip(turn.axes)(sample[key])
-            if turn.said:
-                _log.warning("%s: %s", Path(str(sample.get(f"{key}_file", "the image"))).name, turn.said)
-        return sample | {"orientation": turn.said}
+            if turn.note:
+                _log.warning("%s: %s", Path(str(sample.get(f"{key}_file", "the image"))).name, turn.note)
+        return sample | {"orientation": turn.note}
