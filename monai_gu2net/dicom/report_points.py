@@ -194,7 +194,8 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
             continue
         coded = parent is not group.item and parent.get("ValueType") == "CODE"
         location = _text_of(_meaning(parent), text_is_utf8) if coded else ""
-        same = next((p for p in found if (p.image, p.frame) == (image, frame) and _near(p.point, (x, y))), None)
+        here = (p for p in found if (p.image, p.frame) == (image, frame))
+        same = next((p for p in here if math.dist(p.point, (x, y)) <= _SAME_PX), None)
         if same is None or (location and same.labels.location and location != same.labels.location):
             located = PointLabels(**(labels.__dict__ | {"location": location}))
             found.append(ReportPoint(place, located, (x, y), _confidence(children), image, frame))
@@ -204,10 +205,6 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
     if len(names) < len(found):
         raise _NoPointError("it has several points under one name")
     return found
-
-
-def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return math.dist(one, other) <= _SAME_PX
 
 
 def _coordinates(graphic: Dataset, tool: str | None) -> tuple[float, float]:

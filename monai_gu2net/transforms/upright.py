@@ -9,7 +9,6 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai.config import KeysCollection
 from monai.transforms import Flip, MapTransform
 
 from monai_gu2net.dicom.orientation import turn_of
@@ -31,9 +30,6 @@ class TurnUprightd(MapTransform):
         keys: the image, (C, *spatial) MetaTensor. The sample's ``file_orientation``, (PatientOrientation,
             BodyPartExamined) as LoadRadiographd leaves it, is used up; without it nothing is turned.
     """
-
-    def __init__(self, keys: KeysCollection = "image") -> None:
-        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
