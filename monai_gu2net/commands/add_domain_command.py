@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, add_checkpoint, add_datalist, add_output_dir
+from monai_gu2net.commands.options import add_options
 
 __all__ = ["add"]
 
@@ -17,9 +17,10 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "add-domain", "teach a trained model a new domain", run=_run)
-    add_checkpoint(command, "the trained model; it is left as it is")
-    add_datalist(command, "the new domain's cases, made by prepare", required=True)
-    add_output_dir(command, "where the new model.pt goes")
+    model = {"dest": "checkpoint", "action": "store", "help": "the trained model; it is left as it is"}
+    add_options(command, "--checkpoint", **model)
+    add_options(command, "--datalist", required=True, help="the new domain's cases, made by prepare")
+    add_options(command, "--output-dir", help="where the new model.pt goes")
     command.add_argument(
         "--config-file",
         type=Path,
@@ -35,7 +36,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--like", metavar="DOMAIN", help="the known domain that the new one starts as a copy of")
     command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    add_allow_outside(command)
+    add_options(command, "--allow-outside")
     command.add_argument("--max-epochs", type=int, help="by default the bundle's")
     command.add_argument("--batches-per-epoch", type=int, help="by default one pass through the cases")
     command.add_argument("--batch-size", type=int, help="by default the bundle's")

@@ -8,11 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.info_command import calibration_lines
-from monai_gu2net.commands.options import add_case_options, add_checkpoint_options, device_of
+from monai_gu2net.commands.options import MODELS, add_case_options, add_options, data_of, device_of, progress
 
 __all__ = ["add"]
 
@@ -20,7 +18,7 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "calibrate", "measure how far off a model's landmarks may be", run=_run)
-    add_checkpoint_options(command)
+    add_options(command, *MODELS)
     command.add_argument(
         "-o", "--output", type=Path, metavar="MODEL", help="the calibrated model; by default the model's own file"
     )
@@ -30,19 +28,11 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.engines import calibrate_model
     from monai_gu2net.networks import ModelCard
-    from monai_gu2net.sources import open_data
 
     device = device_of(options)
     written = options.checkpoints[0] if options.output is None else options.output
-    data = open_data(
-        options.datalist,
-        options.dataset_dir,
-        domain=options.domain,
-        domains=options.domains,
-        allow_outside=options.allow_outside,
-        phantom_dir=written.parent / "phantom",
-    )
-    with tqdm(total=len(data.cases(options.split)), desc="calibrating", unit="case") as bar:
+    data = data_of(options, written.parent)
+    with progress("calibrating", len(data.cases(options.split))) as on_case:
         written, failures = calibrate_model(
             options.checkpoints,
             data,
@@ -50,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
             output=options.output,
             tta=options.tta,
             device=device,
-            on_case=lambda count: bar.update(),
+            on_case=on_case,
         )
     for line in calibration_lines(ModelCard.load(written)):
         say(line)

@@ -32,7 +32,7 @@ def add_command(
         epilog: for its own help.
 
     Returns:
-        The command's parser. What it parses has ``run`` and ``refuse``, which ends the program with what is wrong.
+        The command's parser. What it parses has ``run``.
     """
     command: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -42,7 +42,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if run is not None:
-        command.set_defaults(run=run, refuse=command.error)
+        command.set_defaults(run=run)
     return command
 
 

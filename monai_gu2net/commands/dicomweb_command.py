@@ -9,15 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import add_output_dir, add_password_file, pair
+from monai_gu2net.commands.options import ANSWERS, add_options, answers_of, pair, progress
 
 __all__ = ["add"]
-
-_MODALITIES = ("CR", "DX")
 
 
 def add(commands: Any) -> None:
@@ -32,7 +27,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("url", metavar="URL", help="of the DICOMweb root, such as https://pacs.example.org/dicom-web")
     command.add_argument("--store", action="store_true", help="store SR and GSPS at the server")
-    add_output_dir(command, "a folder for SR, GSPS and tables, beside or instead", required=False)
+    add_options(command, "--output-dir", required=False, help="a folder for SR, GSPS and tables, beside or instead")
     command.add_argument("--study", metavar="UID", help="the images of this study only")
     command.add_argument(
         "--filter",
@@ -44,11 +39,11 @@ def add(commands: Any) -> None:
         metavar="KEYWORD=VALUE",
         help="only what matches, by keywords of DICOM; Modality is CR or DX unless it is given",
     )
-    add_answer_options(command)
+    add_options(command, *ANSWERS)
     secret = command.add_mutually_exclusive_group()
     secret.add_argument("--token-file", type=Path, help="a file with a bearer token; it is read for each request")
     secret.add_argument("--token-variable", metavar="NAME", help="an environment variable with a bearer token")
-    add_password_file(secret)
+    add_options(secret, "--password-file")
     command.add_argument("--allow-http", action="store_true", help="send credentials over plain http, too")
     command.add_argument(
         "--ca-bundle", type=Path, help="certificates to verify the server's with (default: the public)"
@@ -62,8 +57,6 @@ def _run(options: argparse.Namespace) -> int:
 
     if not options.store and options.output_dir is None:
         raise ValueError("--store or --output-dir must be given; got neither. Say where the answers go.")
-    filters = dict(options.filters)
-    modality = filters.pop("Modality", None)
     server = DicomWebServer(
         options.url,
         token=_token(options),
@@ -74,17 +67,15 @@ def _run(options: argparse.Namespace) -> int:
         attempts=options.attempts,
     )
     answers = answers_of(options)
-    instances = server.find(
-        modalities=_MODALITIES if modality is None else (modality,), study_uid=options.study, filters=filters
-    )
-    with tqdm(total=len(instances), desc="answering", unit="image") as bar:
+    instances = server.find(study_uid=options.study, filters=dict(options.filters))
+    with progress("answering", len(instances), unit="image") as on_case:
         outcomes = answer_instances(
             server,
             answers,
             instances,
             store=options.store,
             output_dir=options.output_dir,
-            on_case=lambda count: bar.update(),
+            on_case=on_case,
         )
     counts = {kind: sum(each["outcome"] == kind for each in outcomes) for kind in ("answered", "there already")}
     say(f"{len(outcomes)} images: {', '.join(f'{count} {kind}' for kind, count in counts.items())}")

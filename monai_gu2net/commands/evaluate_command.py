@@ -7,17 +7,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tqdm import tqdm
-
 from monai_gu2net.commands.command import add_command, list_failures, say
 from monai_gu2net.commands.options import (
+    MODELS,
+    PROTOCOL,
+    SCALE,
     add_case_options,
-    add_checkpoint_options,
-    add_output_dir,
-    add_protocol_options,
-    add_scale_options,
-    add_worst,
+    add_options,
+    data_of,
     device_of,
+    progress,
     protocol_of,
 )
 
@@ -27,30 +26,20 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "evaluate", "measure a model on annotated cases", run=_run)
-    add_checkpoint_options(command)
-    add_output_dir(command)
+    add_options(command, *MODELS, "--output-dir")
     add_case_options(command, cases="the cases", split="test", which="which cases")
-    add_worst(command)
+    add_options(command, "--worst")
     command.add_argument("--annotator", metavar="mean|NAME", help="another ground truth that the datalist holds")
-    add_scale_options(command)
-    add_protocol_options(command)
+    add_options(command, *SCALE, *PROTOCOL)
 
 
 def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.engines import evaluate_model
     from monai_gu2net.report import summary_table, table_markdown
-    from monai_gu2net.sources import open_data
 
     device = device_of(options)
-    data = open_data(
-        options.datalist,
-        options.dataset_dir,
-        domain=options.domain,
-        domains=options.domains,
-        allow_outside=options.allow_outside,
-        phantom_dir=options.output_dir / "phantom",
-    )
-    with tqdm(total=len(data.cases(options.split)), desc="evaluating", unit="case") as bar:
+    data = data_of(options, options.output_dir)
+    with progress("evaluating", len(data.cases(options.split))) as on_case:
         result = evaluate_model(
             options.checkpoints,
             data,
@@ -63,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
             annotator=options.annotator,
             spacing=options.spacing,
             accept_spacing_source=options.accept_spacing_source,
-            on_case=lambda count: bar.update(),
+            on_case=on_case,
         )
     totals = result.by_domain
     say("No case has a result." if totals.empty else table_markdown(summary_table("By domain", totals)))

@@ -10,12 +10,12 @@ import math
 import re
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.commands.answer_options import add_answer_options, answers_of
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_host, add_port
+from monai_gu2net.commands.options import ANSWERS, add_options, answers_of
 from monai_gu2net.connections import (
     OPTIONAL_CLASSES,
     ApplicationDestination,
@@ -46,10 +46,10 @@ def add(commands: Any) -> None:
     target = command.add_mutually_exclusive_group(required=True)
     target.add_argument("--answer", type=_application, metavar="AE@HOST:PORT", help="where answers are sent by C-STORE")
     target.add_argument("--answer-dir", type=Path, metavar="DIR", help="or the folder that they are written to")
-    add_answer_options(command)
+    add_options(command, *ANSWERS)
     command.add_argument("--ae-title", default="GU2NET", help="its own AE title (default %(default)s)")
-    add_host(command)
-    add_port(command, 11112)
+    add_options(command, "--host")
+    add_options(command, "--port", default=11112)
     command.add_argument(
         "--also", nargs="+", choices=list(OPTIONAL_CLASSES), default=[], help="accept these beside CR and DX"
     )
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
             raise ValueError(f"--max-gigabytes must be positive; got {options.max_gigabytes}. Correct it.")
         answers = answers_of(options)
         spool = Spool(options.spool, max_files=options.max_images, max_bytes=int(options.max_gigabytes * 1e9))
-        try:
+        with closing(spool):
             listener = Listener(
                 spool,
                 allowed=options.allow,
@@ -88,8 +88,6 @@ def _run(options: argparse.Namespace) -> int:
             listener.stop()
             worker.stop()
             say(f"Stopped; {len(spool)} wait in the spool")
-        finally:
-            spool.close()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

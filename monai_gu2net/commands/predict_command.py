@@ -10,18 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import (
-    add_checkpoint_options,
-    add_formats,
-    add_image_domain,
-    add_min_confidence,
-    add_output_dir,
-    add_scale_options,
-    device_of,
-)
+from monai_gu2net.commands.options import MODELS, SCALE, add_options, device_of, prediction_of, progress
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.transforms.result_formats import FORMATS, PREDICTION_FORMATS
 
@@ -32,22 +22,19 @@ def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "predict", "find the landmarks in images without ground truth", run=_run)
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
-    add_checkpoint_options(command)
-    add_output_dir(command)
-    add_image_domain(command)
-    add_scale_options(command)
-    add_min_confidence(command)
-    add_formats(
+    add_options(command, *MODELS, "--output-dir", "--domain", *SCALE, "--min-confidence")
+    add_options(
         command,
-        PREDICTION_FORMATS,
+        "--formats",
+        choices=PREDICTION_FORMATS,
         default=FORMATS,
-        what="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
+        help="files per image: json, csv, mrk.json; sr, gsps, sc (for DICOM images); coco, one file of all images "
         "(default: the first three)",
     )
 
 
 def _run(options: argparse.Namespace) -> int:
-    from monai_gu2net.prediction import PredictionOptions, Predictor
+    from monai_gu2net.prediction import Predictor
     from monai_gu2net.sources import images_in
 
     device = device_of(options)
@@ -61,20 +48,14 @@ def _run(options: argparse.Namespace) -> int:
             f"IMAGE must be image files or a folder of them; got none in "
             f"{', '.join(map(str, options.images))}. Check the path."
         )
-    how = PredictionOptions(
-        min_confidence=options.min_confidence,
-        tta=options.tta,
-        spacing=options.spacing,
-        accept_spacing_source=options.accept_spacing_source,
-    )
-    predictor = Predictor(options.checkpoints, how, device=device)
-    with tqdm(total=len(images), desc="predicting", unit="image") as bar:
+    predictor = Predictor(options.checkpoints, prediction_of(options), device=device)
+    with progress("predicting", len(images), unit="image") as on_case:
         rows, failures = predictor.predict_files(
             images,
             output_dir=options.output_dir,
             domain=options.domain,
             formats=options.formats,
-            on_case=lambda count: bar.update(),
+            on_case=on_case,
         )
     landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)
     say(f"Wrote {landmarks} landmarks of {len(images) - len(failures)} image(s) to {options.output_dir}")

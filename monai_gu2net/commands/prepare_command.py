@@ -8,16 +8,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_allow_outside, add_spacing
+from monai_gu2net.commands.options import add_options, spacing_or_unknown
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.sources import LAYOUTS
-
-if TYPE_CHECKING:
-    from monai_gu2net.sources import Dataset
 
 __all__ = ["add"]
 
@@ -46,7 +43,8 @@ def add(commands: Any) -> None:
     command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
     command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
-    add_spacing(command, "mm per pixel of the image files", or_unknown=True)
+    spacing = {"type": spacing_or_unknown, "metavar": "MM[,MM]|unknown", "help": "mm per pixel of the image files"}
+    add_options(command, "--spacing", **spacing)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
     command.add_argument(
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
@@ -67,7 +65,7 @@ def add(commands: Any) -> None:
         metavar="DOMAIN",
         help="of the phantom, among head, hand, chest, spine (default: the first three)",
     )
-    add_allow_outside(command)
+    add_options(command, "--allow-outside")
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
 
 
@@ -82,24 +80,14 @@ def _run(options: argparse.Namespace) -> int:
         say(f"Wrote {make_phantom(options.output, cases=options.images, seed=options.seed, **chosen)}")
         return 0
     parts = [_source(Path(source), options) for source in options.sources]
-    domains = {name: domain for part in parts for name, domain in part.domains.items()}
-    if len(domains) != sum(len(part.domains) for part in parts):
-        raise ValueError("Domains must have different names to be merged; prepare each with its own --domain.")
-    splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
-    name = options.name or options.output.resolve().parent.name
-    left_out = [
-        item if len(parts) == 1 else item.within(Path(source).name)
-        for source, part in zip(options.sources, parts, strict=True)
-        for item in part.left_out
-    ]
-    origins = {part.name: part.origin for part in parts if part.origin is not None}
-    origin = parts[0].origin if len(parts) == 1 else origins or None
-    data = Datalist(name, domains, **splits, origin=origin, left_out=left_out)
+    if len(parts) > 1:
+        parts = [part.within(Path(source).name) for source, part in zip(options.sources, parts, strict=True)]
+    data = Datalist.merged(options.name or options.output.resolve().parent.name, parts)
     data.save(options.output)
     outside = outside_landmarks(data.cases("all"))
-    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*left_out, *outside])))
-    for name, domain in domains.items():
-        counts = ", ".join(f"{sum(c['domain'] == name for c in splits[split])} {split}" for split in SPLITS)
+    sys.stderr.write("".join(f"{line}\n" for line in left_out_lines([*data.left_out, *outside])))
+    for name, domain in data.domains.items():
+        counts = ", ".join(f"{sum(c['domain'] == name for c in data.cases(split))} {split}" for split in SPLITS)
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
     say(f"Wrote {options.output}")
     return 0
@@ -127,17 +115,10 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     from monai_gu2net.data import datalist_in_frame
+    from monai_gu2net.sources import read_layout
 
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
-    domain, splits, left_out = _layout(path, options)
-    parts: dict[str, Any] = dict(splits)
-    return Datalist(domain.name, {domain.name: domain}, **parts, left_out=left_out)
-
-
-def _layout(path: Path, options: argparse.Namespace) -> Dataset:
-    from monai_gu2net.sources import read_layout
-
     return read_layout(
         path,
         layout=options.layout,

@@ -11,15 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import (
-    add_datalist,
-    add_output_dir,
-    add_protocol_options,
-    add_strict,
-    add_worst,
-    protocol_of,
-)
-from monai_gu2net.data import SPLITS, Datalist
+from monai_gu2net.commands.options import PROTOCOL, add_options, protocol_of
+from monai_gu2net.data import Datalist
 from monai_gu2net.files import LeftOut, read_json
 
 __all__ = ["add"]
@@ -38,10 +31,9 @@ def add(commands: Any) -> None:
         description="Score a table of landmarks under another protocol, without the network.",
     )
     rescored.add_argument("table", type=Path, metavar="LANDMARKS.csv", help="as evaluate wrote it")
-    add_output_dir(rescored)
-    add_datalist(rescored, "for pictures and the line of the annotators' disagreement")
-    add_worst(rescored)
-    add_protocol_options(rescored)
+    add_options(rescored, "--output-dir")
+    add_options(rescored, "--datalist", help="for pictures and the line of the annotators' disagreement")
+    add_options(rescored, "--worst", *PROTOCOL)
 
     compared = add_command(
         parts,
@@ -52,7 +44,8 @@ def add(commands: Any) -> None:
     )
     for table, what in (("a", "landmarks.csv, or the folder of a report"), ("b", "likewise")):
         compared.add_argument(table, type=Path, metavar=table.upper(), help=what)
-    add_output_dir(compared, "where files and plots go; by default none are written", required=False)
+    plots = "where files and plots go; by default none are written"
+    add_options(compared, "--output-dir", required=False, help=plots)
     compared.add_argument("--names", nargs=2, default=("A", "B"), metavar=("A", "B"), help="what to call them")
     compared.add_argument(
         "--thresholds",
@@ -60,7 +53,7 @@ def add(commands: Any) -> None:
         type=float,
         help="of the detection rates, in the tables' unit (default those of reports that share them, else 2 2.5 3 4)",
     )
-    add_strict(compared)
+    add_options(compared, "--strict")
 
 
 def _rescore(options: argparse.Namespace) -> int:
@@ -83,7 +76,7 @@ def _rescore(options: argparse.Namespace) -> int:
     images, annotators, measurements = {}, {}, {}
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
-        cases = [case for split in SPLITS for case in getattr(data, split)]
+        cases = data.cases("all")
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}

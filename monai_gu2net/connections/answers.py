@@ -53,14 +53,10 @@ class RadiographAnswers:
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
         self.predictor = Predictor(checkpoint, options, device=device)
-        names = list(self.predictor.card.domains)
-        if domain is None and not by_body_part and len(names) == 1:
-            domain = names[0]
-        self.by_body_part = {part.upper(): name for part, name in (by_body_part or {}).items()}
-        self.domain, self.limits = domain, limits
-        strange = [name for name in (domain, *self.by_body_part.values()) if name is not None and name not in names]
-        if strange or (domain is None and not by_body_part):
-            raise ValueError(f"domain must be among the model's {names}; got {strange or None}. Name the right one.")
+        named = self.predictor.checked_domain
+        self.by_body_part = {part.upper(): named(name) for part, name in (by_body_part or {}).items()}
+        self.domain = None if domain is None and by_body_part else named(domain)
+        self.limits = limits
         unknown = [name for name in formats if name not in ANSWER_FORMATS]
         if unknown or not formats:
             raise ValueError(f"formats must be among {list(ANSWER_FORMATS)}; got {unknown or None}. Name one or more.")

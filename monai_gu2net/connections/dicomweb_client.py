@@ -146,16 +146,15 @@ class DicomWebServer:
     def find(
         self,
         *,
-        modalities: Sequence[str] = ("CR", "DX"),
         study_uid: str | None = None,
         filters: Mapping[str, str] | None = None,
     ) -> list[RemoteInstance]:
         """The instances that match.
 
         Args:
-            modalities: any of these.
             study_uid: of this study only.
-            filters: value by keyword or tag, such as ``{"BodyPartExamined": "SKULL"}``; all must match.
+            filters: value by keyword or tag, such as ``{"BodyPartExamined": "SKULL"}``; all must match. ``Modality``
+                may be several with commas; by default "CR,DX".
 
         Returns:
             Each instance once, in the server's order.
@@ -165,18 +164,24 @@ class DicomWebServer:
             RefusedError: the server does not do it, or what it says is not DICOM.
             ValueError: a filter's keyword is none of DICOM's, or the study UID is none.
         """
+        from pydicom.datadict import tag_for_keyword
+
         if study_uid is not None and not _UID.fullmatch(study_uid):
             raise ValueError("study_uid must be a UID; it is not. Correct it.")
         for keyword in filters or {}:
-            _checked_keyword(keyword)
+            if tag_for_keyword(keyword) is None and not re.fullmatch("[0-9A-Fa-f]{8}", keyword):
+                raise ValueError(
+                    f"A filter must be a keyword of DICOM or a tag of 8 digits; got {keyword!r}. Correct it."
+                )
         found: dict[str, RemoteInstance] = {}
-        for modality in modalities:
+        others = {"Modality": "CR,DX", **(filters or {})}
+        for modality in others.pop("Modality").split(","):
             offset = 0
             while True:
                 with _requests("search"):
                     page = self._client.search_for_instances(
                         study_instance_uid=study_uid,
-                        search_filters={"Modality": modality, **(filters or {})},
+                        search_filters={"Modality": modality, **others},
                         fields=["BodyPartExamined"],
                         limit=_PAGE,
                         offset=offset,
@@ -271,13 +276,6 @@ def _bearer(token: Callable[[], str]) -> Any:
         return request
 
     return authorize
-
-
-def _checked_keyword(keyword: str) -> None:
-    from pydicom.datadict import tag_for_keyword
-
-    if tag_for_keyword(keyword) is None and not re.fullmatch("[0-9A-Fa-f]{8}", keyword):
-        raise ValueError(f"A filter must be a keyword of DICOM or a tag of 8 digits; got {keyword!r}. Correct it.")
 
 
 def _instances(page: Sequence[Mapping[str, Any]]) -> Iterator[RemoteInstance]:

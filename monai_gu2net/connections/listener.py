@@ -29,24 +29,6 @@ _CLASSES = (
 OPTIONAL_CLASSES = {"XA": "1.2.840.10008.5.1.4.1.1.12.1", "SC": "1.2.840.10008.5.1.4.1.1.7"}
 """SOP classes that are accepted where they are asked for: X-ray angiography, secondary capture."""
 
-_SYNTAXES = (
-    "1.2.840.10008.1.2.1",  # explicit little endian
-    "1.2.840.10008.1.2",  # implicit little endian
-    "1.2.840.10008.1.2.2",  # explicit big endian
-    "1.2.840.10008.1.2.5",  # RLE
-    "1.2.840.10008.1.2.4.50",  # JPEG baseline
-    "1.2.840.10008.1.2.4.51",  # JPEG extended
-    "1.2.840.10008.1.2.4.57",  # JPEG lossless
-    "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
-    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
-    "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
-    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
-    "1.2.840.10008.1.2.4.91",  # JPEG 2000
-    "1.2.840.10008.1.2.4.201",  # HTJ2K lossless
-    "1.2.840.10008.1.2.4.202",  # HTJ2K lossless RPCL
-    "1.2.840.10008.1.2.4.203",  # HTJ2K
-)
-
 
 class Listener:
     """A storage SCP that answers a C-STORE request with success once the image is safely in the spool.
@@ -96,6 +78,8 @@ class Listener:
             raise ValueError(f"also must be among {list(OPTIONAL_CLASSES)}; got {unknown}. Leave them out.")
         with dicom_extra("listening for images"):
             from pynetdicom import AE, evt
+
+            from monai_gu2net.dicom.decoding import CODECS
         self.spool, self.ae_title, self.host, self.port = spool, ae_title, host, port
         self.max_image_bytes = max_image_bytes
         application = AE(ae_title=ae_title)
@@ -105,8 +89,10 @@ class Listener:
         application.maximum_associations = max_associations
         application.acse_timeout = min(timeout_s, _MAX_SILENCE_S)
         application.dimse_timeout = application.network_timeout = timeout_s
+        # of those that a peer offers the first one is taken: explicit little endian, else as the reader lists them
+        syntaxes = sorted(CODECS, key="1.2.840.10008.1.2.1".__ne__)
         for sop_class in (*_CLASSES, *(OPTIONAL_CLASSES[name] for name in also)):
-            application.add_supported_context(sop_class, list(_SYNTAXES))
+            application.add_supported_context(sop_class, syntaxes)
         self._application = application
         self._received: dict[threading.Thread, int] = {}
         self._handlers: list[Any] = [

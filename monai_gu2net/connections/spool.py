@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -155,7 +155,7 @@ class Spool:
         for left in _images(self.work):
             if not (self.answers / left.stem).exists():
                 return left
-        waiting = sorted(_images(self.incoming), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        waiting = _oldest_first(_images(self.incoming))
         if not waiting:
             return None
         image = self.work / waiting[0].name
@@ -204,8 +204,7 @@ class Spool:
 
     def undelivered(self) -> list[Path]:
         """Folders of answers that are not delivered, oldest first; each has its image's name."""
-        folders = (path for path in self.answers.iterdir() if (self.work / f"{path.name}.dcm").exists())
-        return sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return _oldest_first(path for path in self.answers.iterdir() if (self.work / f"{path.name}.dcm").exists())
 
     def done(self, name: str) -> None:
         """The answers of an image are delivered."""
@@ -225,8 +224,7 @@ class Spool:
         image = self.work / f"{name}.dcm"
         os.utime(image)
         self._leave(name, to=self.failed)
-        oldest = sorted(_images(self.failed), key=lambda path: (path.stat().st_mtime_ns, path.name))
-        for path in oldest[: -self.max_failed]:
+        for path in _oldest_first(_images(self.failed))[: -self.max_failed]:
             path.unlink()
 
     def _leave(self, name: str, to: Path | None = None) -> None:
@@ -257,3 +255,7 @@ class Spool:
 
 def _images(place: Path) -> list[Path]:
     return [path for path in place.iterdir() if path.suffix == ".dcm" and not path.name.startswith(".")]
+
+
+def _oldest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import unicodedata
@@ -16,7 +15,7 @@ from typing import Any
 
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.files import LeftOut, check_fields, read_json, write_text_whole
+from monai_gu2net.files import LeftOut, check_fields, read_json, write_json_whole
 
 __all__ = ["SPLITS", "Datalist", "mean_point"]
 
@@ -126,6 +125,34 @@ class Datalist:
         }
         return replace(self, domains={name: self.domains[name] for name in names}, **splits)
 
+    @classmethod
+    def merged(cls, name: str, parts: Sequence[Datalist]) -> Datalist:
+        """The domains of several datalists, with their cases, their origins by name and what was left out of them.
+
+        Raises:
+            ValueError: two of them have a domain of the same name.
+        """
+        names = [domain for part in parts for domain in part.domains]
+        repeated = sorted({domain for domain in names if names.count(domain) > 1})
+        if repeated:
+            raise ValueError(
+                f"Datasets to be merged must be of different domains; got {repeated} more than once. "
+                "Prepare a datalist of each with its own --domain, and merge them."
+            )
+        splits: dict[str, Any] = {split: [case for part in parts for case in getattr(part, split)] for split in SPLITS}
+        origins = {part.name: part.origin for part in parts if part.origin is not None}
+        return cls(
+            name,
+            {domain: fields for part in parts for domain, fields in part.domains.items()},
+            **splits,
+            origin=parts[0].origin if len(parts) == 1 else origins or None,
+            left_out=[item for part in parts for item in part.left_out],
+        )
+
+    def within(self, folder: str) -> Datalist:
+        """The same, what was left out found by the name of its folder as well."""
+        return replace(self, left_out=[item.within(folder) for item in self.left_out])
+
     def annotated_by(self, annotator: str) -> Datalist:
         """The datalist with another ground truth, of those that its cases hold under ``annotators``.
 
@@ -205,7 +232,7 @@ class Datalist:
                 case | {"image": os.path.relpath(Path(case["image"]).resolve(), folder)}
                 for case in getattr(self, split)
             ]
-        return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        return write_json_whole(path, content)
 
     @classmethod
     def _from_json(cls, content: Any, folder: Path) -> Datalist:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,14 @@ import numpy as np
 
 from monai_gu2net.data.domain import Domain
 
-__all__ = ["SPACING_SOURCES", "accepts", "case_spacing", "checked_sources", "reference_length_spacing"]
+__all__ = [
+    "SPACING_SOURCES",
+    "accepts",
+    "case_spacing",
+    "checked_sources",
+    "checked_spacing",
+    "reference_length_spacing",
+]
 
 SPACING_SOURCES = (
     "given",
@@ -119,6 +127,26 @@ def checked_sources(accepted: Sequence[str] | str | None) -> tuple[str, ...] | N
             f"accept_spacing_source must be among {list(SPACING_SOURCES)}; got {strange}. Correct the spelling."
         )
     return wanted
+
+
+def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, ...] | None:
+    """The mm per pixel given for all images; None: none is.
+
+    Raises:
+        ValueError: it is not a positive number for each axis.
+    """
+    if spacing is None:
+        return None
+    try:
+        lengths = tuple(map(float, spacing))
+    except (TypeError, ValueError):
+        lengths = ()
+    if isinstance(spacing, str) or not lengths or not all(0 < length < math.inf for length in lengths):
+        raise ValueError(
+            f"spacing must be positive numbers, mm per pixel along each axis; got {spacing!r}. Give one per axis, "
+            "such as (0.1, 0.1)."
+        )
+    return lengths
 
 
 def points_of(landmarks: Any, dims: int) -> np.ndarray:

@@ -22,5 +22,6 @@ from .result_table import result_columns as result_columns
 from .result_table import result_table as result_table
 from .result_table import write_csv as write_csv
 from .result_table import write_rows as write_rows
+from .result_table import write_tables as write_tables
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows

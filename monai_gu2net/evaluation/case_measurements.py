@@ -132,5 +132,5 @@ def write_measurements(path: str | os.PathLike[str], measured: pd.DataFrame) -> 
 
 
 def _class(measured: Measured) -> str:
-    found = classify(measured)
+    found = classify(measured.name, measured.value, measured.unit)
     return "" if found is None else found.name

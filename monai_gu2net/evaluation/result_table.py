@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 
 from monai_gu2net.files import csv_text, original_cell, read_text, whole_file, write_text_whole
 
-__all__ = ["KEY", "Rows", "in_space", "parts", "read_rows", "result_columns", "result_table", "write_csv", "write_rows"]
+__all__ = [
+    "KEY",
+    "Rows",
+    "in_space",
+    "parts",
+    "read_rows",
+    "result_columns",
+    "result_table",
+    "write_csv",
+    "write_rows",
+    "write_tables",
+]
 
 Rows: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
 """A table of results, or what :func:`result_table` makes one of."""
@@ -140,19 +151,22 @@ def write_rows(path: str | os.PathLike[str], rows: Rows) -> Path:
 
     Raises:
         ValueError: see :func:`result_table`.
-        ImportError: Parquet without pyarrow; the message says what to install.
     """
     path, table = Path(path), result_table(rows)
     if path.suffix != ".parquet":
         return write_csv(path, table)
     # of "string", so that a column without rows is one of text, too
     typed = table.astype(dict.fromkeys(_TEXT, "string"))
-    try:
-        with whole_file(path) as part:
-            typed.to_parquet(part, engine="pyarrow", index=False)
-    except ImportError as error:
-        raise _lacks_pyarrow(path) from error
+    with whole_file(path) as part:
+        typed.to_parquet(part, engine="pyarrow", index=False)
     return path
+
+
+def write_tables(folder: Path, tables: Mapping[str, Rows]) -> None:
+    """Write tables of results into a folder, each as ``NAME.csv`` and, with the same content, as ``NAME.parquet``."""
+    for name, rows in tables.items():
+        for ending in ("csv", "parquet"):
+            write_rows(folder / f"{name}.{ending}", rows)
 
 
 def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -166,7 +180,6 @@ def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises:
         ValueError: a column is missing or a field is wrong; the message names the file.
-        ImportError: Parquet without pyarrow; the message says what to install.
     """
     path = Path(path)
     try:
@@ -180,8 +193,6 @@ def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
             {column: original_cell(cell) if isinstance(cell, str) else cell for column, cell in row.items()}
             for row in rows
         )
-    except ImportError as error:
-        raise _lacks_pyarrow(path) from error
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
 
@@ -225,10 +236,3 @@ def _where(table: pd.DataFrame, position: int) -> str:
     """What the errors call the row at a position."""
     domain, case, landmark = table.loc[position, KEY]
     return f"Landmark {landmark!r} of case {case!r} of domain {domain!r}"
-
-
-def _lacks_pyarrow(path: Path) -> ImportError:
-    return ImportError(
-        f"{path.name}: Parquet must have the package pyarrow; it is absent or too old. "
-        'Run: pip install "monai_gu2net[parquet]", or use CSV.'
-    )

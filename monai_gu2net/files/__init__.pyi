@@ -15,4 +15,5 @@ from .whole_file import flush_to_disk as flush_to_disk
 from .whole_file import whole_file as whole_file
 from .whole_file import write_bytes_whole as write_bytes_whole
 from .whole_file import write_durably as write_durably
+from .whole_file import write_json_whole as write_json_whole
 from .whole_file import write_text_whole as write_text_whole

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from monai_gu2net.files.whole_file import noted_files, write_text_whole
+from monai_gu2net.files.whole_file import noted_files, write_json_whole
 
 __all__ = ["results_of_one_run"]
 
@@ -66,7 +66,7 @@ def _digests(folder: Path, written: set[Path]) -> dict[str, str]:
 
 
 def _note(folder: Path, noted: dict[str, Any]) -> None:
-    write_text_whole(folder / _LIST, json.dumps(noted, indent=1) + "\n")
+    write_json_whole(folder / _LIST, noted)
 
 
 def _noted(folder: Path) -> dict[str, Any]:

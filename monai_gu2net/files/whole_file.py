@@ -4,14 +4,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
-__all__ = ["flush_to_disk", "noted_files", "whole_file", "write_bytes_whole", "write_durably", "write_text_whole"]
+__all__ = [
+    "flush_to_disk",
+    "noted_files",
+    "whole_file",
+    "write_bytes_whole",
+    "write_durably",
+    "write_json_whole",
+    "write_text_whole",
+]
 
 _NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
@@ -68,6 +78,11 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def write_json_whole(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write JSON as :func:`whole_file` does, and return the file's path; NaN and infinity are errors."""
+    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_bytes_whole(path: str | os.PathLike[str], content: bytes) -> Path:

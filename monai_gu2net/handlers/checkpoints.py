@@ -44,8 +44,8 @@ class TrainingCheckpoints:
     Args:
         folder: where the files go.
         state: what to save and restore by name, a schedule together with its optimiser; must hold the network as
-            "model" and its card as "card". An averaged model as "average", see :class:`ExponentialMovingAverage`, is
-            what ``model.pt`` gets instead.
+            "model" and its card as "card". An averaged model as "average", see
+            :class:`~monai_gu2net.handlers.ExponentialMovingAverage`, is what ``model.pt`` gets instead.
         validator: the engine whose ``state.metrics`` holds the metric.
         options: by name, numbers and text that must be as they were when a run is resumed.
         free_options: those that may change.

@@ -17,9 +17,9 @@ from monailabel.config import settings
 from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 
-from monai_gu2net.data import RadiographReader
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_spacing
+from monai_gu2net.label_app.labels import read_plane
 from monai_gu2net.label_app.window import default_window, grey_png, shown_range
 
 __all__ = ["image_path", "router"]
@@ -102,10 +102,7 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
 @lru_cache(maxsize=_KEPT_IMAGES)
 def _read_once(path: Path, changed: int) -> tuple[Any, dict[str, Any]]:
     """As :func:`_read`; the last images are kept as long as their files do not change."""
-    reader = RadiographReader()
-    pixels, meta = reader.get_data(reader.read(path))
-    if pixels.ndim != 2:
-        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
+    pixels, meta = read_plane(path)
     window = default_window(path, pixels)
     source = meta["spacing_source"]
     own = None if source == "none" else [float(meta["affine"][axis, axis]) for axis in (0, 1)]

@@ -28,11 +28,12 @@ from monai_gu2net.connections import DicomWebServer
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 from monai_gu2net.label_app.dicomweb_datastore import DicomWebLandmarks
-from monai_gu2net.label_app.infer import LandmarkInferTask
+from monai_gu2net.label_app.infer import LandmarkInferTask, words_of
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.uploads import ConfinedSessions
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.prediction import PredictionOptions
 
 __all__ = ["LandmarkApp"]
 
@@ -50,15 +51,19 @@ class LandmarkApp(MONAILabelApp):
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
-        self.weights = AppWeights(Path(app_dir) / "model")
-        known = {name: each for name, each in self.weights.card.domains_for_new_images.items() if len(each.size) == 2}
-        wanted = _listed(conf.get("domains")) or list(known)
-        missing = [name for name in wanted if name not in known]
+        options = PredictionOptions(
+            spacing=[float(length) for length in _listed(conf.get("spacing"))] or None,
+            accept_spacing_source=_listed(conf.get("accept_spacing_source")) or None,
+        )
+        self.weights = AppWeights(Path(app_dir) / "model", options)
+        flat = {name: each for name, each in self.weights.card.domains_for_new_images.items() if len(each.size) == 2}
+        wanted = _listed(conf.get("domains")) or list(flat)
+        missing = [name for name in wanted if name not in flat]
         if missing or not wanted:
             raise ValueError(
-                f"The domains to label must be among the model's, in 2-D: {list(known)}; got {missing}. Correct them."
+                f"The domains to label must be among the model's, in 2-D: {list(flat)}; got {missing}. Correct them."
             )
-        self.domains: dict[str, Domain] = {name: known[name] for name in wanted}
+        self.domains: dict[str, Domain] = {name: flat[name] for name in wanted}
         super().__init__(
             app_dir,
             studies,
@@ -98,12 +103,7 @@ class LandmarkApp(MONAILabelApp):
 
     def init_infers(self) -> dict[str, InferTask]:
         """A task for each domain."""
-        spacing = [float(length) for length in _listed(self.conf.get("spacing"))] or None
-        accepted = _listed(self.conf.get("accept_spacing_source")) or None
-        return {
-            f"gu2net_{name}": LandmarkInferTask(self.weights, domain, spacing=spacing, accept_spacing_source=accepted)
-            for name, domain in self.domains.items()
-        }
+        return {f"gu2net_{name}": LandmarkInferTask(self.weights, domain) for name, domain in self.domains.items()}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         """A task for each domain."""
@@ -168,10 +168,10 @@ class LandmarkApp(MONAILabelApp):
         places = [self.uploads, *([] if sessions is None else [Path(sessions.store_path).resolve()])]
         try:
             path = Path(image).resolve()
-            known = path.is_file() and any(path.is_relative_to(place) for place in places)
+            sent = path.is_file() and any(path.is_relative_to(place) for place in places)
         except (OSError, ValueError):  # too long a name, a null byte
-            known = False
-        if not known:
+            sent = False
+        if not sent:
             raise MONAILabelException(
                 MONAILabelError.INVALID_INPUT,
                 f"The image must be an id of the datastore; got {image!r}, which is not. Reload the list.",
@@ -197,10 +197,8 @@ class LandmarkApp(MONAILabelApp):
     def _infer_or_reason(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         try:
             return self.infer(request, datastore)
-        except MONAILabelException as error:
-            return {"error": error.msg}
         except Exception as error:  # whatever it is, the other images go on
-            return {"error": str(error) or type(error).__name__}
+            return {"error": words_of(error)}
 
 
 def _refuse_final(request: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastor
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
 from monai_gu2net.data import Domain
-from monai_gu2net.files import whole_file, write_text_whole
-from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError, check_label
+from monai_gu2net.files import write_bytes_whole, write_text_whole
+from monai_gu2net.label_app.labels import LabelRefusedError, check_label
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 
 __all__ = ["LandmarkDatastore"]
 
@@ -62,7 +62,7 @@ class LandmarkDatastore(LocalDatastore):
         read_only: bool = False,
     ) -> None:
         self.domains = dict(domains)
-        labels = f"*{LABEL_EXTENSION}"
+        labels = f"*{MARKUPS_EXTENSION}"
         super().__init__(
             os.fspath(folder),
             extensions=[*(name for name in extensions if name != labels), labels],
@@ -96,8 +96,7 @@ class LandmarkDatastore(LocalDatastore):
         """
         if label_tag not in _TAGS:
             raise LabelRefusedError(f"The tag of a label must be among {list(_TAGS)}; got {label_tag!r}. Correct it.")
-        if self._entry_of(image_id) is None:
-            raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}. Reload the list.")
+        self._entry_of(image_id)
         info = dict(label_info or {})
         domain, points = check_label(
             label_filename,
@@ -107,29 +106,25 @@ class LandmarkDatastore(LocalDatastore):
             allow_outside=label_tag == "original",
             called=repr(image_id),
         )
-        target = Path(self._datastore.label_path(label_tag)) / f"{image_id}{LABEL_EXTENSION}"
+        target = Path(self._datastore.label_path(label_tag)) / f"{image_id}{MARKUPS_EXTENSION}"
         with self._changing():
             entry = self._entry_of(image_id)
-            if entry is None:
-                raise ImageNotFoundException(f"The image {image_id!r} was removed meanwhile.")
             earlier = entry.labels.get(label_tag)
             versions = earlier.info.get("versions", []) if earlier else []
             if label_tag == "final" and target.is_file():
                 versions = [*versions, self._keep_version(image_id, target, earlier)]
-            _copy(Path(label_filename), target)
+            write_bytes_whole(target, Path(label_filename).read_bytes())
             info |= {"ts": int(time.time()), "name": target.name, "domain": domain, "set": int(points.present.sum())}
             info |= {"versions": versions} if versions else {}
-            entry.labels[label_tag] = DataModel(info=info, ext=LABEL_EXTENSION)
+            entry.labels[label_tag] = DataModel(info=info, ext=MARKUPS_EXTENSION)
         _log.info("Saved a label (%s) of domain %s with %d points set", label_tag, domain, info["set"])
         return image_id
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
         """Remove a label; a final one is kept as a version."""
         with self._changing():
-            entry = self._entry_of(label_id)
-            label = None if entry is None else entry.labels.pop(label_tag, None)
-            if entry is None or label is None:
-                raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
+            label = self._label_of(label_id, label_tag)
+            del self._datastore.objects[label_id].labels[label_tag]
             path = Path(self._datastore.label_path(label_tag)) / f"{label_id}{label.ext}"
             if path.is_file():
                 if label_tag == "final":
@@ -142,16 +137,16 @@ class LandmarkDatastore(LocalDatastore):
         image_id = image_id or given
         if not image_id or image_id != os.path.basename(image_id) or image_id.startswith("."):
             raise LabelRefusedError(f"The id of an image must be a file's name; got {image_id!r}. Rename it.")
-        if not ending or ending == LABEL_EXTENSION:
+        if not ending or ending == MARKUPS_EXTENSION:
             raise LabelRefusedError(
                 f"The file of an image must have the ending of one, {self._extensions}; that of {image_id!r} has not. "
                 "Rename it."
             )
         with self._changing():
-            if self._entry_of(image_id) is not None:
+            if image_id in self._datastore.objects:
                 raise LabelRefusedError(f"The id of a new image must be new; got {image_id!r}. Rename it.")
             target = Path(self._datastore.image_path()) / f"{image_id}{ending}"
-            _copy(Path(image_filename), target)
+            write_bytes_whole(target, Path(image_filename).read_bytes())
             info = {**(image_info or {}), "ts": int(time.time()), "name": target.name}
             self._datastore.objects[image_id] = ImageLabelModel(image=DataModel(info=info, ext=ending))
         return image_id
@@ -159,10 +154,7 @@ class LandmarkDatastore(LocalDatastore):
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels; of a link the link, not the file that it leads to."""
         with self._changing():
-            entry = self._entry_of(image_id)
-            if entry is None:
-                raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
-            for tag in list(entry.labels):
+            for tag in list(self._entry_of(image_id).labels):
                 self.remove_label(image_id, tag)
             entry = self._datastore.objects.pop(image_id)  # what is on disk was read again
             (Path(self._datastore.image_path()) / f"{image_id}{entry.image.ext}").unlink(missing_ok=True)
@@ -170,18 +162,12 @@ class LandmarkDatastore(LocalDatastore):
     def update_image_info(self, image_id: str, info: Mapping[str, Any]) -> None:
         """Note something of an image."""
         with self._changing():
-            entry = self._entry_of(image_id)
-            if entry is None:
-                raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}.")
-            entry.image.info.update(info)
+            self._entry_of(image_id).image.info.update(info)
 
     def update_label_info(self, label_id: str, label_tag: str, info: Mapping[str, Any]) -> None:
         """Note something of a label."""
         with self._changing():
-            label = self._datastore.label(label_id, label_tag)
-            if not label:
-                raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
-            label.info.update(info)
+            self._label_of(label_id, label_tag).info.update(info)
 
     @cached_property
     def _guard(self) -> FileLock:
@@ -196,16 +182,24 @@ class LandmarkDatastore(LocalDatastore):
             yield
             self._update_datastore_file()
 
-    def _entry_of(self, image_id: str) -> ImageLabelModel | None:
-        return self._datastore.objects.get(image_id)
+    def _entry_of(self, image_id: str) -> ImageLabelModel:
+        entry = self._datastore.objects.get(image_id)
+        if entry is None:
+            raise ImageNotFoundException(f"The image must be in the datastore; got {image_id!r}. Reload the list.")
+        return entry
+
+    def _label_of(self, label_id: str, label_tag: str) -> DataModel:
+        label = self._datastore.label(label_id, label_tag)
+        if label is None:
+            raise LabelNotFoundException(f"The label must be there; got {label_id!r} ({label_tag!r}).")
+        return label
 
     def _keep_version(self, image_id: str, label: Path, entry: DataModel | None) -> dict[str, Any]:
         """Keep a label's file under a number, and say what was noted of it."""
         folder = Path(self._datastore_path) / _VERSIONS / image_id
-        folder.mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.name.removesuffix(LABEL_EXTENSION)) for path in folder.glob(f"*{LABEL_EXTENSION}")]
-        name = f"{1 + max(numbers, default=0):04d}{LABEL_EXTENSION}"
-        _copy(label, folder / name)
+        numbers = [int(path.name.removesuffix(MARKUPS_EXTENSION)) for path in folder.glob(f"*{MARKUPS_EXTENSION}")]
+        name = f"{1 + max(numbers, default=0):04d}{MARKUPS_EXTENSION}"
+        write_bytes_whole(folder / name, label.read_bytes())
         noted = {} if entry is None else entry.info
         return {"name": name, **{key: noted[key] for key in ("ts", "client_id", "user") if noted.get(key)}}
 
@@ -222,7 +216,7 @@ class LandmarkDatastore(LocalDatastore):
         found: dict[str, str] = {}
         for name in sorted(os.listdir(path)):
             image_id, ending = self._to_id(name)
-            if ending and (ending == LABEL_EXTENSION) == of_labels and not name.startswith("."):
+            if ending and (ending == MARKUPS_EXTENSION) == of_labels and not name.startswith("."):
                 if image_id in found:
                     _log.warning("Passed over %s: %s has the same name but for its ending", name, found[image_id])
                 found.setdefault(image_id, name)
@@ -273,9 +267,3 @@ def _stated_domain(info: Mapping[str, Any]) -> str | None:
         return str(info["domain"])
     model = str(info.get("model") or "")
     return model.removeprefix("gu2net_") if model.startswith("gu2net_") else None
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A copy that is there whole or not at all."""
-    with whole_file(target) as temporary:
-        shutil.copyfile(source, temporary)

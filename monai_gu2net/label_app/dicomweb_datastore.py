@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ __all__ = ["DicomWebLandmarks"]
 _log = logging.getLogger(__name__)
 _ENDING = ".dcm"
 _ASKED_EVERY_S = 30.0
-_MODALITIES = ("CR", "DX")
 
 
 class DicomWebLandmarks(LandmarkDatastore):
@@ -37,8 +36,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         server: where the images are.
         folder: takes images, labels and the list of both.
         domains: by name, those that a label may be of.
-        filters: value by keyword, such as ``{"BodyPartExamined": "HAND"}``; ``Modality`` may be several with commas, by
-            default "CR,DX".
+        filters: of what is listed, see :meth:`~monai_gu2net.connections.DicomWebServer.find`.
     """
 
     def __init__(
@@ -49,10 +47,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         domains: Mapping[str, Domain],
         filters: Mapping[str, str] | None = None,
     ) -> None:
-        other_filters = dict(filters or {})
-        modality = other_filters.pop("Modality", None)
-        self.server, self.filters = server, other_filters
-        self.modalities: Sequence[str] = _MODALITIES if modality is None else modality.split(",")
+        self.server, self.filters = server, filters
         self._asked = -_ASKED_EVERY_S
         super().__init__(folder, domains=domains, extensions=[f"*{_ENDING}"])
 
@@ -72,7 +67,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         Raises:
             UnreachableError, RefusedError: the server does not give it.
         """
-        entry = self._entry_of(image_id)
+        entry = self._datastore.objects.get(image_id)
         if entry is None:
             return ""
         path = Path(self._datastore.image_path()) / f"{image_id}{_ENDING}"
@@ -85,7 +80,7 @@ class DicomWebLandmarks(LandmarkDatastore):
 
     def get_image_info(self, image_id: str) -> dict[str, Any]:
         """What is noted of an image."""
-        entry = self._entry_of(image_id)
+        entry = self._datastore.objects.get(image_id)
         return {} if entry is None else dict(entry.image.info)
 
     def datalist(self, full_path: bool = True) -> list[dict[str, Any]]:
@@ -101,7 +96,7 @@ class DicomWebLandmarks(LandmarkDatastore):
         """List what the server has; where it is away, what is listed stays."""
         self._asked = time.monotonic()
         try:
-            found = self.server.find(modalities=self.modalities, filters=self.filters)
+            found = self.server.find(filters=self.filters)
         except (UnreachableError, RefusedError) as error:
             _log.warning("%s The images known before are listed.", error)
             return 0

@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import socket
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any
+from collections.abc import Collection
 from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["OwnPagesOnly", "is_loopback"]
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-_Application = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 _OF_JSON = ("/train", "/batch", "/scoring", "/activelearning")
 
 
@@ -41,7 +39,7 @@ class OwnPagesOnly:
     """
 
     def __init__(
-        self, application: _Application, *, host: str, names: Collection[str] = (), origins: Collection[str] = ()
+        self, application: ASGIApp, *, host: str, names: Collection[str] = (), origins: Collection[str] = ()
     ) -> None:
         self.application = application
         self.names = {name.lower().strip("[]") for name in ("127.0.0.1", "localhost", "::1", host, *names)}
@@ -50,45 +48,42 @@ class OwnPagesOnly:
             self.names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         self.origins = {_without_slash(origin) for origin in origins}
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         refusal = self._refusal(scope) if scope["type"] in ("http", "websocket") else None
         if refusal is None:
             await self.application(scope, receive, send)
-            return
-        if scope["type"] == "websocket":
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-            return
-        status, reason = refusal
-        content = json.dumps({"detail": reason}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        else:
+            status, reason = refusal
+            await JSONResponse({"detail": reason}, status_code=status)(scope, receive, send)
 
-    def _refusal(self, scope: _Message) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and reason; None: the request may pass."""
-        headers: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        hosts = headers.get("host", [])
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
         place = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
         if place is None or not self._is_named(place[0]):
             return 400, (
                 f"Invalid host header: it must be a name of this server; got {', '.join(hosts)!r}. Use its address."
             )
-        origins = headers.get("origin", [])
+        origins = headers.getlist("origin")
         if origins and not all(self._is_own(text, place) for text in origins):
             return 403, f"Requests must come from this server's own page; got one of {', '.join(origins)!r}."
-        site = headers.get("sec-fetch-site", ["none"])[0]
+        site = headers.get("sec-fetch-site", "none")
         if not origins and site not in ("none", "same-origin"):
-            followed = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == (["navigate"], ["document"])
+            followed = (headers.getlist("sec-fetch-mode"), headers.getlist("sec-fetch-dest")) == (
+                ["navigate"],
+                ["document"],
+            )
             if not (followed and scope.get("method") in ("GET", "HEAD")):
                 return 403, "Requests must come from this server's own page; got one of another site's page."
-        kind = ", ".join(headers.get("content-type", []))
+        kind = ", ".join(headers.getlist("content-type"))
         if (
             scope.get("method") == "POST"
             and scope["path"].startswith(_OF_JSON)
-            and (kind or headers.get("content-length", ["0"])[0] != "0" or "transfer-encoding" in headers)
+            and (kind or headers.get("content-length", "0") != "0" or "transfer-encoding" in headers)
             and kind.partition(";")[0].strip().lower() != "application/json"
         ):
             return 415, f"The request must be of the type application/json; got {kind!r}. Say so in Content-Type."

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from monailabel.utils.others.generic import name_to_device
 
 from monai_gu2net.data import Domain
 from monai_gu2net.data.tolerant import reason_of
-from monai_gu2net.label_app.labels import LABEL_EXTENSION, label_frame, write_label
+from monai_gu2net.label_app.labels import label_frame, write_label
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.transforms import Found
 
-__all__ = ["LandmarkInferTask"]
+__all__ = ["LandmarkInferTask", "words_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class LandmarkInferTask(InferTask):
     """Finds the landmarks of one domain in an image.
 
     The result is a point list of Slicer, in the frame of the image file (:class:`LabelFrame`), where landmarks that
-    were not found are undefined; and :meth:`~monai_gu2net.prediction.Found.to_dict`.
+    were not found are undefined; and :meth:`~monai_gu2net.transforms.Found.to_dict`.
 
     The whole way is that of :class:`~monai_gu2net.prediction.Predictor`, so that a viewer gets what ``predict`` writes;
     of MONAI Label's own chain of transforms, inferer and writer nothing would be left.
@@ -38,18 +39,9 @@ class LandmarkInferTask(InferTask):
     Args:
         weights: of the app.
         domain: to find.
-        spacing: mm per pixel of every image, see :class:`~monai_gu2net.prediction.PredictionOptions`.
-        accept_spacing_source: see there.
     """
 
-    def __init__(
-        self,
-        weights: AppWeights,
-        domain: Domain,
-        *,
-        spacing: Sequence[float] | None = None,
-        accept_spacing_source: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, weights: AppWeights, domain: Domain) -> None:
         super().__init__(
             type=InferType.DETECTION,  # what Slicer shows of a detection is a point list
             labels=list(domain.landmarks),
@@ -58,7 +50,6 @@ class LandmarkInferTask(InferTask):
             config={"device": [name_to_device(None)], "domain": domain.name, "min_confidence": 0.0},
         )
         self.weights, self.domain = weights, domain
-        self.spacing, self.accept_spacing_source = spacing, accept_spacing_source
 
     def is_valid(self) -> bool:
         """Whether there are weights."""
@@ -79,9 +70,7 @@ class LandmarkInferTask(InferTask):
         Raises:
             MONAILabelException: the image cannot be read, or the domain has left the model.
         """
-        predictor = self.weights.predictor(name_to_device(device)).with_options(
-            min_confidence=min_confidence, spacing=self.spacing, accept_spacing_source=self.accept_spacing_source
-        )
+        predictor = self.weights.predictor(name_to_device(device)).with_options(min_confidence=min_confidence)
         try:
             return predictor.predict(image, self.domain.name), predictor.model
         except Exception as error:
@@ -109,7 +98,7 @@ class LandmarkInferTask(InferTask):
         found, model = self.find(
             image, device=request.get("device"), min_confidence=_confidence(request.get("min_confidence", 0.0))
         )
-        with tempfile.NamedTemporaryFile(suffix=LABEL_EXTENSION, delete=False) as file:
+        with tempfile.NamedTemporaryFile(suffix=MARKUPS_EXTENSION, delete=False) as file:
             pass
         write_label(file.name, found.landmarks, label_frame(image), confidence=found.confidence)
         _log.info("Found %d landmarks of domain %s", int(found.landmarks.present.sum()), self.domain.name)
@@ -126,3 +115,9 @@ def _confidence(value: Any) -> float:
             MONAILabelError.INVALID_INPUT, f"min_confidence must be from 0 to 1; got {value!r}. Correct it."
         )
     return number
+
+
+def words_of(error: Exception) -> str:
+    """What an error says; those of MONAI Label have it in ``msg``."""
+    said = error.msg if isinstance(error, MONAILabelException) else str(error)
+    return said or type(error).__name__

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, say
-from monai_gu2net.commands.options import add_checkpoint, add_host, add_password_file, add_port, add_scale_options
+from monai_gu2net.commands.options import SCALE, add_options
 
 __all__ = ["add"]
 
@@ -30,9 +30,10 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--studies", required=True, metavar="DIR", help="a folder of images, or the address of a DICOMweb server"
     )
-    add_checkpoint(command, "a trained model.pt to start with; by default the app's, or the bundle's", required=False)
+    model = "a trained model.pt to start with; by default the app's, or the bundle's"
+    add_options(command, "--checkpoint", dest="checkpoint", action="store", required=False, help=model)
     command.add_argument("--domain", nargs="+", metavar="DOMAIN", help="serve these domains alone")
-    add_host(command)
+    add_options(command, "--host")
     command.add_argument(
         "--allow-host",
         nargs="+",
@@ -40,15 +41,14 @@ def add(commands: Any) -> None:
         metavar="NAME",
         help="names that the server is called by beside --host, such as a proxy's; by others it does not answer",
     )
-    add_port(command, 8000)
+    add_options(command, "--port", default=8000)
     command.add_argument(
         "--app-dir", type=Path, metavar="DIR", help="where weights and trainings go (default: gu2net_app in --studies)"
     )
     command.add_argument(
         "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {_BUNDLE}, if it is there)"
     )
-    add_scale_options(command)
-    add_password_file(command)
+    add_options(command, *SCALE, "--password-file")
     command.add_argument("--verbose", action="store_true", help="show MONAI Label's messages, with names of images")
 
 
@@ -63,15 +63,12 @@ def _run(options: argparse.Namespace) -> int:
     started = (folder / "model" / "model.pt").is_file()
     shipped = None if bundle is None or started else bundle / "models" / "model.pt"
     folder = prepare_app(folder, options.checkpoint or shipped)
-    conf: dict[str, str] = {}
-    if options.domain:
-        conf["domains"] = ",".join(options.domain)
-    if bundle is not None:
-        conf["train_config"] = str(bundle / "configs" / "train.json")
-    if options.spacing is not None:
-        conf["spacing"] = ",".join(map(str, options.spacing))
-    if options.accept_spacing_source is not None:
-        conf["accept_spacing_source"] = ",".join(options.accept_spacing_source)
+    conf = {
+        "domains": ",".join(options.domain or ()),
+        "train_config": "" if bundle is None else str(bundle / "configs" / "train.json"),
+        "spacing": ",".join(map(str, options.spacing or ())),
+        "accept_spacing_source": ",".join(options.accept_spacing_source or ()),
+    }
     if options.password_file is not None:
         user, _, password = read_secret(options.password_file).partition(":")
         os.environ.update(MONAI_LABEL_DICOMWEB_USERNAME=user, MONAI_LABEL_DICOMWEB_PASSWORD=password)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,19 +20,19 @@ from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION, read_markups, write_markups
+from monai_gu2net.landmarks.formats import read_markups, write_markups
 
 __all__ = [
-    "LABEL_EXTENSION",
     "LabelFrame",
     "LabelRefusedError",
     "check_label",
     "label_frame",
     "labelled_data",
+    "read_plane",
+    "usable_cases",
     "write_label",
 ]
 
-LABEL_EXTENSION = MARKUPS_EXTENSION
 _log = logging.getLogger(__name__)
 
 
@@ -58,10 +58,10 @@ class LabelFrame:
     """
 
     affine: np.ndarray
-    unit: str
+    unit: Literal["mm", "px"]
     size: tuple[int, int]
     image_affine: np.ndarray
-    image_unit: str
+    image_unit: Literal["mm", "px"]
     description: str = ""
 
 
@@ -71,18 +71,29 @@ def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken, or no radiograph with two axes.
     """
-    path, reader = Path(image), RadiographReader()
-    pixels, meta = reader.get_data(reader.read(path))
-    if pixels.ndim != 2:
-        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
+    path = Path(image)
+    pixels, meta = read_plane(path)
     source, own = str(meta["spacing_source"]), np.asarray(meta["affine"], dtype=float)
-    unit, size = "px" if source == "none" else "mm", (pixels.shape[0], pixels.shape[1])
+    unit: Literal["mm", "px"] = "px" if source == "none" else "mm"
+    size = (pixels.shape[0], pixels.shape[1])
     if not is_dicom(path):
         return LabelFrame(own, unit, size, own, unit)
     header = read_header(path)
     note = slicer_note(header, None if unit == "px" else own.diagonal()[:2].tolist(), source)
-    shown = "px" if slicer_spacing(header) is None else "mm"
-    return LabelFrame(slicer_affine(header), shown, size, own, unit, note)
+    return LabelFrame(slicer_affine(header), "mm" if slicer_spacing(header) else "px", size, own, unit, note)
+
+
+def read_plane(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """(W, H) pixels of an image and what the reader says of it.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`label_frame`.
+    """
+    reader = RadiographReader()
+    pixels, meta = reader.get_data(reader.read(path))
+    if pixels.ndim != 2:
+        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
+    return pixels, meta
 
 
 def write_label(
@@ -97,8 +108,7 @@ def write_label(
         confidence: (N,) for the points' descriptions.
     """
     placed = points.to_mm(frame.affine)
-    unit: Literal["mm", "px"] = "mm" if frame.unit == "mm" else "px"
-    return write_markups(path, placed, confidence=confidence, unit=unit, description=frame.description)
+    return write_markups(path, placed, confidence=confidence, unit=frame.unit, description=frame.description)
 
 
 def check_label(
@@ -162,14 +172,36 @@ def check_label(
     return name, points.select(domains[name].landmarks, allow_missing=True)
 
 
+def usable_cases(
+    pairs: Iterable[Mapping[str, str]], read: Callable[[Mapping[str, str], str], tuple[str, LandmarkSet]]
+) -> list[dict[str, Any]]:
+    """The pairs whose label can be used as cases; of the others a warning is logged.
+
+    Args:
+        pairs: ``image`` and ``label``, files.
+        read: gives domain and landmarks of a pair, whose case it is given, too, as :func:`check_label` does.
+    """
+    cases: list[dict[str, Any]] = []
+    for pair in pairs:
+        case = image_name(Path(pair["image"]))
+        try:
+            name, points = read(pair, case)
+        except (OSError, ValueError) as error:
+            _log.warning("Left out: %s", error)
+            continue
+        landmarks = [None if np.isnan(point).any() else point.tolist() for point in points.points]
+        cases.append({"image": pair["image"], "domain": name, "case": case, "landmarks": landmarks})
+    return cases
+
+
 def labelled_data(
     pairs: Iterable[Mapping[str, str]],
     *,
     domain: Domain,
     domains: Mapping[str, Domain],
     validation: float,
-    known_splits: Mapping[str, str] | None = None,
-    domain_of: Mapping[str, str] | None = None,
+    earlier_splits: Mapping[str, str],
+    domain_of: Mapping[str, str],
 ) -> tuple[Datalist, dict[str, str]]:
     """The labelled images of a datastore as a datalist to train a domain on.
 
@@ -181,9 +213,9 @@ def labelled_data(
         domain: to train.
         domains: all that a label may be of, see :func:`check_label`.
         validation: the share of the patients for validation.
-        known_splits: "training" or "validation" by case, as an earlier call returned them: what was trained on once
+        earlier_splits: "training" or "validation" by case, as an earlier call returned them: what was trained on once
             never serves validation.
-        domain_of: that of the label by case, where it is known.
+        domain_of: that of the label by case, where it is stated.
 
     Returns:
         The datalist, without a test part; and the split of each case ever seen.
@@ -191,44 +223,31 @@ def labelled_data(
     Raises:
         ValueError: the domain has fewer than two labelled patients, so that none is left to train on.
     """
-    found: list[dict[str, Any]] = []
-    files = sorted(({"image": pair["image"], "label": pair["label"]} for pair in pairs), key=lambda pair: pair["image"])
-    patients = _patients([Path(pair["image"]) for pair in files])
-    for pair in files:
-        image = Path(pair["image"])
-        case = image_name(image)
-        try:
-            name, points = check_label(
-                pair["label"], image, domains=domains, domain=(domain_of or {}).get(case), called=repr(case)
-            )
-        except (OSError, ValueError) as error:
-            _log.warning("Left out: %s", error)
-            continue
-        if name == domain.name:
-            landmarks = [None if np.isnan(point).any() else point.tolist() for point in points.points]
-            found.append(
-                {
-                    "image": str(image),
-                    "domain": name,
-                    "case": case,
-                    "patient": patients.get(image, case),
-                    "landmarks": landmarks,
-                }
-            )
+
+    def read(pair: Mapping[str, str], case: str) -> tuple[str, LandmarkSet]:
+        return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
+
+    pairs = sorted(pairs, key=lambda pair: pair["image"])
+    entries = read_entries(path for path in (Path(pair["image"]) for pair in pairs) if is_dicom(path))
+    patients = {str(entry.path): entry.patient for entry in entries if entry.patient}
+    found = [
+        {**case, "patient": patients.get(case["image"], case["case"])}
+        for case in usable_cases(pairs, read)
+        if case["domain"] == domain.name
+    ]
     if len({case["patient"] for case in found}) < 2:
         raise ValueError(
             f"Domain {domain.name!r} must have labels of at least two patients, one to train on and one to validate "
             f"with; got {len(found)} image(s). Label more."
         )
-    splits = drawn_splits(found, share=validation, known=known_splits or {})
+    splits = drawn_splits(found, share=validation, earlier=earlier_splits)
     parts = {part: [case for case in found if splits[case["case"]] == part] for part in ("training", "validation")}
     if not all(parts.values()):
         raise ValueError(
             f"Domain {domain.name!r} must have labels to train on and to validate with; got {len(parts['training'])} "
             f"and {len(parts['validation'])}. Label images of other patients."
         )
-    data = Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"])
-    return data, splits
+    return Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"]), splits
 
 
 def _domain_of(names: Sequence[str], domains: Mapping[str, Domain], domain: str | None, called: str) -> str:
@@ -247,9 +266,3 @@ def _domain_of(names: Sequence[str], domains: Mapping[str, Domain], domain: str 
         f"The landmarks of {called} must be those of a domain, nearest {nearest!r}; got unknown names {unknown}. "
         f"Rename them to some of {list(domains[nearest].landmarks)}."
     )
-
-
-def _patients(images: Sequence[Path]) -> dict[Path, str]:
-    """A label without meaning for the patient of each DICOM image that names one."""
-    entries = read_entries(path for path in images if is_dicom(path))
-    return {entry.path: entry.patient for entry in entries if entry.patient}

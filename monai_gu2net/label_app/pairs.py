@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
-from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError, check_label, label_frame
+from monai_gu2net.data import Datalist, RadiographReader
+from monai_gu2net.label_app.labels import LabelRefusedError, check_label, label_frame, usable_cases
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.networks import ModelCard
 
 __all__ = ["datalist_of_pairs", "read_discs"]
-
-_log = logging.getLogger(__name__)
 
 
 def datalist_of_pairs(
@@ -53,7 +50,14 @@ def datalist_of_pairs(
     domains = ModelCard.load(checkpoint).domains_for_new_images
     if domain not in domains:
         raise ValueError(f"domain must be among the model's {list(domains)}; got {domain!r}. Name one of them.")
-    cases, kept = _cases(training, domains, domain), _cases(validation or (), domains, domain)
+
+    def read(pair: Mapping[str, str], case: str) -> tuple[str, LandmarkSet]:
+        label, image = pair["label"], pair["image"]
+        if label.lower().endswith(MARKUPS_EXTENSION):
+            return check_label(label, image, domains=domains, called=repr(case))
+        return domain, read_discs(label, image, landmarks=domains[domain].landmarks, called=repr(case))
+
+    cases, kept = usable_cases(training, read), usable_cases(validation or (), read)
     if not cases:
         raise ValueError(
             f"Labels must have one to train on; got none of {len(training)} that can be used. Label images."
@@ -105,23 +109,3 @@ def read_discs(
     for value in found.astype(int):
         points[value - 1] = np.argwhere(values == value).mean(axis=0)
     return LandmarkSet(tuple(landmarks), points, "index")
-
-
-def _cases(pairs: Sequence[Mapping[str, str]], domains: Mapping[str, Domain], domain: str) -> list[dict[str, Any]]:
-    """The pairs whose label can be used, as cases."""
-    cases: list[dict[str, Any]] = []
-    for pair in pairs:
-        name, case = domain, image_name(Path(pair["image"]))
-        try:
-            if pair["label"].lower().endswith(LABEL_EXTENSION):
-                name, points = check_label(pair["label"], pair["image"], domains=domains, called=repr(case))
-            else:
-                points = read_discs(
-                    pair["label"], pair["image"], landmarks=domains[domain].landmarks, called=repr(case)
-                )
-        except (OSError, ValueError) as error:
-            _log.warning("Left out: %s", error)
-            continue
-        landmarks = [None if np.isnan(point).any() else point.tolist() for point in points.points]
-        cases.append({"image": pair["image"], "domain": name, "case": case, "landmarks": landmarks})
-    return cases

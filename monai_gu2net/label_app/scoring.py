@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from monailabel.interfaces.datastore import Datastore
-from monailabel.interfaces.exception import MONAILabelException
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 
 from monai_gu2net.data import Domain
-from monai_gu2net.label_app.infer import LandmarkInferTask
+from monai_gu2net.label_app.infer import LandmarkInferTask, words_of
 from monai_gu2net.label_app.labels import check_label, label_frame
 from monai_gu2net.transforms import Found
 
@@ -55,23 +54,26 @@ class UncertaintyScore(ScoringMethod):
         scores: dict[str, float] = {}
         failed: dict[str, str] = {}
         for image in sorted(datastore.get_unlabeled_images()):
-            domain = request.get("domain") or datastore.get_label_info(image, "original").get("domain")
-            task = self.tasks.get(domain or (next(iter(self.tasks)) if len(self.tasks) == 1 else ""))
-            if task is None:
-                failed[image] = f"its domain must be known, of {list(self.tasks)}; pre-label it, or name the domain"
-                continue
             try:
-                found, _ = task.find(datastore.get_image_uri(image), device=request.get("device"))
-            except MONAILabelException as error:
-                failed[image] = error.msg
-                continue
+                found, _ = self._task(image, request, datastore).find(
+                    datastore.get_image_uri(image), device=request.get("device")
+                )
             except Exception as error:  # whatever it is, the other images go on
-                failed[image] = str(error) or type(error).__name__
+                failed[image] = words_of(error)
                 continue
             scores[image] = _uncertainty(found)
             datastore.update_image_info(image, {UNCERTAINTY: scores[image]})
         _log.info("Scored %d images by uncertainty; %d failed", len(scores), len(failed))
         return {"scores": scores, "failed": failed}
+
+    def _task(self, image: str, request: Mapping[str, Any], datastore: Datastore) -> LandmarkInferTask:
+        domain = request.get("domain") or datastore.get_label_info(image, "original").get("domain")
+        names = list(self.tasks)
+        if not domain and len(names) == 1:
+            domain = names[0]
+        if domain not in names:
+            raise ValueError(f"its domain must be known, of {names}; pre-label it, or name the domain")
+        return self.tasks[domain]
 
 
 class CorrectionScore(ScoringMethod):
@@ -105,7 +107,7 @@ class CorrectionScore(ScoringMethod):
             try:
                 score, distances = self._score(image, datastore)
             except Exception as error:  # whatever it is, the other images go on
-                failed[image] = str(error) or type(error).__name__
+                failed[image] = words_of(error)
                 continue
             scores[image] = score
             pooled.setdefault(score["unit"], []).extend(distances)

@@ -9,17 +9,17 @@ import importlib.util
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_gu2net.connections import RefusedError, UnreachableError
 from monai_gu2net.files import write_text_whole
-from monai_gu2net.label_app.guard import OwnPagesOnly, is_loopback
-from monai_gu2net.label_app.labels import LABEL_EXTENSION, LabelRefusedError
+from monai_gu2net.label_app.labels import LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 
-__all__ = ["app_folder", "check_installed", "prepare_app", "run_server", "server_settings"]
+__all__ = ["app_folder", "check_installed", "prepare_app", "run_server"]
 
 _MAIN = '''"""The app that MONAI Label loads; made by `python -m monai_gu2net label`."""
 
@@ -68,29 +68,17 @@ def prepare_app(folder: Path, checkpoint: Path | None) -> Path:
     return folder
 
 
-def server_settings(
-    studies: str, folder: Path, *, port: int, conf: Mapping[str, str], environment: Mapping[str, str]
-) -> dict[str, str]:
-    """The environment variables that MONAI Label is to have; of those with a choice the user's stay.
-
-    Nothing is downloaded and nothing reported.
-
-    Args:
-        studies: a folder, or a DICOMweb address.
-        folder: of the app.
-        port: of the server.
-        conf: of the app.
-        environment: with what the user has set.
-    """
-    settings = {
-        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{ending}" for ending in (*_ENDINGS, LABEL_EXTENSION)]),
+def _settings(studies: str, folder: Path, port: int, conf: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that MONAI Label is to have: nothing is downloaded and nothing reported."""
+    by_default = {  # what the user has set stays
+        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*{ending}" for ending in (*_ENDINGS, MARKUPS_EXTENSION)]),
         "MONAI_LABEL_TRACKING_ENABLED": "false",
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",
         "MONAI_LABEL_SESSION_PATH": str(folder / "sessions"),
         "MONAI_LABEL_DICOMWEB_SEARCH_FILTER": json.dumps({"Modality": "CR,DX"}),
         "PYTHONPATH": "",  # MONAI Label asks for it
     }
-    return {name: value for name, value in settings.items() if name not in environment} | {
+    return {**by_default, **os.environ} | {
         "MONAI_LABEL_APP_DIR": str(folder),
         "MONAI_LABEL_STUDIES": studies,
         "MONAI_LABEL_APP_CONF": json.dumps(dict(conf)),
@@ -119,10 +107,12 @@ def run_server(
         names: that the server has beside ``host``, see :class:`~monai_gu2net.label_app.guard.OwnPagesOnly`.
         log_level: of MONAI Label's own messages, which hold the images' names; this package's are shown in any case.
     """
-    os.environ.update(server_settings(studies, folder, port=port, conf=conf, environment=os.environ))
+    os.environ.update(_settings(studies, folder, port, conf))
     # MONAI Label reads its settings from the environment when it is imported; the processes that it starts do so too
     import uvicorn
     from monailabel.config import settings
+
+    from monai_gu2net.label_app.guard import OwnPagesOnly, is_loopback
 
     # Scripts of other sites are not to read from here. Not by the environment: the processes would fail to print it.
     origins = [str(origin) for origin in settings.MONAI_LABEL_CORS_ORIGINS]
@@ -149,35 +139,28 @@ def _served() -> Any:
     from starlette.routing import Route
 
     from monai_gu2net.label_app.annotation_page import router
+    from monai_gu2net.label_app.infer import words_of
     from monai_gu2net.label_app.uploads import router as uploads
 
-    def refused(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=422)
-
-    def not_found(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": getattr(error, "msg", "")}, status_code=404)
-
-    def failed(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": getattr(error, "msg", "")}, status_code=400)
-
-    def away(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=502)
+    def answer_with(status: int, words: Callable[[Any], str] = words_of) -> Callable[[Request, Any], JSONResponse]:
+        return lambda request, error: JSONResponse({"detail": words(error)}, status_code=status)
 
     def weights_stay(request: Request) -> JSONResponse:
         detail = "Weights change by training alone, or with --checkpoint when the server starts."
         return JSONResponse({"detail": detail}, status_code=405)
 
-    def not_json(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": f"The request must hold JSON; got {error}. Correct it."}, status_code=422)
-
+    handlers = {
+        LabelRefusedError: answer_with(422),
+        json.JSONDecodeError: answer_with(422, "The request must hold JSON; got {}. Correct it.".format),
+        ImageNotFoundException: answer_with(404),
+        LabelNotFoundException: answer_with(404),
+        MONAILabelException: answer_with(400),
+        UnreachableError: answer_with(502),
+        RefusedError: answer_with(502),
+    }
     app.include_router(router)
     # before MONAI Label's own of the same paths; its /model writes whatever it is sent over the weights
     app.router.routes[:0] = [Route("/model/{model}", weights_stay, methods=["PUT", "DELETE"]), *uploads.routes]
-    app.add_exception_handler(LabelRefusedError, refused)
-    app.add_exception_handler(json.JSONDecodeError, not_json)
-    app.add_exception_handler(ImageNotFoundException, not_found)
-    app.add_exception_handler(LabelNotFoundException, not_found)
-    app.add_exception_handler(MONAILabelException, failed)
-    app.add_exception_handler(UnreachableError, away)
-    app.add_exception_handler(RefusedError, away)
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
     return app

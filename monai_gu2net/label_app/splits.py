@@ -11,32 +11,27 @@ from typing import Any
 __all__ = ["drawn_splits"]
 
 
-def drawn_splits(cases: Sequence[Mapping[str, Any]], *, share: float, known: Mapping[str, str]) -> dict[str, str]:
+def drawn_splits(cases: Sequence[Mapping[str, Any]], *, share: float, earlier: Mapping[str, str]) -> dict[str, str]:
     """The split of each case: the one it has, and for the cases of new patients one that is drawn.
 
     Args:
         cases: each with ``case`` and ``patient``; of at least two patients.
         share: of the patients that validate, above 0 and below 1.
-        known: "training" or "validation" by case, of earlier draws.
+        earlier: "training" or "validation" by case, of earlier draws.
 
     Returns:
-        ``known``, with the new cases. New patients are taken in the order of a hash of their name, and validate as long
-        as fewer than their share do; one at least validates and one at least trains, where the known ones allow it.
-
-    Raises:
-        ValueError: the share is not between 0 and 1.
+        ``earlier``, with the new cases. New patients are taken in the order of a hash of their name, and validate as
+        long as fewer than their share do; one at least validates and one trains, where the earlier ones allow it.
 
     Example:
         >>> two = [{"case": "a", "patient": "a"}, {"case": "b", "patient": "b"}]
-        >>> sorted(drawn_splits(two, share=0.1, known={}).values())
+        >>> sorted(drawn_splits(two, share=0.1, earlier={}).values())
         ['training', 'validation']
     """
-    if not 0 < share < 1:
-        raise ValueError(f"validation must be a share above 0 and below 1; got {share}. Choose 0.2, for instance.")
-    of_patient = {str(case["patient"]): known[case["case"]] for case in cases if case["case"] in known}
+    of_patient = {str(case["patient"]): earlier[case["case"]] for case in cases if case["case"] in earlier}
     new = {str(case["patient"]) for case in cases} - of_patient.keys()
     wanted = max(1, round(share * (len(of_patient) + len(new))))
     for patient in sorted(new, key=lambda name: hashlib.sha256(name.encode()).digest()):
         validating = sum(split == "validation" for split in of_patient.values())
         of_patient[patient] = "validation" if validating < wanted else "training"
-    return {**known, **{case["case"]: of_patient[str(case["patient"])] for case in cases}}
+    return {**earlier, **{case["case"]: of_patient[str(case["patient"])] for case in cases}}

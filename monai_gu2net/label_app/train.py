@@ -11,10 +11,11 @@ import math
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.exception import MONAILabelError, MONAILabelException
@@ -28,9 +29,9 @@ from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.training_options import TrainingOptions
-from monai_gu2net.label_app.validation import validation_error
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.networks import ModelCard
+from monai_gu2net.prediction import Predictor, fitting_cases
 
 __all__ = ["LandmarkTrainTask"]
 
@@ -60,15 +61,16 @@ class LandmarkTrainTask(TrainTask):
     ) -> None:
         super().__init__(f"Train the domain {domain.name!r} on the labels, from the weights in use")
         self.weights, self.domain, self.domains = weights, domain, dict(domains)
-        self.config_file, self.folder = config, folder
+        self.config_file, self.folder, self._history = config, folder, folder / "history.json"
 
     def config(self) -> dict[str, Any]:
         """The options that a client may show, at their defaults."""
-        return {**TrainingOptions().to_dict(), "device": device_list()}
+        return {**asdict(TrainingOptions()), "device": device_list()}
 
     def stats(self) -> dict[str, Any]:
         """The result of the domain's last training, as :meth:`__call__` gave it; empty before the first."""
-        return next((each for each in reversed(self._history()) if each["domain"] == self.domain.name), {})
+        results = reversed(_read_json(self._history, []))
+        return next((each for each in results if each["domain"] == self.domain.name), {})
 
     def __call__(self, request: Mapping[str, Any], datastore: Datastore) -> dict[str, Any]:
         """Train, compare, and replace the weights if they are not worse.
@@ -109,8 +111,8 @@ class LandmarkTrainTask(TrainTask):
         run = self.folder / self.domain.name
         resume = self._prepare(run, data, options)
         self._run(run, data, options, resume=resume)
-        old, unit = validation_error(run / "start.pt", data, device=options.device)
-        new, _ = validation_error(run / "model.pt", data, device=options.device)
+        old, unit = _validation_error(run / "start.pt", data, options.device)
+        new, _ = _validation_error(run / "model.pt", data, options.device)
         replaced = new <= old  # NaN is never better
         if replaced:
             self.weights.replace(run / "model.pt")
@@ -125,23 +127,23 @@ class LandmarkTrainTask(TrainTask):
             "epochs": options.max_epochs,
             "ended": int(time.time()),
         }
-        _write_json(self.folder / "history.json", [*self._history(), result])
+        _write_json(self._history, [*_read_json(self._history, []), result])
         shutil.rmtree(run)
         return result
 
     def _data(self, options: TrainingOptions, datastore: Datastore) -> Datalist:
         """The labels as a datalist; who trains and who validates is noted for good."""
         noted = self.folder / f"splits_{self.domain.name}.json"
-        known = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
         pairs = datastore.datalist()
-        infos = {image: datastore.get_label_info(image, "final") for image in map(_case, pairs)}
+        images = [image_name(Path(pair["image"])) for pair in pairs]
+        infos = {image: datastore.get_label_info(image, "final") for image in images}
         data, splits = labelled_data(
             pairs,
             # the size, and the landmarks, are those of the weights in use
             domain=replace(self.weights.card.domains[self.domain.name], spacing=None),
             domains=self.domains,
             validation=options.validation,
-            known_splits=known,
+            earlier_splits=_read_json(noted, {}),
             domain_of={image: info["domain"] for image, info in infos.items() if info.get("domain")},
         )
         _write_json(noted, splits)
@@ -155,9 +157,9 @@ class LandmarkTrainTask(TrainTask):
             for split in ("training", "validation")
             for case in data.cases(split)
         ]
-        kind = {"weights": weights, "cases": cases, "options": options.to_dict()}
+        kind = {"weights": weights, "cases": cases, "options": asdict(options)}
         about = run / "about.json"
-        if about.is_file() and json.loads(about.read_text(encoding="utf-8")) == kind:
+        if _read_json(about, None) == kind:
             return (run / "last.pt").is_file()
         if run.is_dir():
             shutil.rmtree(run)
@@ -190,15 +192,25 @@ class LandmarkTrainTask(TrainTask):
         }
         run_training(self.config_file, overrides)
 
-    def _history(self) -> list[dict[str, Any]]:
-        path = self.folder / "history.json"
-        results: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        return results
+
+def _validation_error(checkpoint: Path, data: Datalist, device: str) -> tuple[float, str]:
+    """Mean radial error on the validation cases in "mm", or in "px" of the files where a spacing is not known.
+
+    NaN: nothing could be measured; inf: a landmark was not found.
+    """
+    predictor = Predictor(checkpoint, device=device)
+    domains, cases = fitting_cases(predictor.card, data, split="validation")
+    rows, _ = predictor.run(cases, domains=domains)
+    unit = "mm" if all(row["unit"] == "mm" for row in rows) else "px"
+    annotated = [row for row in rows if not math.isnan(row["error"])]
+    errors = [row["error"] for row in annotated]
+    if unit == "px":
+        errors = [math.inf if math.isinf(row["error"]) else _error_px(row) for row in annotated]
+    return (float(np.mean(errors)) if errors else math.nan), unit
 
 
-def _case(pair: Mapping[str, str]) -> str:
-    """The id of a pair's image."""
-    return image_name(Path(pair["image"]))
+def _error_px(row: Mapping[str, Any]) -> float:
+    return math.hypot(*(row[f"predicted_{axis}"] - row[f"reference_{axis}"] for axis in "xy"))
 
 
 def _error_text(error: float | None, unit: str) -> str:
@@ -207,3 +219,7 @@ def _error_text(error: float | None, unit: str) -> str:
 
 def _write_json(path: Path, content: Any) -> None:
     write_text_whole(path, json.dumps(content, indent=1) + "\n")
+
+
+def _read_json(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -44,12 +44,14 @@ class TrainingOptions:
         for name, number in (("max_epochs", self.max_epochs), ("batches_per_epoch", self.batches_per_epoch)):
             if number is not None and (type(number) is not int or number < 1):
                 raise ValueError(f"{name} must be a whole number, at least 1; got {number!r}. Correct it.")
-        if not _is_number(self.learning_rate) or not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate!r}. Correct it.")
-        if not _is_number(self.shared_rate) or not 0 <= self.shared_rate <= 1:
-            raise ValueError(f"shared_rate must be from 0 to 1; got {self.shared_rate!r}. Correct it.")
-        if not _is_number(self.validation) or not 0 < self.validation < 1:
-            raise ValueError(f"validation must be a share above 0 and below 1; got {self.validation!r}. Correct it.")
+        for name, fits, rule in (
+            ("learning_rate", lambda number: 0 < number < math.inf, "be positive"),
+            ("shared_rate", lambda number: 0 <= number <= 1, "be from 0 to 1"),
+            ("validation", lambda number: 0 < number < 1, "be a share above 0 and below 1"),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not fits(value):
+                raise ValueError(f"{name} must {rule}; got {value!r}. Correct it.")
 
     @classmethod
     def from_request(cls, request: Mapping[str, Any]) -> TrainingOptions:
@@ -66,15 +68,7 @@ class TrainingOptions:
                 given["device"] = str(wanted)
         return cls(**given)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The options by name."""
-        return asdict(self)
-
     def warmup_steps(self, training_images: int) -> int:
         """A tenth of all steps, at most the bundle's 50."""
         batches = self.batches_per_epoch or math.ceil(training_images / _BATCH)
         return min(50, max(1, self.max_epochs * batches // 10))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

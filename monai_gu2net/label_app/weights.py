@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import threading
 from pathlib import Path
 
-from monai_gu2net.files import whole_file
+from monai_gu2net.files import write_durably
 from monai_gu2net.networks import ModelCard, load_model
-from monai_gu2net.prediction import Predictor
+from monai_gu2net.prediction import PredictionOptions, Predictor
 
 __all__ = ["AppWeights"]
 
@@ -26,10 +25,15 @@ class AppWeights:
 
     Args:
         folder: holds them.
+        options: how the model in use is used.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        options: PredictionOptions = PredictionOptions(),  # noqa: B008 - immutable
+    ) -> None:
+        self.folder, self.options = Path(folder), options
         self._loaded: dict[str, tuple[tuple[int, int, int], Predictor]] = {}
         self._loading = threading.Lock()
 
@@ -68,7 +72,7 @@ class AppWeights:
         if not start.is_file():
             load_model(checkpoint)
             self.folder.mkdir(parents=True, exist_ok=True)
-            _copy(Path(checkpoint), start)
+            _copy(checkpoint, start)
         if not self.path.is_file():
             _copy(start, self.path)
 
@@ -77,11 +81,9 @@ class AppWeights:
         with self._loading:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            known = self._loaded.get(device)
-            if known is None or known[0] != stamp:
-                known = (stamp, Predictor(self.path, device=device))
-                self._loaded[device] = known
-            return known[1]
+            if device not in self._loaded or self._loaded[device][0] != stamp:
+                self._loaded[device] = stamp, Predictor(self.path, self.options, device=device)
+            return self._loaded[device][1]
 
     def replace(self, checkpoint: str | os.PathLike[str]) -> Path:
         """Use a model from now on, and keep the one before.
@@ -97,19 +99,15 @@ class AppWeights:
         earlier = sorted(backups.glob("model_*.pt"))
         number = 1 + max((int(path.stem.removeprefix("model_")) for path in earlier), default=0)
         backup = _copy(self.path, backups / f"model_{number:04d}.pt")
-        _copy(Path(checkpoint), self.path)
+        _copy(checkpoint, self.path)
         for old in sorted(backups.glob("model_*.pt"))[:-_KEPT]:
             old.unlink()
         return backup
 
 
-def _copy(source: Path, target: Path) -> Path:
+def _copy(source: str | os.PathLike[str], target: Path) -> Path:
     """A copy that is there whole or not at all, also after the power failed."""
-    with whole_file(target) as temporary:
-        shutil.copyfile(source, temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-    return target
+    return write_durably(target, Path(source).read_bytes(), mode=0o666)
 
 
 def _digest(path: Path) -> str:

@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import io
-import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.display import is_inverted
+from monai_gu2net.dicom.values import finite_numbers
 
 __all__ = ["default_window", "grey_png", "shown_range"]
 
@@ -72,14 +71,18 @@ def grey_png(pixels: np.ndarray, shown: tuple[float, float]) -> bytes:
 
 def _dicom_window(header: Dataset) -> tuple[float, float] | None:
     """The first linear window in values of the reader; None where there is none, or a modality LUT is in between."""
-    center, width = _first(header.get("WindowCenter")), _first(header.get("WindowWidth"))
+
+    def first(keyword: str, otherwise: float | None = None) -> float | None:
+        return next(iter(finite_numbers(header.get(keyword, otherwise))), None)
+
+    center, width = first("WindowCenter"), first("WindowWidth")
     function = header.get("VOILUTFunction") or "LINEAR"
     if center is None or width is None or width <= 1 or function == "SIGMOID" or header.get("ModalityLUTSequence"):
         return None
     offset, width = (0.5, width - 1) if function == "LINEAR" else (0.0, width)
     black, white = center - offset - width / 2, center - offset + width / 2
     if is_inverted(header):
-        slope, intercept = _first(header.get("RescaleSlope", 1)), _first(header.get("RescaleIntercept", 0))
+        slope, intercept = first("RescaleSlope", 1), first("RescaleIntercept", 0)
         bits = header.get("BitsStored")
         if slope is None or intercept is None or not isinstance(bits, int):
             return None
@@ -88,12 +91,3 @@ def _dicom_window(header: Dataset) -> tuple[float, float] | None:
         whole = slope * turn + 2 * intercept
         black, white = whole - white, whole - black
     return black, white
-
-
-def _first(value: Any) -> float | None:
-    """The first of several numbers."""
-    try:
-        number = float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return number if math.isfinite(number) else None

@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["CHEST_LANDMARKS", "HAND_LANDMARKS", "HEAD_LANDMARKS", "current_hand_names"]
+__all__ = [
+    "CHEST_LANDMARKS",
+    "HAND_LANDMARKS",
+    "HEAD_LANDMARKS",
+    "SPINE_LANDMARKS",
+    "VERTEBRAE",
+    "current_hand_names",
+]
 
 HEAD_LANDMARKS = (
     "sella",
@@ -65,6 +72,10 @@ CHEST_LANDMARKS = tuple(
     for side in ("right", "left")
     for place in ("lung_apex", "costophrenic_angle", "cardiophrenic_angle")
 )
+
+VERTEBRAE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
+# the corners of their bodies: top and bottom, left and right as the image shows them
+SPINE_LANDMARKS = tuple(f"{vertebra}_{corner}" for vertebra in VERTEBRAE for corner in ("tl", "tr", "bl", "br"))
 
 
 def current_hand_names(names: Sequence[str]) -> tuple[str, ...]:

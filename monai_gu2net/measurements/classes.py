@@ -10,15 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_gu2net.measurements.measurement import Measured
-
-__all__ = [
-    "CHALLENGE_CLASSES",
-    "ChallengeClass",
-    "ClassAgreement",
-    "class_agreement",
-    "classify",
-]
+__all__ = ["CHALLENGE_CLASSES", "ChallengeClass", "ClassAgreement", "class_agreement", "classify"]
 
 
 @dataclass(frozen=True)
@@ -43,29 +35,20 @@ class ChallengeClass:
         return self.low <= value <= self.high if self.closed else self.low < value < self.high
 
 
-def _three(
-    low: float, high: float, normal: str, second: str, third: str, *, second_above: bool
-) -> tuple[ChallengeClass, ...]:
-    """Type 1 from low to high, 2 and 3 beyond."""
-    below, above = (3, third), (2, second)
-    if not second_above:
-        below, above = (2, second), (3, third)
-    classes = (
-        ChallengeClass(1, normal, low, high, closed=True),
-        ChallengeClass(*below, high=low),
-        ChallengeClass(*above, low=high),
-    )
-    return tuple(sorted(classes, key=lambda each: each.number))
+def _three(normal: str, low: float, high: float, *, above: str, below: str, up: int = 2) -> tuple[ChallengeClass, ...]:
+    """Type 1 from low to high, and beyond them types 2 and 3, of which `up` is the one above."""
+    beyond = (ChallengeClass(up, above, low=high), ChallengeClass(5 - up, below, high=low))
+    return (ChallengeClass(1, normal, low, high, closed=True), *sorted(beyond, key=lambda each: each.number))
 
 
 CHALLENGE_CLASSES: dict[str, tuple[ChallengeClass, ...]] = {
-    "ANB": _three(3.2, 5.7, "class I", "class II", "class III", second_above=True),
-    "SNB": _three(74.6, 78.7, "normal mandible", "retrognathic mandible", "prognathic mandible", second_above=False),
-    "SNA": _three(79.4, 83.2, "normal maxilla", "prognathic maxilla", "retrognathic maxilla", second_above=True),
-    "ODI": _three(68.4, 80.5, "normal", "deep bite tendency", "open bite tendency", second_above=True),
-    "APDI": _three(77.6, 85.2, "normal", "class II tendency", "class III tendency", second_above=False),
-    "FHI": _three(0.65, 0.75, "normal", "short face tendency", "long face tendency", second_above=True),
-    "SN-GoGn": _three(26.8, 31.4, "normal", "high angle tendency", "low angle tendency", second_above=True),
+    "ANB": _three("class I", 3.2, 5.7, above="class II", below="class III"),
+    "SNB": _three("normal mandible", 74.6, 78.7, above="prognathic mandible", below="retrognathic mandible", up=3),
+    "SNA": _three("normal maxilla", 79.4, 83.2, above="prognathic maxilla", below="retrognathic maxilla"),
+    "ODI": _three("normal", 68.4, 80.5, above="deep bite tendency", below="open bite tendency"),
+    "APDI": _three("normal", 77.6, 85.2, above="class III tendency", below="class II tendency", up=3),
+    "FHI": _three("normal", 0.65, 0.75, above="short face tendency", below="long face tendency"),
+    "SN-GoGn": _three("normal", 26.8, 31.4, above="high angle tendency", below="low angle tendency"),
     "MW": (
         ChallengeClass(1, "normal", 2.0, 4.5, closed=True),
         ChallengeClass(2, "edge to edge", 0.0, 0.0, closed=True),
@@ -73,8 +56,8 @@ CHALLENGE_CLASSES: dict[str, tuple[ChallengeClass, ...]] = {
         ChallengeClass(4, "large overjet", low=4.5),
     ),
 }
-"""By measurement of :data:`CEPHALOMETRY`. SN-GoGn is what the challenge calls FMA. MW is in mm; between 0 and 2 mm the
-challenge defines no class.
+"""By measurement of :data:`~monai_gu2net.measurements.CEPHALOMETRY`. SN-GoGn is what the challenge calls FMA. MW
+is in mm; between 0 and 2 mm the challenge defines no class.
 
 Source: Wang et al., Medical Image Analysis 31 (2016) 63, table of the clinical measurements.
 """
@@ -103,16 +86,15 @@ class ClassAgreement:
         return float(np.trace(self.confusion)) / self.count if self.count else math.nan
 
 
-def classify(measured: Measured) -> ChallengeClass | None:
-    """The challenge's class of a measurement.
-
-    Args:
-        measured: by its name and unit.
+def classify(name: str, value: float, unit: str) -> ChallengeClass | None:
+    """The challenge's class of a measurement, by its name and unit.
 
     Returns:
         The class; None where the measurement has no classes, no value, or a value in no range, or is in pixels.
     """
-    return _class_of(measured.name, measured.value, measured.unit)
+    if unit == "px":
+        return None
+    return next((each for each in CHALLENGE_CLASSES.get(name, ()) if each.holds(value)), None)
 
 
 def class_agreement(name: str, values: Iterable[tuple[float, float, str]]) -> ClassAgreement:
@@ -128,15 +110,9 @@ def class_agreement(name: str, values: Iterable[tuple[float, float, str]]) -> Cl
     types = len(CHALLENGE_CLASSES[name])
     table, unclassed = np.zeros((types, types + 1), dtype=int), 0
     for ours, theirs, unit in values:
-        expected, given = _class_of(name, theirs, unit), _class_of(name, ours, unit)
+        expected, given = classify(name, theirs, unit), classify(name, ours, unit)
         if expected is not None:
             table[expected.number - 1, -1 if given is None else given.number - 1] += 1
         elif unit != "px" and not math.isnan(theirs):
             unclassed += 1
     return ClassAgreement(name, int(table.sum()), unclassed, table)
-
-
-def _class_of(name: str, value: float, unit: str) -> ChallengeClass | None:
-    if unit == "px":
-        return None
-    return next((each for each in CHALLENGE_CLASSES.get(name, ()) if each.holds(value)), None)

@@ -70,8 +70,7 @@ def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, di
         if name in read:
             raise ValueError(f"{place} must stand in the list once; got it twice. Rename one of them.")
         try:
-            measurement = _read(fields, by_name)
-            check_measurement(measurement, landmarks=landmarks, dims=dims)
+            measurement = _read(fields, by_name, landmarks, dims)
         except ValueError as error:
             raise ValueError(f"{place}: {str(error).removeprefix(f'Measurement {name!r}: ')}") from error
         read[name] = by_name[name] = measurement
@@ -93,12 +92,27 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, Any]:
     return fields
 
 
-def check_measurement(measurement: Measurement, *, landmarks: Sequence[str], dims: int) -> None:
-    """Refuse a measurement of landmarks that are not there, or of a side in space.
-
-    Raises:
-        ValueError: see above.
-    """
+def _read(
+    fields: Mapping[str, Any], by_name: Mapping[str, Measurement], landmarks: Sequence[str], dims: int
+) -> Measurement:
+    check_fields(fields, _FIELDS, where="it")
+    for field in sorted(_FIELDS - {"name"}):
+        is_list = field in ("landmarks", "terms", "code")
+        if fields.get(field) is not None and not isinstance(fields[field], list | tuple if is_list else str):
+            raise ValueError(f"{field} must be {'a list' if is_list else 'text'}; got {fields[field]!r}. Correct it.")
+    code = fields.get("code")
+    if code is not None and (len(code) != 3 or not all(isinstance(part, str) and part for part in code)):
+        raise ValueError(f"code must be value, scheme and meaning; got {code!r}. Leave it out if there is none.")
+    measurement = Measurement(
+        name=fields["name"],
+        kind=fields.get("kind", ""),
+        landmarks=tuple(fields.get("landmarks") or ()),
+        positive=fields.get("positive"),
+        negative=fields.get("negative"),
+        terms=tuple(_term(term, by_name) for term in fields.get("terms") or ()),
+        source=fields.get("source") or "",
+        code=None if code is None else (code[0], code[1], code[2]),
+    )
     unknown = [name for name in measurement.needs if name not in landmarks]
     if unknown:
         raise ValueError(
@@ -109,31 +123,7 @@ def check_measurement(measurement: Measurement, *, landmarks: Sequence[str], dim
             f"a kind with a side must be of a picture; got {measurement.kind!r} of points with {dims} coordinates. "
             "Choose a kind without a side."
         )
-
-
-def _read(fields: Mapping[str, Any], by_name: Mapping[str, Measurement]) -> Measurement:
-    check_fields(fields, _FIELDS, where="it")
-    for field, kinds in (("kind", str), ("landmarks", list | tuple), ("terms", list | tuple), ("code", list | tuple)):
-        if fields.get(field) is not None and not isinstance(fields[field], kinds):
-            raise ValueError(
-                f"{field} must be {'text' if kinds is str else 'a list'}; got {fields[field]!r}. Correct it."
-            )
-    for field in ("positive", "negative", "source"):
-        if fields.get(field) is not None and not isinstance(fields[field], str):
-            raise ValueError(f"{field} must be text; got {fields[field]!r}. Correct it.")
-    code = fields.get("code")
-    if code is not None and (len(code) != 3 or not all(isinstance(part, str) and part for part in code)):
-        raise ValueError(f"code must be value, scheme and meaning; got {code!r}. Leave it out if there is none.")
-    return Measurement(
-        name=fields["name"],
-        kind=fields.get("kind", ""),
-        landmarks=tuple(fields.get("landmarks") or ()),
-        positive=fields.get("positive"),
-        negative=fields.get("negative"),
-        terms=tuple(_term(term, by_name) for term in fields.get("terms") or ()),
-        source=fields.get("source") or "",
-        code=None if code is None else (code[0], code[1], code[2]),
-    )
+    return measurement
 
 
 def _term(term: Any, by_name: Mapping[str, Measurement]) -> tuple[float, Measurement]:

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from monai_gu2net.landmarks.anatomical_names import SPINE_LANDMARKS, VERTEBRAE
 from monai_gu2net.measurements.geometry import Points, angle_between
 from monai_gu2net.measurements.measurement import Measurement
 
-__all__ = ["SPINE", "VERTEBRAE", "CobbAngle"]
+__all__ = ["SPINE", "CobbAngle"]
 
-VERTEBRAE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
 _COBB = ("285285000", "SCT", "Cobb angle")
 _SOURCE = (
     "Cobb, Instructional Course Lectures 5 (1948) 261, by end plates; curves beside the largest one as in the AASCE "
@@ -22,6 +22,7 @@ _SOURCE = (
 )
 
 Curve = Literal["main", "above", "below"]
+_CURVES: tuple[Curve, ...] = ("main", "above", "below")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class CobbAngle(Measurement):
     curve: Curve = "main"
 
     def __post_init__(self) -> None:
-        if self.curve not in ("main", "above", "below"):
+        if self.curve not in _CURVES:
             raise ValueError(
                 f"Measurement {self.name!r}: curve must be 'main', 'above' or 'below'; got {self.curve!r}. Correct it."
             )
@@ -77,14 +78,11 @@ class CobbAngle(Measurement):
         return Measurement(self.name, "line_angle", plates, source=self.source, code=self.code)
 
 
-_CORNERS = tuple(f"{name}_{corner}" for name in VERTEBRAE for corner in ("tl", "tr", "bl", "br"))
-_CURVES: tuple[Curve, ...] = ("main", "above", "below")
-
 SPINE: tuple[Measurement, ...] = tuple(
     CobbAngle(
         "Cobb angle" if curve == "main" else f"Cobb angle {curve}",
         "cobb",
-        _CORNERS,
+        SPINE_LANDMARKS,
         source=_SOURCE,
         code=_COBB if curve == "main" else None,
         curve=curve,

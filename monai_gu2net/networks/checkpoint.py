@@ -21,6 +21,7 @@ from monai_gu2net.networks.card_state import (
 )
 
 __all__ = [
+    "checked_device",
     "first_checkpoint",
     "load_state",
     "read_checkpoint",
@@ -87,7 +88,8 @@ def save_calibration(
 
     Args:
         path: the checkpoint.
-        calibration: by domain, see :class:`ModelCard`; what the checkpoint has of other domains stays.
+        calibration: by domain, see :class:`~monai_gu2net.networks.ModelCard`; what the checkpoint has of other
+            domains stays.
         output: the file to write; by default the checkpoint itself.
 
     Returns:
@@ -128,13 +130,30 @@ def load_state(path: str | os.PathLike[str], *, map_location: Any = "cpu") -> An
     """What :func:`save_atomically` wrote.
 
     Raises:
-        ValueError: it is no file of PyTorch's, or a damaged one.
+        ValueError: it is no file of PyTorch's, or a damaged one, or the machine has no such device.
     """
+    map_location = checked_device(map_location)
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # torch names no common type for what a foreign file can raise
         raise ValueError(
             f"{path} must be a checkpoint; got {type(error).__name__}. It is damaged or of another kind."
+        ) from error
+
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """A device that is there.
+
+    Raises:
+        ValueError: this machine, or this build of PyTorch, has none of that name.
+    """
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError) as error:  # a build without CUDA raises an AssertionError
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"The device must be one of this machine; got {str(device)!r} ({reason}). Name another, such as 'cpu'."
         ) from error
 
 

@@ -52,7 +52,9 @@ class ModelCard:
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
-        """A network as described, with fresh weights; it takes no weights of others, see :class:`GU2Net`.
+        """A network as described, with fresh weights.
+
+        It takes no weights of others, see :class:`~monai_gu2net.networks.GU2Net`.
 
         Raises:
             ValueError: there is no such network, or it has no such options.

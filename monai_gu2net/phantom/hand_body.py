@@ -29,12 +29,11 @@ from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
 from monai_gu2net.phantom.anatomy import Anatomy, Point, Pose, Tissue, bone
 from monai_gu2net.phantom.solids import Body, Ellipsoid, Floats, Solid
 
-__all__ = ["LANDMARKS", "REFERENCE_MM", "draw_hand"]
+__all__ = ["REFERENCE_MM", "draw_hand"]
 
 FINGERS = ("little", "ring", "middle", "index", "thumb")
 FINGER_JOINTS = ("mcp", "pip", "dip", "tip")
 THUMB_JOINTS = ("mcp", "ip", "tip")
-LANDMARKS = HAND_LANDMARKS
 REFERENCE_MM = 50.0
 """Distance of the two wrist ends, the first and the fifth landmark, in every hand."""
 
@@ -117,7 +116,7 @@ def draw_hand(rng: np.random.Generator) -> Anatomy:
             # The last sphere's centre lies one radius before the tip: the tip is the end of the bone itself.
             anatomy.mark(f"{finger}_tip", pose.point(joints[-1]))
     anatomy.bodies.append(Body(flesh, Tissue.SOFT))
-    ends = anatomy.landmarks[LANDMARKS[0]] - anatomy.landmarks[LANDMARKS[4]]
+    ends = anatomy.landmarks[HAND_LANDMARKS[0]] - anatomy.landmarks[HAND_LANDMARKS[4]]
     return anatomy.scaled(REFERENCE_MM / float(np.hypot(*ends)))
 
 
@@ -219,11 +218,11 @@ def _draw_wrist(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[
 
     out = pose.towards((-1, 0, 0))
     head = pose.cone(ulna_head, ULNA_WIDTH / 2, ulna_head, ULNA_WIDTH / 2)
-    anatomy.mark(LANDMARKS[0], head.support(out))
+    anatomy.mark(HAND_LANDMARKS[0], head.support(out))
     anatomy.mark("ulnar_styloid", ulna_styloid.support(pose.towards((-0.4, -1, 0))))
     anatomy.mark("ulna_radial_corner", head.support(-out))
     anatomy.mark("radius_ulnar_corner", rim.support(pose.towards((-1, -0.4, 0))))
-    anatomy.mark(LANDMARKS[4], block.support(-out))
+    anatomy.mark(HAND_LANDMARKS[4], block.support(-out))
     anatomy.mark("radial_styloid", radius_styloid.support(pose.towards((0.5, -1, 0))))
     for name in ("triquetrum", "lunate", "scaphoid", "hamate", "capitate", "trapezoid", "trapezium"):
         aside = -0.2 if name == "triquetrum" else 0.0

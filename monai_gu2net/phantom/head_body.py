@@ -10,6 +10,8 @@ Source: proportions after the usual norms (S-N 70 mm at 7 degrees to Frankfort, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from monai_gu2net.phantom.anatomy import Anatomy, Pose, Tissue, bone, outline_crossing
@@ -18,6 +20,8 @@ from monai_gu2net.phantom.solids import Body, Ellipsoid, Floats, Solid
 __all__ = ["draw_head"]
 
 SIDES = (-1.0, 1.0)
+Place = Callable[..., Floats]
+"""Where a point (x, y, z) of a jaw lies in the patient's coordinates; z is 0 unless given."""
 
 
 def draw_head(rng: np.random.Generator) -> Anatomy:
@@ -29,28 +33,31 @@ def draw_head(rng: np.random.Generator) -> Anatomy:
     anatomy = Anatomy()
     pose = Pose.draw(rng, in_plane_deg=7, tilt_deg=3.5)
     petrous = _draw_cranium(anatomy, pose, rng)
-    upper = np.array([rng.normal(0, 2.0), rng.normal(0, 1.5), 0.0])
+    moved = np.array([rng.normal(0, 2.0), rng.normal(0, 1.5), 0.0])
+
+    def upper(x: float, y: float, z: float = 0.0) -> Floats:
+        return moved + np.array([x, y, z])
+
     _draw_upper_jaw(anatomy, pose, rng, upper)
-    lower = _LowerJaw(upper=upper, opening_deg=rng.normal(0, 2.5), length=rng.normal(1.0, 0.035))
+    lower = _lower_jaw(0.5 * moved, opening_deg=rng.normal(0, 2.5), length=rng.normal(1.0, 0.035))
     _draw_lower_jaw(anatomy, pose, rng, lower, petrous)
     _draw_spine(anatomy, pose, rng)
     _draw_soft_tissue(anatomy, pose, rng, upper, lower)
     return anatomy.scaled(rng.uniform(0.88, 1.1))
 
 
-class _LowerJaw:
-    """Places points of the lower jaw: lengthened, turned about the condyle, moved with the upper jaw."""
+def _lower_jaw(moved: Floats, *, opening_deg: float, length: float) -> Place:
+    """Places points of the lower jaw: lengthened, turned about the condyle, moved."""
+    turn = np.deg2rad(opening_deg)
+    c, s = np.cos(turn) * length, np.sin(turn) * length
+    matrix = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    condyle = np.array([-9.0, 22.0, 0.0])
 
-    def __init__(self, *, upper: Floats, opening_deg: float, length: float) -> None:
-        turn = np.deg2rad(opening_deg)
-        c, s = np.cos(turn) * length, np.sin(turn) * length
-        self.matrix = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-        self.offset = 0.5 * upper
-
-    def at(self, x: float, y: float, z: float = 0.0) -> Floats:
-        condyle = np.array([-9.0, 22.0, 0.0])
-        placed: Floats = condyle + self.matrix @ (np.array([x, y, z]) - condyle) + self.offset
+    def at(x: float, y: float, z: float = 0.0) -> Floats:
+        placed: Floats = condyle + matrix @ (np.array([x, y, z]) - condyle) + moved
         return placed
+
+    return at
 
 
 def _draw_cranium(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> list[Ellipsoid]:
@@ -108,12 +115,8 @@ def _draw_cranium(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> lis
     return petrous
 
 
-def _draw_upper_jaw(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, upper: Floats) -> None:
+def _draw_upper_jaw(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, at: Place) -> None:
     """Palate, alveolar process, sinuses and upper teeth."""
-
-    def at(x: float, y: float, z: float = 0.0) -> Floats:
-        return upper + np.array([x, y, z])
-
     spine = pose.cone(at(60, 45), 3.4, at(71, 43.6), 1.1)
     palate = pose.chain([at(19, 44.5), at(40, 44), at(64, 45)], (1.1, 1.8, 2.2))
     anatomy.mark("anterior_nasal_spine", spine.support(pose.towards((1, -0.12, 0))))
@@ -144,12 +147,12 @@ def _draw_upper_jaw(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, uppe
 
 
 def _draw_lower_jaw(
-    anatomy: Anatomy, pose: Pose, rng: np.random.Generator, jaw: _LowerJaw, petrous: list[Ellipsoid]
+    anatomy: Anatomy, pose: Pose, rng: np.random.Generator, jaw: Place, petrous: list[Ellipsoid]
 ) -> None:
     """Mandible and lower teeth; the articulare is where the ramus leaves the petrous bone's shadow."""
-    chin = pose.ellipsoid(jaw.at(57.5, 107), (6.8, 11, 12), 20)
-    concavity = pose.ellipsoid(jaw.at(57.5, 93), (4.6, 8, 12))
-    crest = pose.ellipsoid(jaw.at(61.5, 84), (3.2, 5.5, 12), 15)
+    chin = pose.ellipsoid(jaw(57.5, 107), (6.8, 11, 12), 20)
+    concavity = pose.ellipsoid(jaw(57.5, 93), (4.6, 8, 12))
+    crest = pose.ellipsoid(jaw(61.5, 84), (3.2, 5.5, 12), 15)
     anatomy.bodies += bone([chin, concavity, crest], compact_mm=1.6)
     anatomy.mark("pogonion", chin.support(pose.towards((1, 0, 0))))
     anatomy.mark("gnathion", chin.support(pose.towards((1, 1, 0))))
@@ -158,14 +161,14 @@ def _draw_lower_jaw(
 
     angles, joints = [], []
     for side, temporal in zip(SIDES, petrous, strict=True):
-        body = pose.chain([jaw.at(56, 107, 9 * side), jaw.at(38, 103, 30 * side), jaw.at(4, 87, 45 * side)], (9, 9, 9))
-        body += pose.chain([jaw.at(52, 97, 14 * side), jaw.at(34, 90, 30 * side), jaw.at(8, 76, 44 * side)], (8, 9, 10))
-        angle = pose.cone(jaw.at(2, 82, 46 * side), 8.5, jaw.at(-3.5, 48, 48 * side), 5.0)
+        body = pose.chain([jaw(56, 107, 9 * side), jaw(38, 103, 30 * side), jaw(4, 87, 45 * side)], (9, 9, 9))
+        body += pose.chain([jaw(52, 97, 14 * side), jaw(34, 90, 30 * side), jaw(8, 76, 44 * side)], (8, 9, 10))
+        angle = pose.cone(jaw(2, 82, 46 * side), 8.5, jaw(-3.5, 48, 48 * side), 5.0)
         ramus = [
             angle,
-            pose.cone(jaw.at(-3.5, 48, 48 * side), 5.0, jaw.at(-9, 24, 50 * side), 4.2),
-            pose.cone(jaw.at(14, 74, 46 * side), 8.0, jaw.at(17, 38, 46 * side), 2.5),
-            pose.cone(jaw.at(6, 76, 46 * side), 8.0, jaw.at(6, 52, 47 * side), 6.0),
+            pose.cone(jaw(-3.5, 48, 48 * side), 5.0, jaw(-9, 24, 50 * side), 4.2),
+            pose.cone(jaw(14, 74, 46 * side), 8.0, jaw(17, 38, 46 * side), 2.5),
+            pose.cone(jaw(6, 76, 46 * side), 8.0, jaw(6, 52, 47 * side), 6.0),
         ]
         anatomy.bodies += bone([*body, *ramus], compact_mm=1.6)
         angles.append(angle.support(pose.towards((-1, 1, 0))))
@@ -174,13 +177,13 @@ def _draw_lower_jaw(
     anatomy.mark("articulare", *joints)
 
     slant = rng.normal(0, 2.0)
-    incisors = [pose.cone(jaw.at(59, 94, z), 2.0, jaw.at(69 + slant, 72.5, z), 0.7) for z in (-3.0, 3.0)]
+    incisors = [pose.cone(jaw(59, 94, z), 2.0, jaw(69 + slant, 72.5, z), 0.7) for z in (-3.0, 3.0)]
     anatomy.bodies.append(Body(incisors, Tissue.TOOTH))
     anatomy.mark("lower_incisal_incision", *(i.support(pose.towards((0.4, -1, 0))) for i in incisors))
     for number in range(5):
         for side in SIDES:
             x, z = 55 - 8.5 * number, (16 + 2.4 * number) * side
-            _draw_tooth(anatomy, pose, rng, jaw.at(x - 1, 89 - 1.5 * number, z), jaw.at(x, 75 - 0.6 * number, z))
+            _draw_tooth(anatomy, pose, rng, jaw(x - 1, 89 - 1.5 * number, z), jaw(x, 75 - 0.6 * number, z))
 
 
 def _draw_tooth(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, root: Floats, crown: Floats) -> None:
@@ -210,17 +213,13 @@ def _draw_spine(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> None:
         anatomy.bodies.append(Body(pose.chain([(ruler, -80, 0), (ruler, -10, 0)], (1.6, 1.6)), 0.3))
 
 
-def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, upper: Floats, jaw: _LowerJaw) -> None:
+def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, at: Place, jaw: Place) -> None:
     """The profile from forehead to neck, and the airway."""
-
-    def at(x: float, y: float, z: float = 0.0) -> Floats:
-        return upper + np.array([x, y, z])
-
     nose = np.array([rng.normal(0, 2.5), rng.normal(0, 2.0), 0.0])
     full = rng.normal(0, 1.2)
     upper_lip = pose.ellipsoid(at(73 + full, 63), (12, 10, 22), 15)
-    lower_lip = pose.ellipsoid(jaw.at(71 + full, 81), (11, 8.5, 20), -10)
-    chin = pose.ellipsoid(jaw.at(60, 106), (15.5, 14.5, 20), 12)
+    lower_lip = pose.ellipsoid(jaw(71 + full, 81), (11, 8.5, 20), -10)
+    chin = pose.ellipsoid(jaw(60, 106), (15.5, 14.5, 20), 12)
     columella = pose.cone(at(93, 40) + nose, 5.0, at(72, 51), 4.0)
     forward = pose.towards((1, 0, 0))
     anatomy.mark("upper_lip", upper_lip.support(forward))
@@ -238,9 +237,9 @@ def _draw_soft_tissue(anatomy: Anatomy, pose: Pose, rng: np.random.Generator, up
         columella,
         upper_lip,
         lower_lip,
-        pose.cone(jaw.at(63, 80), 12.0, jaw.at(58, 98), 13.0),
+        pose.cone(jaw(63, 80), 12.0, jaw(58, 98), 13.0),
         chin,
-        pose.cone(jaw.at(40, 92), 30.0, jaw.at(56, 107), 14.0),
+        pose.cone(jaw(40, 92), 30.0, jaw(56, 107), 14.0),
         pose.cone((-28, 30, 0), 58.0, (-26, 190, 0), 58.0),
         pose.cone((0, 80, 0), 40.0, (-6, 190, 0), 42.0),
     ]

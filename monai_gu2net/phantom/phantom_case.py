@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_gu2net.data.domain import Domain, ReferenceLength
-from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HEAD_LANDMARKS
+from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS, SPINE_LANDMARKS
 from monai_gu2net.phantom import chest_body, hand_body, head_body, spine_body
 from monai_gu2net.phantom.anatomy import Anatomy
 from monai_gu2net.phantom.projection import Technique, develop, line_integrals
@@ -25,13 +25,13 @@ class Examination:
     """How the radiographs of one domain are taken.
 
     Args:
-        domain: the domain; its reference, if it has one, holds for every case, else each gives its spacing.
+        domain: the domain; its reference, if it has one, holds for every case and pixels are square, else each case
+            gives its spacing.
         draw: makes a random anatomy.
         margins_mm: least and most distance in mm from the outermost landmarks to the image's left, right, top
             and bottom border.
         crops: borders, of `BORDERS`, that sometimes cut off a landmark.
         gamma: display curve around which a case's varies.
-        isotropic: pixels are square.
     """
 
     domain: Domain
@@ -39,7 +39,6 @@ class Examination:
     margins_mm: tuple[tuple[float, float], ...]
     crops: tuple[str, ...]
     gamma: float
-    isotropic: bool
 
 
 _EXAMINATIONS = (
@@ -49,20 +48,18 @@ _EXAMINATIONS = (
         margins_mm=((50, 75), (20, 40), (65, 95), (12, 35)),
         crops=("bottom", "right"),
         gamma=0.85,
-        isotropic=False,
     ),
     Examination(
         domain=Domain(
             "hand",
-            hand_body.LANDMARKS,
+            HAND_LANDMARKS,
             (96, 128),
-            reference=ReferenceLength(hand_body.LANDMARKS[0], hand_body.LANDMARKS[4], hand_body.REFERENCE_MM),
+            reference=ReferenceLength(HAND_LANDMARKS[0], HAND_LANDMARKS[4], hand_body.REFERENCE_MM),
         ),
         draw=hand_body.draw_hand,
         margins_mm=((8, 35), (8, 35), (8, 25), (8, 40)),
         crops=("top",),
         gamma=0.9,
-        isotropic=True,
     ),
     Examination(
         domain=Domain("chest", CHEST_LANDMARKS, (128, 128)),
@@ -70,15 +67,13 @@ _EXAMINATIONS = (
         margins_mm=((25, 55), (25, 55), (25, 60), (25, 70)),
         crops=("left", "right", "bottom"),
         gamma=1.3,
-        isotropic=False,
     ),
     Examination(
-        domain=Domain("spine", spine_body.LANDMARKS, (96, 256)),
+        domain=Domain("spine", SPINE_LANDMARKS, (96, 256)),
         draw=spine_body.draw_spine,
         margins_mm=((40, 75), (40, 75), (15, 45), (15, 60)),
         crops=("top", "bottom"),
         gamma=1.1,
-        isotropic=False,
     ),
 )
 EXAMINATIONS = {examination.domain.name: examination for examination in _EXAMINATIONS}
@@ -117,7 +112,7 @@ def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.
     low, high = _field_of_view(points_mm, examination, rng)
     height = int(rng.integers(240, 273))
     spacing_y = float(high[1] - low[1]) / height
-    spacing_x = spacing_y if examination.isotropic else spacing_y * float(rng.uniform(0.97, 1.03))
+    spacing_x = spacing_y if examination.domain.reference else spacing_y * float(rng.uniform(0.97, 1.03))
     width = round(float(high[0] - low[0]) / spacing_x)
     x, y = low[0] + spacing_x * np.arange(width), low[1] + spacing_y * np.arange(height)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from monai_gu2net.phantom.solids import Body, Floats
+from monai_gu2net.phantom.solids import Body, Floats, shadow
 
 __all__ = ["Technique", "develop", "line_integrals"]
 
@@ -61,11 +61,9 @@ def line_integrals(bodies: Sequence[Body], x: Floats, y: Floats) -> Floats:
     """
     total = np.zeros((len(x), len(y)))
     for body in bodies:
-        low, high = body.bounds()
-        columns = slice(np.searchsorted(x, low[0]), np.searchsorted(x, high[0], side="right"))
-        rows = slice(np.searchsorted(y, low[1]), np.searchsorted(y, high[1], side="right"))
-        if columns.start < columns.stop and rows.start < rows.stop:
-            total[columns, rows] += body.attenuation * body.path_lengths(x[columns], y[rows])
+        columns, rows = seen = shadow(body, x, y)
+        if total[seen].size:
+            total[seen] += body.attenuation * body.path_lengths(x[columns], y[rows])
     return total
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Body", "Ellipsoid", "Floats", "RoundCone", "Solid"]
+__all__ = ["Body", "Ellipsoid", "Floats", "RoundCone", "Solid", "shadow"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -188,14 +188,21 @@ def _union(solids: Sequence[Solid], x: Floats, y: Floats) -> tuple[Floats, Float
     near = np.full((len(x), len(y)), np.inf)
     far = np.full((len(x), len(y)), -np.inf)
     for solid in solids:
-        low, high = solid.bounds()
-        columns = slice(np.searchsorted(x, low[0]), np.searchsorted(x, high[0], side="right"))
-        rows = slice(np.searchsorted(y, low[1]), np.searchsorted(y, high[1], side="right"))
-        if columns.start < columns.stop and rows.start < rows.stop:
+        columns, rows = seen = shadow(solid, x, y)
+        if near[seen].size:
             solid_near, solid_far = solid.interval(x[columns, None], y[None, rows])
-            np.minimum(near[columns, rows], solid_near, out=near[columns, rows])
-            np.maximum(far[columns, rows], solid_far, out=far[columns, rows])
+            np.minimum(near[seen], solid_near, out=near[seen])
+            np.maximum(far[seen], solid_far, out=far[seen])
     return near, far
+
+
+def shadow(thing: Solid | Body, x: Floats, y: Floats) -> tuple[slice, slice]:
+    """The columns and rows of the detector on which a shadow may fall: those within its bounds."""
+    columns, rows = (
+        slice(np.searchsorted(centres, low), np.searchsorted(centres, high, side="right"))
+        for centres, low, high in zip((x, y), *thing.bounds(), strict=True)
+    )
+    return columns, rows
 
 
 def _sphere_interval(x: Floats, y: Floats, centre: Floats, radius: float) -> tuple[Floats, Floats]:

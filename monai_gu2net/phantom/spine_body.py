@@ -14,19 +14,17 @@ runs along the rays and is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
+from monai_gu2net.landmarks.anatomical_names import VERTEBRAE
 from monai_gu2net.phantom.anatomy import Anatomy, Point, Pose, Tissue, bone
 from monai_gu2net.phantom.solids import Body, Ellipsoid, Floats, Solid
 
-__all__ = ["LANDMARKS", "VERTEBRAE", "draw_spine"]
+__all__ = ["draw_spine"]
 
-VERTEBRAE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
 # Top and bottom, left and right as the image shows them.
 CORNERS = {"tl": (-1.0, -1.0), "tr": (1.0, -1.0), "bl": (-1.0, 1.0), "br": (1.0, 1.0)}
-LANDMARKS = tuple(f"{vertebra}_{corner}" for vertebra, corner in product(VERTEBRAE, CORNERS))
 
 _NUMBERS = np.arange(len(VERTEBRAE))
 HEIGHTS = np.interp(_NUMBERS, (0, 11, 13), (14.5, 22.5, 24))

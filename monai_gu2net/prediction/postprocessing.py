@@ -20,7 +20,7 @@ __all__ = ["PredictionPostprocessing"]
 class PredictionPostprocessing(Compose):
     """Decode the heatmaps of the key "pred", add radius and presence, and scale by a reference length among the found.
 
-    :class:`~monai_gu2net.prediction.Found` is what the sample says then.
+    :class:`~monai_gu2net.transforms.Found` is what the sample says then.
 
     Args:
         domains: by name; the sample's ``domain`` picks one.

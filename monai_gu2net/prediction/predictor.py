@@ -8,6 +8,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.spacing_source import checked_sources, checked_spacing
 from monai_gu2net.data.tolerant import first_error
 from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
@@ -47,12 +49,21 @@ class PredictionOptions:
             reference length, else pixels are the unit.
         accept_spacing_source: what the source of a spacing must begin with, such as "detector"; with another one
             results are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
+
+    Raises:
+        ValueError: one of those that are numbers is impossible, or a source is misspelt.
     """
 
     min_confidence: float = 0.0
     tta: int = 1
     spacing: Sequence[float] | None = None
     accept_spacing_source: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.min_confidence, Real) or not 0 <= self.min_confidence <= 1:
+            raise ValueError(f"min_confidence must be from 0 to 1; got {self.min_confidence!r}. Correct it.")
+        checked_spacing(self.spacing)
+        checked_sources(self.accept_spacing_source)
 
 
 class Predictor:
@@ -71,7 +82,7 @@ class Predictor:
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: one is no checkpoint, or those of several do not fit each other.
+        ValueError: one is no checkpoint, those of several do not fit each other, or the device is not there.
     """
 
     def __init__(
@@ -83,12 +94,15 @@ class Predictor:
     ) -> None:
         given = [checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else checkpoint
         self.paths = [Path(path) for path in given]
+        self.network, self.card = load_ensemble(self.paths, map_location=device)
         self.device = torch.device(device)
-        self.network, self.card = load_ensemble(self.paths, map_location=self.device)
         self.model = model_identity(self.card, self.paths)
         self.options = options
         self.inferer = TTAInferer(tta=options.tta)
         self.calibrations = calibrations_of(self.card, tta=options.tta, members=len(self.paths))
+
+    def __repr__(self) -> str:
+        return f"Predictor({list(map(str, self.paths))}, {self.options}, domains={list(self.card.domains)})"
 
     def with_options(self, **changes: Any) -> Predictor:
         """This model used in another way, with the same networks.
@@ -244,7 +258,7 @@ class Predictor:
         """A datalist case for each image, with a name of its own."""
         cases = [
             {"image": str(path), "domain": domain, "case": name}
-            for path, name in zip(images, case_names(images), strict=True)
+            for path, name in zip(images, (name or "." for name in case_names(images)), strict=True)
         ]
         return list(Datalist("prediction", {domain: self.card.domains_for_new_images[domain]}, test=cases).test)
 

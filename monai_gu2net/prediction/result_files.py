@@ -15,7 +15,7 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
 from monai_gu2net.dicom.study_object import Derivation, require_writers
-from monai_gu2net.evaluation import measure_rows, write_measurements, write_rows
+from monai_gu2net.evaluation import measure_rows, write_measurements, write_tables
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
 from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
@@ -92,7 +92,7 @@ class ResultFiles:
 
     def write_tables(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what is about all cases."""
-        write_rows(self.folder / "landmarks.csv", rows)
+        write_tables(self.folder, {"landmarks": rows})
         if "coco" in self.formats:
             write_coco(self.folder / "coco.json", self.coco)
         measured = measure_rows(rows, {name: each.all_measurements for name, each in self.domains.items()})

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from monai_gu2net.data.case_names import file_names
 from monai_gu2net.evaluation.case_measurements import Measurements
 from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
 from monai_gu2net.evaluation.rescoring import rescore
-from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv, write_rows
+from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv, write_tables
 from monai_gu2net.evaluation.summary import of_landmarks, summarize_rows
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
 from monai_gu2net.report.case_pictures import Case, write_case_pictures
@@ -88,7 +87,7 @@ def write_report(
     Files: ``report.md``, which shows the others; ``report.html``, the same on one page that needs no other
     file, see :func:`~monai_gu2net.report.write_page`; ``landmarks.csv`` (the table as given, whatever the
     protocol, so that it can be scored under another), ``scored.csv`` (as scored, where the protocol changes
-    errors or leaves landmarks out), both as ``.parquet`` too where pyarrow is installed, ``summary.csv``,
+    errors or leaves landmarks out), both as ``.parquet`` too, ``summary.csv``,
     ``summary.json``, ``curves.png``, ``per_landmark_DOMAIN.png``, ``overlays/DOMAIN_CASE.png`` and
     ``overlays.png``, all of them on one page; ``coverage.json`` and ``coverage.png`` where
     the rows have radii; ``measurements.csv`` and ``measurements.json`` where there is anything to measure. Each is
@@ -127,7 +126,7 @@ def write_report(
     path = folder / "report.md"
     result = EvaluationResult(path, table, scored, summaries, apart, failures, left_out)
     with results_of_one_run(folder, kind="report"):
-        _write_tables(folder, {"landmarks": table} | ({"scored": scored} if scoring.changes_rows else {}))
+        write_tables(folder, {"landmarks": table} | ({"scored": scored} if scoring.changes_rows else {}))
         write_csv(folder / "summary.csv", summaries)
         content = {
             "protocol": facts,
@@ -158,20 +157,6 @@ def write_report(
         write_page(folder / "report.html", document)
         write_text_whole(path, render_markdown(document))
     return result
-
-
-def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Tables by their names, as CSV and as Parquet."""
-    endings = ["csv", "parquet"] if find_spec("pyarrow") else ["csv"]
-    for name, table in tables.items():
-        for ending in endings:
-            write_rows(folder / f"{name}.{ending}", table)
-    if "parquet" not in endings:
-        _log.warning(
-            "%s not written as Parquet, for the package pyarrow is absent; the CSV files hold the same. "
-            'pip install "monai_gu2net[parquet]"',
-            " and ".join(tables),
-        )
 
 
 def _annotators(annotators: Mapping[str, pd.DataFrame], scoring: Protocol) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from .layouts import LAYOUTS as LAYOUTS
 from .opening import cases_to_predict as cases_to_predict
 from .opening import images_in as images_in
 from .opening import open_data as open_data
-from .reading import Dataset as Dataset
 from .reading import read_layout as read_layout
 from .source import Annotation as Annotation
 from .source import Entry as Entry

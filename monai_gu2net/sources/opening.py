@@ -7,13 +7,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ignite import distributed
 
 from monai_gu2net.data.config_paths import check_not_rewritten
-from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.dicom_entries import dicom_files, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.lazy_datalist import LazyDatalist
@@ -216,16 +217,7 @@ def _from_layouts(folder: Path, name: str | None, allow_outside: float) -> Datal
     if name is not None and len(found) > 1:
         raise _unnameable(name, f"the datasets {[path.name for path in found]}")
     parts = [read_layout(path, domain=name, allow_outside=allow_outside) for path in found]
-    for path, part in zip(found, parts, strict=True):
-        left_out += part.left_out if path == folder else (item.within(path.name) for item in part.left_out)
-    names = [part.domain.name for part in parts]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(
-            f"{folder}: its datasets must be of different domains; got {repeated} more than once. "
-            "Prepare a datalist of each with its own --domain, and merge them."
-        )
-    cases: dict[str, Any] = {split: [case for part in parts for case in part.splits.get(split, [])] for split in SPLITS}
-    return Datalist(
-        folder.resolve().name, {part.domain.name: part.domain for part in parts}, **cases, left_out=left_out
-    )
+    if found != [folder]:
+        parts = [part.within(path.name) for path, part in zip(found, parts, strict=True)]
+    merged = Datalist.merged(folder.resolve().name, parts)
+    return replace(merged, left_out=[*left_out, *merged.left_out])

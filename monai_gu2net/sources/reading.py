@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from monai_gu2net.data.case_names import case_names
-from monai_gu2net.data.datalist import SPLITS, mean_point
+from monai_gu2net.data.datalist import SPLITS, Datalist, mean_point
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, check_outside, in_frame
 from monai_gu2net.data.reader import image_shape, radiograph_size
@@ -23,25 +23,11 @@ from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.sources.folder_files import existing_folder, reason_within
 from monai_gu2net.sources.kinds import SOURCES, recognize_layout
 from monai_gu2net.sources.source import Annotation, Entry, Source
-from monai_gu2net.sources.split import Case, Splits, split_by_patient, split_dataset
+from monai_gu2net.sources.split import Case, split_by_patient, split_dataset
 
-__all__ = ["Dataset", "read_layout"]
+__all__ = ["read_layout"]
 
 _LONGEST = {2: 512, 3: 128}  # side of the network's input by number of axes
-
-
-class Dataset(NamedTuple):
-    """What was made of a dataset folder.
-
-    Args:
-        domain: its domain.
-        splits: lists of datalist cases by "training", "validation" and "test".
-        left_out: what was found and not taken, and why; names are relative to the folder.
-    """
-
-    domain: Domain
-    splits: Splits
-    left_out: tuple[LeftOut, ...] = ()
 
 
 def read_layout(
@@ -54,12 +40,11 @@ def read_layout(
     spacing: Sequence[float] | Literal["default", "unknown"] = "default",
     annotator: str | None = None,
     test: int | float | None = None,
-    test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool | None = None,
     allow_outside: float = ALLOWED_OUTSIDE,
-) -> Dataset:
+) -> Datalist:
     """Read a dataset folder of any of the layouts.
 
     Images without landmarks, landmarks without image, and either that is broken are left out; so is a landmark outside
@@ -79,7 +64,6 @@ def read_layout(
             each under ``annotators`` as well.
         test: a count (int) or a fraction (float) for the test part (not head, whose split is official): of the images,
             from the end (hand, chest; by default as in the paper), or of the patients (else; by default 0.2).
-        test_cases: names of the cases of the test part, instead (not head).
         validation: a count (int) or a fraction (float) of the patients to hold out (with a test part that is not drawn,
             of the others); by default none (head, hand, chest) or 0.1.
         seed: of the draw.
@@ -87,7 +71,7 @@ def read_layout(
         allow_outside: share of the landmarks that may lie outside of their images, where they are absent.
 
     Returns:
-        Its domain, its cases by split and what was left out. None stands for an absent landmark.
+        A datalist of one domain, called after that. The names of what was left out are relative to the folder.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -98,7 +82,7 @@ def read_layout(
     if layout not in SOURCES:
         raise ValueError(f"layout must be among {list(SOURCES)}; got {layout!r}. Leave it out to have it recognized.")
     source, path = SOURCES[layout], existing_folder(Path(folder))
-    split_options: dict[str, Any] = {"test": test, "test_cases": test_cases, "validation": validation, "drawn": drawn}
+    split_options: dict[str, Any] = {"test": test, "validation": validation, "drawn": drawn}
     options = {"domain": domain, "landmarks": landmarks, "size": size, "annotator": annotator, **split_options}
     own = set(inspect.signature(source.entries).parameters)
     refused = [name for name in options if options[name] is not None and name not in own | _taken(source)]
@@ -135,7 +119,7 @@ def read_layout(
         share = source.training_share and min(1.0, source.training_share * len(read) / len(kept))
         splits = split_dataset(cases, training_share=share, **split_options, seed=seed)
     check_outside(cases, allow_outside=allow_outside)
-    return Dataset(made, splits, tuple(left_out))
+    return Datalist(made.name, {made.name: made}, **dict[str, Any](splits), left_out=tuple(left_out))
 
 
 class _Read(NamedTuple):
@@ -150,7 +134,7 @@ def _taken(source: Source) -> set[str]:
     """The options that a source takes beside those of its function."""
     if source.official:
         return {"domain", "size", "validation"}
-    return {"domain", "size", "validation", "test", "test_cases", *(["drawn"] if source.training_share else [])}
+    return {"domain", "size", "validation", "test", *(["drawn"] if source.training_share else [])}
 
 
 def _check_spacing(option: Sequence[float] | str) -> None:

@@ -62,12 +62,11 @@ def split_dataset(
     *,
     training_share: float | None = None,
     test: int | float | None = None,
-    test_cases: Sequence[str] | None = None,
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool = False,
 ) -> Splits:
-    """Splits of a dataset: its test part named, at the end of its order, or drawn by patient; validation drawn.
+    """Splits of a dataset: its test part at the end of its order, or drawn by patient; validation drawn.
 
     Args:
         cases: all cases, in order.
@@ -75,45 +74,23 @@ def split_dataset(
             radiographs, each of one patient; None: there is no such order, and patients are drawn.
         test: a count (int) or a fraction (float) for the test part: of the cases, from the end of the order, or of the
             patients. By default what does not train, or 0.2.
-        test_cases: names of the cases that make up the test part, instead.
         validation: a count (int) or a fraction (float) of the patients, outside of the test part where that is not
             drawn. By default none where there is an order, else 0.1.
         seed: of the draws.
         drawn: draw the test part by patient in spite of the order, whose end may be of another kind than its start.
 
     Raises:
-        ValueError: both test and test_cases are given, a name is not there, or nobody is left to train on.
+        ValueError: nobody is left to train on.
     """
-    if test_cases is not None and test is not None:
-        raise ValueError(f"test must be left out where test_cases are given; got {test}. Choose one of them.")
     if validation is None:
         validation = _DRAWN_VALIDATION if training_share is None else 0
-    if test_cases is None and (drawn or training_share is None):
+    if drawn or training_share is None:
         share = _DRAWN_TEST if training_share is None else 1 - training_share
         return split_by_patient(cases, validation=validation, test=share if test is None else test, seed=seed)
-    if test_cases is None:
-        trained = max(1, round((training_share or 0) * len(cases)))
-        count = len(cases) - trained if test is None else _count("test", test, len(cases), len(cases) - 1)
-        test_cases = [case["case"] for case in cases[len(cases) - count :]]
-    training, held_out = _apart(cases, test_cases)
-    return split_by_patient(training, validation=validation, seed=seed) | {"test": held_out}
-
-
-def _apart(cases: Sequence[Case], test_cases: Sequence[str]) -> tuple[list[Case], list[Case]]:
-    """The cases without and with these names; no patient may have both."""
-    chosen = set(test_cases)
-    missing = sorted(chosen - {case["case"] for case in cases})
-    if missing:
-        raise ValueError(f"test_cases must be cases with image and landmarks; got {missing}. Remove them.")
-    training = [case for case in cases if case["case"] not in chosen]
-    test = [case for case in cases if case["case"] in chosen]
-    both = sorted({_patient(case) for case in training} & {_patient(case) for case in test})
-    if both:
-        raise ValueError(
-            f"test_cases must hold all cases of a patient or none; got some of "
-            f"{[name for _, name in both[:10]]}. Add the others."
-        )
-    return training, test
+    trained = max(1, round(training_share * len(cases)))
+    if test is not None:
+        trained = len(cases) - _count("test", test, len(cases), len(cases) - 1)
+    return split_by_patient(cases[:trained], validation=validation, seed=seed) | {"test": list(cases[trained:])}
 
 
 def _patient(case: Case) -> tuple[str, str]:

@@ -24,7 +24,7 @@ __all__ = ["Found", "points_in_file", "spacing_in_file"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Found:
     """The landmarks found in one image. All results take their numbers from here.
 
@@ -93,6 +93,13 @@ class Found:
             orientation=sample.get("orientation") or "",
             image_file=sample.get("image_file"),
             **optional,
+        )
+
+    def __repr__(self) -> str:
+        present = int(np.isfinite(self.points).all(axis=-1).sum())
+        return (
+            f"Found({self.case!r}, {present} of {len(self.names)} landmarks of {self.domain.name!r}, "
+            f"unit={self.unit!r}, spacing_source={self.spacing_source!r})"
         )
 
     @property

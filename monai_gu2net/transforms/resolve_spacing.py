@@ -14,7 +14,14 @@ from monai.data.utils import to_affine_nd
 from monai.transforms import MapTransform
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.data.spacing_source import accepts, case_spacing, checked_sources, points_of, reference_length_spacing
+from monai_gu2net.data.spacing_source import (
+    accepts,
+    case_spacing,
+    checked_sources,
+    checked_spacing,
+    points_of,
+    reference_length_spacing,
+)
 from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
@@ -42,8 +49,8 @@ class PhysicalSpaced(MapTransform):
             pixels. None: any will do.
 
     Raises:
-        ValueError: the sample's domain is unknown, the image's dimensions or channels are not the domain's, or a source
-            to accept is misspelt.
+        ValueError: the sample's domain is unknown, the image's dimensions or channels are not the domain's, the spacing
+            given is no positive number for each axis, or a source to accept is misspelt.
     """
 
     def __init__(
@@ -55,7 +62,8 @@ class PhysicalSpaced(MapTransform):
         accept_spacing_source: Sequence[str] | None = None,
     ) -> None:
         super().__init__(keys)
-        self.domains, self.spacing, self.accepted = domains, spacing, checked_sources(accept_spacing_source)
+        self.domains = domains
+        self.spacing, self.accepted = checked_spacing(spacing), checked_sources(accept_spacing_source)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)

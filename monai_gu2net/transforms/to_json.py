@@ -17,7 +17,7 @@ __all__ = ["LandmarksToJsond"]
 
 
 class LandmarksToJsond(MapTransform):
-    """Puts what was found into plain numbers and words, see :meth:`~monai_gu2net.prediction.Found.to_dict`.
+    """Puts what was found into plain numbers and words, see :meth:`~monai_gu2net.transforms.Found.to_dict`.
 
     They go to "result", where MONAI Label takes them from.
 

@@ -109,7 +109,7 @@ def test_the_body_part_chooses_the_domain(model: Path, make: Callable[..., Path]
 
 @pytest.mark.parametrize("options", [{}, {"domain": "knee"}, {"by_body_part": {"KNEE": "knee"}}])
 def test_a_domain_that_the_model_lacks_is_an_error(model: Path, options: dict) -> None:
-    with pytest.raises(ValueError, match=r"domain must be among the model's \['head', 'hand', 'chest'\]"):
+    with pytest.raises(ValueError, match=r"domain must be one of the model's \['head', 'hand', 'chest'\]"):
         RadiographAnswers(model, **options)
 
 

@@ -172,7 +172,7 @@ class TestFind:
         server._client.search_for_instances = lambda **options: [
             {"0020000D": {"Value": ["1"]}, "0020000E": {"Value": ["2"]}, "00080018": {"Value": ["3"]}}
         ]
-        assert server.find(modalities=["CR"]) == [RemoteInstance("1", "2", "3")]
+        assert server.find(filters={"Modality": "CR"}) == [RemoteInstance("1", "2", "3")]
 
     def test_what_has_no_uids_is_left_out(self, server) -> None:
         server._client.search_for_instances = lambda offset=0, **options: (
@@ -417,5 +417,5 @@ def test_a_server_that_does_not_answer_is_given_up_after_the_time_asked_for() ->
         server = DicomWebServer(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2, attempts=1)
         began = time.monotonic()
         with pytest.raises(UnreachableError, match="must be there to search"):
-            server.find(modalities=["CR"])
+            server.find(filters={"Modality": "CR"})
         assert time.monotonic() - began < 5

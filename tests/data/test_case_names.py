@@ -78,5 +78,5 @@ def test_a_table_of_absolute_paths_names_its_cases_after_the_files(tmp_path: Pat
     Image.new("L", (32, 32)).save(elsewhere / "PAT.002.png")
     lines.append("../elsewhere/PAT.002.png,5,6")
     (table / "landmarks.csv").write_text("\n".join(lines) + "\n")
-    _, splits, _ = read_layout(table)
-    assert sorted(case["case"] for part in splits.values() for case in part) == ["PAT.001", "PAT.002", "in/PAT.001"]
+    data = read_layout(table)
+    assert sorted(case["case"] for case in data.cases("all")) == ["PAT.001", "PAT.002", "in/PAT.001"]

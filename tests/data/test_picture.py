@@ -436,8 +436,9 @@ def test_a_landmark_at_the_far_edge_of_a_turned_tiff_stays(tmp_path: Path, orien
     page = (STORED[orientation](upright), {262: BLACK_IS_ZERO, 274: orientation})
     (tmp_path / "x.tif").write_bytes(tiff([page], bits=16))
     (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\nx.tif,600,30\n")
-    domain, splits, _ = read_layout(tmp_path, test=0, validation=0)
-    [case] = [case for part in splits.values() for case in part]
+    data = read_layout(tmp_path, test=0, validation=0)
+    [domain] = data.domains.values()
+    [case] = data.cases("all")
     assert case["landmarks"] == [[600.0, 30.0]]
     assert domain.size[0] > domain.size[1]
 

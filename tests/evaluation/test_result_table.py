@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from monai_gu2net.evaluation import read_rows, result_columns, result_table, write_rows
 
@@ -63,7 +62,7 @@ def test_parquet_holds_what_pyarrow_reads(tmp_path):
     rows = [row(error=0.1 + 0.2, presence=None), row(landmark="b", error=math.inf), row(landmark="c", error=None)]
     path = write_rows(tmp_path / "rows.parquet", rows)
 
-    columns = pytest.importorskip("pyarrow.parquet").read_table(path).to_pydict()
+    columns = parquet.read_table(path).to_pydict()
 
     assert columns["error"] == [0.1 + 0.2, math.inf, None]
     assert columns["landmark"] == ["a", "b", "c"]
@@ -115,30 +114,6 @@ def test_a_table_of_before_without_millimetres_is_read(tmp_path):
     path.write_text("case,domain,landmark,predicted_x,error,unit,spacing_x\n1,head,a,30,1.5,mm,0.5\n")
 
     assert read_rows(path)[["case", "predicted_x", "error", "predicted_x_mm"]].values.tolist() == [["1", 30, 1.5, 15]]
-
-
-def test_without_pyarrow_a_report_has_csv_alone_and_says_so(tmp_path):
-    """In a process of its own, where pandas itself never sees pyarrow."""
-    program = "import sys; sys.modules['pyarrow'] = None; from monai_gu2net.report import write_report; "
-    program += f"write_report({str(tmp_path)!r}, [{row()!r}], images={{}})"
-
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stderr
-    assert "landmarks not written as Parquet, for the package pyarrow is absent" in done.stderr
-    assert 'pip install "monai_gu2net[parquet]"' in done.stderr
-    assert (tmp_path / "landmarks.csv").is_file()
-    assert not (tmp_path / "landmarks.parquet").exists()
-
-
-def test_without_pyarrow_parquet_is_refused_with_what_to_install(tmp_path, monkeypatch):
-    path = write_rows(tmp_path / "rows.parquet", [row()])
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-
-    for refused in (lambda: read_rows(path), lambda: write_rows(tmp_path / "new.parquet", [row()])):
-        with pytest.raises(ImportError, match=r'must have the package pyarrow.*pip install "monai_gu2net\[parquet\]"'):
-            refused()
-    assert [file.name for file in tmp_path.iterdir()] == ["rows.parquet"]
 
 
 def test_parquet_of_another_kind_is_refused_by_its_name(tmp_path):

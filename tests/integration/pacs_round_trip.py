@@ -20,7 +20,7 @@ from archive import DICOM_WEB, PASSWORD, archive, wait_for
 from monai_gu2net.connections import DicomWebServer, RadiographAnswers, RemoteInstance, spool_name
 
 _DICOM, _LISTENER = 4242, 11112
-_FORMATS, _ANSWERS = ["sr", "gsps", "sc"], ["SR", "PR", "OT"]
+_FORMATS, _ANSWERS = ["sr", "gsps", "sc"], {"Modality": "SR,PR,OT"}
 
 
 def storescu(image: Path, port: int, *, calling: str, called: str) -> int:
@@ -61,7 +61,7 @@ def over_dicomweb(folder: Path, model: Path, server: DicomWebServer) -> dict[str
     arguments += ["--formats", *_FORMATS]
     first = subprocess.run(command(*arguments, "-o", str(out)), check=False).returncode
     written = {path.name: pydicom.dcmread(path) for path in out.glob("*.dcm")}
-    there = {each.sop_uid: each for each in server.find(modalities=_ANSWERS)}
+    there = {each.sop_uid: each for each in server.find(filters=_ANSWERS)}
     equal = [retrieved(server, there[each.SOPInstanceUID], folder) == each for each in written.values()]
     second = subprocess.run(command(*arguments, "-o", str(folder / "again")), check=False).returncode
     narrowed = subprocess.run(
@@ -73,7 +73,7 @@ def over_dicomweb(folder: Path, model: Path, server: DicomWebServer) -> dict[str
         "equal": equal,
         "second": [second, outcomes(folder / "again" / "instances.csv")],
         "narrowed": [narrowed, outcomes(folder / "narrowed" / "instances.csv")],
-        "answers at the server": [len(there), len(server.find(modalities=_ANSWERS))],
+        "answers at the server": [len(there), len(server.find(filters=_ANSWERS))],
     }
 
 
@@ -98,7 +98,7 @@ def over_c_store(folder: Path, model: Path, server: DicomWebServer) -> dict[str,
     named = folder / f"{spool_name(header.SOPInstanceUID)}.dcm"
     named.write_bytes(image.read_bytes())
     answers(named, expected)
-    there = {each.sop_uid: each for each in server.find(modalities=_ANSWERS, study_uid=header.StudyInstanceUID)}
+    there = {each.sop_uid: each for each in server.find(filters=_ANSWERS, study_uid=header.StudyInstanceUID)}
     return {
         "stranger": stranger,
         "sent": sent,

@@ -107,6 +107,6 @@ def test_a_list_that_slicer_saves_again_is_the_same(seen: dict[str, Any], case: 
 
 @pytest.mark.parametrize("case", CASES)
 def test_points_placed_in_slicer_are_prepared_at_their_pixels(seen: dict[str, Any], case: str) -> None:
-    _, splits, _ = read_layout(seen["folder"] / f"placed-{case}", domain="d", test=0, validation=0)
-    [prepared] = splits["training"]
+    data = read_layout(seen["folder"] / f"placed-{case}", domain="d", test=0, validation=0)
+    [prepared] = data.training
     np.testing.assert_allclose(prepared["landmarks"], [[3.25, 4.5], [10.0, 20.0]], rtol=0, atol=1e-6)

@@ -87,7 +87,7 @@ def test_what_cannot_be_a_label_is_left_out_with_its_reason(
     assert data is not None
     assert [case["case"] for case in data.training] == ["1"]
     assert data.validation == []
-    own = [record.getMessage() for record in caplog.records if record.name == "monai_gu2net.label_app.pairs"]
+    own = [record.getMessage() for record in caplog.records if record.name == "monai_gu2net.label_app.labels"]
     assert [message.split(":")[0] for message in own] == ["Left out", "Left out"]
     assert "elbow" in caplog.text
     assert "The label of '3' must have a disc; got an empty image" in caplog.text

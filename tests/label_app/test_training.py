@@ -137,18 +137,18 @@ def test_an_option_that_breaks_its_rule_is_refused(wrong: dict[str, Any], told: 
 
 def test_an_image_that_trained_once_never_validates() -> None:
     cases = [{"case": f"{number:02d}", "patient": f"{number:02d}"} for number in range(30)]
-    known: dict[str, str] = {}
+    earlier: dict[str, str] = {}
     for count in range(2, 31):
-        splits = drawn_splits(cases[:count], share=0.2, known=known)
-        assert splits.items() >= known.items()
+        splits = drawn_splits(cases[:count], share=0.2, earlier=earlier)
+        assert splits.items() >= earlier.items()
         assert set(splits.values()) == {"training", "validation"}
-        known = splits
-    assert 5 <= sum(split == "validation" for split in known.values()) <= 7
+        earlier = splits
+    assert 5 <= sum(split == "validation" for split in earlier.values()) <= 7
 
 
 def test_images_of_one_patient_stay_together() -> None:
     cases = [{"case": f"{number}", "patient": f"{number // 3}"} for number in range(12)]
-    splits = drawn_splits(cases, share=0.3, known={})
+    splits = drawn_splits(cases, share=0.3, earlier={})
     assert all(len({splits[f"{3 * patient + view}"] for view in range(3)}) == 1 for patient in range(4))
 
 

@@ -56,10 +56,6 @@ class TestFractionText:
         landmarks = read_landmarks(path, image_size=(200, 100))
         assert landmarks.points.tolist() == [[-0.5, 99.5], [99.5, 24.5]]
 
-    def test_fractions_from_the_first_centre_are_an_option(self, write):
-        path = write("a.txt", "1\n0.5 0.25\n")
-        assert read_fraction_txt(path, image_size=(200, 100), origin="centre").points.tolist() == [[100.0, 25.0]]
-
     def test_a_point_keeps_its_place_in_a_resized_image(self, write):
         path = write("a.txt", "1\n0.3 0.7\n")
         small, large = (read_fraction_txt(path, image_size=(n, n)).points for n in (224, 2048))

@@ -10,8 +10,8 @@ from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import (
     CEPHALOMETRY,
     CHALLENGE_CLASSES,
+    ChallengeClass,
     ClassAgreement,
-    Measured,
     class_agreement,
     classify,
     measure,
@@ -20,8 +20,8 @@ from monai_gu2net.measurements import (
 UNITS = {each.name: each.unit("mm") for each in CEPHALOMETRY}
 
 
-def of(name: str, value: float, unit: str | None = None) -> Measured:
-    return Measured(name, value, unit or UNITS[name], math.nan, "", None, "")
+def class_of(name: str, value: float, unit: str | None = None) -> ChallengeClass | None:
+    return classify(name, value, unit or UNITS[name])
 
 
 # Types and ranges as in the table of Wang et al. 2016.
@@ -39,16 +39,16 @@ def of(name: str, value: float, unit: str | None = None) -> Measured:
     ],
 )
 def test_types_are_those_of_the_challenge(name: str, value: float, number: int) -> None:
-    found = classify(of(name, value))
+    found = class_of(name, value)
     assert found is not None
     assert found.number == number
 
 
 def test_what_has_no_class_has_none() -> None:
-    assert classify(of("MW", 1.0)) is None
-    assert classify(of("MW", 3.0, "px")) is None
-    assert classify(of("SNA", math.nan)) is None
-    assert classify(of("FMA", 28.0)) is None
+    assert class_of("MW", 1.0) is None
+    assert class_of("MW", 3.0, "px") is None
+    assert class_of("SNA", math.nan) is None
+    assert class_of("FMA", 28.0) is None
 
 
 def test_the_challenge_scores_eight_measurements() -> None:
@@ -82,7 +82,9 @@ def agreement_on(name: str, predicted: list[LandmarkSet], reference: list[Landma
         [measure(chosen, image, unit="mm" if image.frame == "mm" else "px")[0] for image in images]
         for images in (predicted, reference)
     )
-    return class_agreement(name, zip(found, truth, strict=True))
+    return class_agreement(
+        name, [(ours.value, theirs.value, ours.unit) for ours, theirs in zip(found, truth, strict=True)]
+    )
 
 
 def test_the_rate_counts_images_whose_class_is_the_reference_s() -> None:

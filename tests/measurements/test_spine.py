@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.anatomical_names import SPINE_LANDMARKS, VERTEBRAE
 from monai_gu2net.measurements import SPINE, CobbAngle, measure
-from monai_gu2net.measurements.spine import VERTEBRAE
-from monai_gu2net.phantom.spine_body import LANDMARKS
 
 WIDTH, HEIGHT = 40.0, 20.0
 
@@ -94,7 +93,7 @@ def test_the_error_is_that_of_two_end_plates_held_fixed() -> None:
 
 
 def test_landmarks_are_those_of_the_package_s_spines() -> None:
-    assert set(SPINE[0].needs) == set(LANDMARKS)
+    assert set(SPINE[0].needs) == set(SPINE_LANDMARKS)
 
 
 def test_an_unknown_curve_is_refused() -> None:

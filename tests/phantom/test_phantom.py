@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.optimize import brentq
 
 from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
+from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS, VERTEBRAE
 from monai_gu2net.phantom import hand_body as hand_module
 from monai_gu2net.phantom import make_phantom, phantom_case
 from monai_gu2net.phantom.anatomy import Pose, Tissue, outline_crossing
@@ -24,7 +24,7 @@ from monai_gu2net.phantom.head_body import draw_head
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS
 from monai_gu2net.phantom.projection import Technique, develop, line_integrals
 from monai_gu2net.phantom.solids import Body, Ellipsoid, RoundCone
-from monai_gu2net.phantom.spine_body import VERTEBRAE, draw_spine
+from monai_gu2net.phantom.spine_body import draw_spine
 
 AT_ORIGIN = np.zeros(1)
 REST = Pose(np.eye(3))

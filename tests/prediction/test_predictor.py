@@ -178,6 +178,17 @@ def test_options_are_of_the_use_and_not_of_the_weights(models: list[Path], pictu
     assert not np.isnan(predictor.predict(picture, domain="knee").points).any()
 
 
+def test_a_calibration_of_version_0_1_0_holds_for_the_augmentation_that_it_calls_views(tmp_path: Path) -> None:
+    model = untrained(tmp_path / "m.pt")
+    network, card = load_ensemble([model])
+    numbers = {"scales": [1.0, 1.0, 1.0], "confidences": [0.1, 0.2], "images": 1, "landmarks": 3, "members": 1}
+    card.calibration = {"knee": {**numbers, "quantiles": {"0.9": 2.0}, "views": 3}}
+    save_model(model, network, card)  # type: ignore[arg-type]
+    assert list(load(model, tta=3).calibrations) == ["knee"]
+    assert load(model).calibrations == {}
+    assert load(model).with_options(tta=3).calibrations["knee"].radius([1.0, 2.0, 3.0]).tolist() == [2.0, 4.0, 6.0]
+
+
 def test_what_is_no_image_or_no_domain_is_an_error_in_plain_words(models: list[Path], tmp_path: Path) -> None:
     predictor = Predictor(models[0])
     (tmp_path / "x.png").write_text("no picture")
@@ -189,3 +200,45 @@ def test_what_is_no_image_or_no_domain_is_an_error_in_plain_words(models: list[P
         predictor.predict(tmp_path / "x.png", domain="foot")
     with pytest.raises(ValueError, match=r"got None\. Name it"):
         predictor.predict(tmp_path / "x.png")
+    for nothing in ("", ".", tmp_path):
+        with pytest.raises(FileNotFoundError, match="The image must be a file; got"):
+            predictor.predict(nothing, domain="knee")
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "said"),
+    [
+        ("spacing", 0.5, "spacing must be positive numbers, mm per pixel along each axis; got 0.5"),
+        ("spacing", (0.1, 0.0), "spacing must be positive numbers"),
+        ("spacing", (float("nan"), 0.1), "spacing must be positive numbers"),
+        ("spacing", (float("inf"), 0.1), "spacing must be positive numbers"),
+        ("spacing", ("wide", 0.1), "spacing must be positive numbers"),
+        ("spacing", "11", "spacing must be positive numbers"),
+        ("spacing", (), "spacing must be positive numbers"),
+        ("min_confidence", 1.5, "min_confidence must be from 0 to 1; got 1.5"),
+        ("min_confidence", "high", "min_confidence must be from 0 to 1; got 'high'"),
+        ("min_confidence", float("nan"), "min_confidence must be from 0 to 1; got nan"),
+        ("tta", 0, "tta must be a positive whole number; got 0"),
+        ("tta", 2.5, "tta must be a positive whole number; got 2.5"),
+        ("accept_spacing_source", ["detecter"], "accept_spacing_source must be among"),
+        ("device", "nowhere", r"The device must be one of this machine; got 'nowhere' \(Expected one of"),
+        ("device", "cuda:99", r"The device must be one of this machine; got 'cuda:99'"),
+    ],
+)
+def test_an_impossible_option_is_refused_before_an_image_is_read(
+    models: list[Path], option: str, wrong: object, said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{said}"):
+        load(models[0], **{option: wrong})  # type: ignore[arg-type]
+
+
+def test_what_was_found_and_the_predictor_say_themselves_in_a_line(models: list[Path], picture: Path) -> None:
+    predictor = load(models[0])
+    assert repr(predictor.predict(picture, domain="knee")) == (
+        "Found('x', 3 of 3 landmarks of 'knee', unit='px', spacing_source='none')"
+    )
+    none = predictor.with_options(min_confidence=1.0, spacing=np.array([0.5, 0.25]))
+    assert repr(none.predict(picture, domain="knee")) == (
+        "Found('x', 0 of 3 landmarks of 'knee', unit='mm', spacing_source='given')"
+    )
+    assert repr(predictor) == f"Predictor([{str(models[0])!r}], {predictor.options!r}, domains=['knee', 'hand'])"

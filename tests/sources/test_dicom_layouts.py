@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_gu2net.data import Datalist
 from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.data.reader import radiograph_size
 from monai_gu2net.dicom import Derivation, read_header
@@ -27,8 +26,8 @@ Make = Callable[..., Path]
 
 
 def all_cases(folder: Path, **options: Any) -> dict[str, dict[str, Any]]:
-    domain, splits, _ = read_layout(folder, domain="d", **options)
-    return {case["case"]: case for case in Datalist("x", {"d": domain}, **splits).cases("all")}
+    data = read_layout(folder, domain="d", **options)
+    return {case["case"]: case for case in data.cases("all")}
 
 
 def markups(path: Path, points_mm: list[list[float]]) -> None:
@@ -55,10 +54,11 @@ def test_points_of_slicer_are_where_slicer_shows_the_image(tmp_path: Path, make_
 def test_a_spacing_that_is_given_goes_before_the_files(tmp_path: Path, make_dicom: Make) -> None:
     make_dicom(tmp_path / "one.dcm", PIXELS, PixelSpacing=[0.1, 0.2])
     markups(tmp_path / "one.mrk.json", [[2.0, 1.0]])
-    domain, splits, _ = read_layout(tmp_path, spacing=(0.5, 0.25), validation=0, test=0)
-    assert splits["training"][0]["landmarks"] == [[4.0, 4.0]]
+    data = read_layout(tmp_path, spacing=(0.5, 0.25), validation=0, test=0)
+    [domain] = data.domains.values()
+    assert data.training[0]["landmarks"] == [[4.0, 4.0]]
     assert domain.spacing == (0.5, 0.25)
-    assert read_layout(tmp_path, spacing="unknown", validation=0, test=0)[1]["training"][0]["landmarks"] == [[2.0, 1.0]]
+    assert read_layout(tmp_path, spacing="unknown", validation=0, test=0).training[0]["landmarks"] == [[2.0, 1.0]]
 
 
 def test_a_landmark_outside_of_a_dicom_image_is_absent(tmp_path: Path, make_dicom: Make) -> None:
@@ -167,8 +167,8 @@ def test_annotating_in_ohif_makes_a_dataset(tmp_path: Path, make_dicom: Make) ->
     foreign_reports.report(tmp_path / "sr" / "stray.dcm", foreign_reports.arrow("1.2.3", (1.5, 1.5), "sella"))
     (tmp_path / "sr" / "torn.dcm").write_text("words")
     found = read_layout(tmp_path, test=0, validation=0)
-    assert found.domain.landmarks == ("sella", "nasion")
-    assert {case["case"]: case["landmarks"] for case in found.splits["training"]} == {
+    assert found.domains[found.name].landmarks == ("sella", "nasion")
+    assert {case["case"]: case["landmarks"] for case in found.training} == {
         "one": [[5.0, 6.0], [7.0, 8.0]],
         "two": [[9.0, 10.0], None],
     }
@@ -190,11 +190,12 @@ def test_random_identifiers_make_no_landmark_for_every_point(tmp_path: Path, mak
             for y, finding in enumerate(("sella", "nasion", "porion"))
         ]
         foreign_reports.report(tmp_path / f"{name}.sr.dcm", *points)
-    domain, splits, left_out = read_layout(tmp_path, test=0, validation=0)
+    data = read_layout(tmp_path, test=0, validation=0)
+    [domain] = data.domains.values()
     assert domain.landmarks == ("sella", "nasion", "porion")
-    found = {case["case"]: case["landmarks"] for case in splits["training"]}
+    found = {case["case"]: case["landmarks"] for case in data.training}
     assert found == {name: [[n + 1.0, y + 2.0] for y in range(3)] for n, name in enumerate(("one", "two", "three"))}
-    assert left_out == ()
+    assert data.left_out == ()
 
 
 def test_of_several_reports_about_an_image_the_last_counts(tmp_path: Path, make_dicom: Make) -> None:
@@ -206,9 +207,9 @@ def test_of_several_reports_about_an_image_the_last_counts(tmp_path: Path, make_
     ):
         tree = foreign_reports.arrow(image, (x, 2.5), "sella")
         foreign_reports.report(tmp_path / f"{name}.sr.dcm", tree, written=written)
-    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
-    assert splits["training"][0]["landmarks"] == [[2.0, 2.0]]
-    assert {entry.name: entry.reason for entry in left_out} == dict.fromkeys(
+    data = read_layout(tmp_path, test=0, validation=0)
+    assert data.training[0]["landmarks"] == [[2.0, 2.0]]
+    assert {entry.name: entry.reason for entry in data.left_out} == dict.fromkeys(
         ("a.sr.dcm", "c.sr.dcm"), "another one about its image counts, the last written"
     )
 
@@ -219,9 +220,9 @@ def test_reports_of_one_time_that_differ_leave_out_their_image_alone(tmp_path: P
         foreign_reports.report(tmp_path / f"{name}.sr.dcm", foreign_reports.arrow(image, (x, 2.5), "sella"))
         foreign_reports.report(tmp_path / f"{name}2.sr.dcm", foreign_reports.arrow(same, (4.5, 2.5), "sella"))
     foreign_reports.report(tmp_path / "c.sr.dcm", foreign_reports.arrow(other, (3.5, 2.5), "sella"))
-    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
-    assert {case["case"]: case["landmarks"] for case in splits["training"]} == {"y": [[3.0, 2.0]], "z": [[4.0, 2.0]]}
-    assert [(entry.what, entry.name) for entry in left_out] == [
+    data = read_layout(tmp_path, test=0, validation=0)
+    assert {case["case"]: case["landmarks"] for case in data.training} == {"y": [[3.0, 2.0]], "z": [[4.0, 2.0]]}
+    assert [(entry.what, entry.name) for entry in data.left_out] == [
         ("report", "a.sr.dcm"),
         ("report", "b.sr.dcm"),
         ("report", "b2.sr.dcm"),
@@ -235,9 +236,9 @@ def test_a_landmark_in_a_later_frame_is_no_landmark_of_the_first(tmp_path: Path,
     line = tree[1].ContentSequence[2].ContentSequence[0]
     line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber = 2
     foreign_reports.report(tmp_path / "a.sr.dcm", *tree)
-    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
-    assert splits["training"][0]["landmarks"] == [[1.0, 2.0]]
-    assert [entry.reason for entry in left_out] == ["its points are in another frame than the image's first"]
+    data = read_layout(tmp_path, test=0, validation=0)
+    assert data.training[0]["landmarks"] == [[1.0, 2.0]]
+    assert [entry.reason for entry in data.left_out] == ["its points are in another frame than the image's first"]
 
 
 def test_dicom_that_is_no_image_is_left_out_of_reports_once(tmp_path: Path, make_dicom: Make) -> None:
@@ -245,7 +246,7 @@ def test_dicom_that_is_no_image_is_left_out_of_reports_once(tmp_path: Path, make
     foreign_reports.report(tmp_path / "x.sr.dcm", foreign_reports.arrow(image, (1.5, 2.5), "sella"))
     make_dicom(tmp_path / "wave.dcm", PIXELS, Rows=None)
     (tmp_path / "torn.dcm").write_text("words")
-    _, splits, left_out = read_layout(tmp_path, test=0, validation=0)
-    assert [case["case"] for case in splits["training"]] == ["x"]
-    assert [(item.what, item.name) for item in left_out] == [("file", "torn.dcm"), ("file", "wave.dcm")]
-    assert left_out[1].reason.startswith("it is no image")
+    data = read_layout(tmp_path, test=0, validation=0)
+    assert [case["case"] for case in data.training] == ["x"]
+    assert [(item.what, item.name) for item in data.left_out] == [("file", "torn.dcm"), ("file", "wave.dcm")]
+    assert data.left_out[1].reason.startswith("it is no image")

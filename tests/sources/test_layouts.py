@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from PIL import Image
 
-from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.data.domain import ReferenceLength
+from monai_gu2net.data.datalist import SPLITS, Datalist
+from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
@@ -30,8 +30,13 @@ def blank(path: Path, size: tuple[int, int] = (20, 30)) -> None:
     Image.new("L", size).save(path)
 
 
-def names_of(splits: dict[str, list[dict]]) -> dict[str, list[str]]:
-    return {part: [case["case"] for case in cases] for part, cases in splits.items()}
+def domain_of(data: Datalist) -> Domain:
+    [domain] = data.domains.values()
+    return domain
+
+
+def names_of(data: Datalist) -> dict[str, list[str]]:
+    return {split: [case["case"] for case in data.cases(split)] for split in SPLITS}
 
 
 def make_head(folder: Path, numbers: Sequence[int], *, size: tuple[int, int] = (620, 768)) -> Path:
@@ -65,8 +70,9 @@ def make_chest(folder: Path, names: Sequence[str], *, size: tuple[int, int] = (2
 class TestHead:
     def test_the_official_split_is_by_number(self, tmp_path):
         make_head(tmp_path, [1, 150, 151, 300, 301, 400])
-        domain, splits, _ = read_head(tmp_path)
-        assert names_of(splits) == {
+        data = read_head(tmp_path)
+        [domain] = data.domains.values()
+        assert names_of(data) == {
             "training": ["001", "150"],
             "validation": [],
             "test": ["151", "300", "301", "400"],
@@ -76,13 +82,14 @@ class TestHead:
 
     @pytest.mark.parametrize(("annotator", "x"), [("senior", 3.0), ("junior", 5.0), ("mean", 4.0)])
     def test_the_annotator_decides_the_ground_truth(self, annotator, x, tmp_path):
-        _, splits, _ = read_head(make_head(tmp_path, [1]), annotator=annotator)
-        assert splits["training"][0]["landmarks"][3] == [x, 6.0]
+        data = read_head(make_head(tmp_path, [1]), annotator=annotator)
+        assert data.training[0]["landmarks"][3] == [x, 6.0]
 
     @pytest.mark.parametrize("annotator", ["senior", "junior", "mean"])
     def test_both_annotators_travel_with_the_case_and_the_domain_says_who_was_chosen(self, annotator, tmp_path):
-        domain, splits, _ = read_head(make_head(tmp_path, [1]), annotator=annotator)
-        annotators = splits["training"][0]["annotators"]
+        data = read_head(make_head(tmp_path, [1]), annotator=annotator)
+        [domain] = data.domains.values()
+        annotators = data.training[0]["annotators"]
         assert {who: points[3] for who, points in annotators.items()} == {"senior": [3.0, 6.0], "junior": [5.0, 6.0]}
         assert domain.ground_truth == ("mean of senior and junior" if annotator == "mean" else annotator)
 
@@ -91,22 +98,24 @@ class TestHead:
         [((1935, 2400), (0.1, 0.1)), ((620, 768), (0.1 * 1935 / 620, 0.3125))],
     )
     def test_the_spacing_is_scaled_with_the_image(self, size, spacing, tmp_path):
-        domain, splits, _ = read_head(make_head(tmp_path, [1, 2], size=size))
+        data = read_head(make_head(tmp_path, [1, 2], size=size))
+        [domain] = data.domains.values()
         assert domain.spacing == pytest.approx(spacing)
-        assert "spacing" not in splits["training"][0]
+        assert "spacing" not in data.training[0]
 
     def test_images_of_different_sizes_keep_a_spacing_each(self, tmp_path):
         make_head(tmp_path, [1])
         make_head(tmp_path, [2], size=(1935, 2400))
-        domain, splits, _ = read_head(tmp_path)
+        data = read_head(tmp_path)
+        [domain] = data.domains.values()
         assert domain.spacing is None
-        assert splits["training"][0]["spacing"] == pytest.approx([0.312097, 0.3125], abs=1e-6)
-        assert splits["training"][1]["spacing"] == pytest.approx([0.1, 0.1])
+        assert data.training[0]["spacing"] == pytest.approx([0.312097, 0.3125], abs=1e-6)
+        assert data.training[1]["spacing"] == pytest.approx([0.1, 0.1])
 
     def test_the_spacing_can_be_given_or_declared_unknown(self, tmp_path):
         make_head(tmp_path, [1])
-        assert read_head(tmp_path, spacing=(0.5, 0.25))[0].spacing == (0.5, 0.25)
-        assert read_head(tmp_path, spacing="unknown")[0].unit == "px"
+        assert domain_of(read_head(tmp_path, spacing=(0.5, 0.25))).spacing == (0.5, 0.25)
+        assert domain_of(read_head(tmp_path, spacing="unknown")).unit == "px"
         with pytest.raises(ValueError, match="spacing must be 'default', 'unknown' or"):
             read_head(tmp_path, spacing="none")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="spacing must be two positive numbers"):
@@ -114,22 +123,22 @@ class TestHead:
 
     def test_validation_is_held_out_of_the_training_images_only(self, tmp_path):
         make_head(tmp_path, [*range(1, 11), 151])
-        _, splits, _ = read_head(tmp_path, validation=3, seed=1)
-        assert {part: len(cases) for part, cases in splits.items()} == {
+        data = read_head(tmp_path, validation=3, seed=1)
+        assert {part: len(names) for part, names in names_of(data).items()} == {
             "training": 7,
             "validation": 3,
             "test": 1,
         }
-        assert names_of(read_head(tmp_path, validation=3, seed=1)[1]) == names_of(splits)
-        assert names_of(read_head(tmp_path, validation=3, seed=2)[1]) != names_of(splits)
+        assert names_of(read_head(tmp_path, validation=3, seed=1)) == names_of(data)
+        assert names_of(read_head(tmp_path, validation=3, seed=2)) != names_of(data)
 
     def test_images_without_annotation_and_annotations_without_image_are_left_out(self, tmp_path):
         make_head(tmp_path, [1, 3])
         blank(tmp_path / "raw" / "002.png")
         (tmp_path / "raw" / "003.png").unlink()
-        _, splits, left_out = read_head(tmp_path)
-        assert names_of(splits)["training"] == ["001"]
-        assert left_out_lines(left_out) == [
+        data = read_head(tmp_path)
+        assert names_of(data)["training"] == ["001"]
+        assert left_out_lines(data.left_out) == [
             "1 image(s) left out, it has no annotation: raw/002.png",
             "2 annotation(s) left out, it has no image: 400_senior/003.txt, 400_junior/003.txt",
         ]
@@ -139,15 +148,15 @@ class TestHead:
         (tmp_path / "400_junior" / "001.txt").unlink()
         with pytest.raises(ValueError, match=r"400_junior.001\.txt: the annotation must be there"):
             read_head(tmp_path)
-        (case,) = read_head(tmp_path, annotator="senior")[1]["training"]
+        (case,) = read_head(tmp_path, annotator="senior").training
         assert list(case["annotators"]) == ["senior"]
 
     def test_a_landmark_that_one_annotator_left_out_is_the_others(self, tmp_path):
         make_head(tmp_path, [1])
         (tmp_path / "400_junior" / "001.txt").write_text("nan,nan\n" * 2 + "8,8\n" * 17)
         (tmp_path / "400_senior" / "001.txt").write_text("nan,nan\n4,4\n" + "6,6\n" * 17)
-        _, splits, _ = read_head(tmp_path)
-        assert splits["training"][0]["landmarks"][:3] == [None, [4.0, 4.0], [7.0, 7.0]]
+        data = read_head(tmp_path)
+        assert data.training[0]["landmarks"][:3] == [None, [4.0, 4.0], [7.0, 7.0]]
 
     @pytest.mark.parametrize("name", ["401.png", "photo.png"])
     def test_an_image_that_is_not_numbered_is_refused(self, name, tmp_path):
@@ -161,49 +170,45 @@ class TestHand:
     @pytest.mark.parametrize(("count", "training"), [(909, 609), (910, 610), (10, 7), (2, 1), (1, 1)])
     def test_the_first_ids_train_in_the_papers_proportion(self, count, training, tmp_path):
         ids = list(range(9990, 9990 + count)) if count < 100 else list(range(3142, 3142 + count))
-        _, splits, _ = read_hand(make_hand(tmp_path, ids))
-        assert names_of(splits)["training"] == [str(i) for i in ids[:training]]
-        assert names_of(splits)["test"] == [str(i) for i in ids[training:]]
+        data = read_hand(make_hand(tmp_path, ids))
+        assert names_of(data)["training"] == [str(i) for i in ids[:training]]
+        assert names_of(data)["test"] == [str(i) for i in ids[training:]]
 
     def test_the_wrist_gives_the_scale(self, tmp_path):
-        domain, splits, _ = read_hand(make_hand(tmp_path, [1, 2]))
+        data = read_hand(make_hand(tmp_path, [1, 2]))
+        [domain] = data.domains.values()
         assert len(set(HAND_LANDMARKS)) == 37
         assert domain.reference == ReferenceLength(HAND_LANDMARKS[0], HAND_LANDMARKS[4], 50.0)
         assert (domain.spacing, domain.unit) == (None, "mm")
-        assert splits["training"][0]["landmarks"][4] == [5.0, 5.0]
+        assert data.training[0]["landmarks"][4] == [5.0, 5.0]
 
     def test_a_given_spacing_replaces_the_wrist(self, tmp_path):
         make_hand(tmp_path, [1, 2])
-        given = read_hand(tmp_path, spacing=(0.2, 0.2))[0]
+        given = domain_of(read_hand(tmp_path, spacing=(0.2, 0.2)))
         assert (given.spacing, given.reference) == ((0.2, 0.2), None)
-        assert read_hand(tmp_path, spacing="unknown")[0].unit == "px"
+        assert domain_of(read_hand(tmp_path, spacing="unknown")).unit == "px"
 
     def test_points_outside_the_image_are_absent(self, tmp_path):
         make_hand(tmp_path, [1, 2])
         points = [(-0.6, 5), (-0.5, 39.5), (39.6, 5), (5, 40)] + [(5, 5)] * 33
         line = ",".join(f"{x},{y}" for x, y in points)
         (tmp_path / "all.csv").write_text(f"1,{line}\n2,{line}\n")
-        _, splits, _ = read_hand(tmp_path)
-        assert splits["training"][0]["landmarks"][:5] == [None, [-0.5, 39.5], None, None, [5.0, 5.0]]
+        data = read_hand(tmp_path)
+        assert data.training[0]["landmarks"][:5] == [None, [-0.5, 39.5], None, None, [5.0, 5.0]]
 
     def test_ids_without_image_and_images_without_line_are_named(self, tmp_path):
         make_hand(tmp_path, [1, 2, 3], listed=[2, 3, 4])
-        _, splits, left_out = read_hand(tmp_path)
-        assert names_of(splits) == {"training": ["2"], "validation": [], "test": ["3"]}
-        assert left_out_lines(left_out) == [
+        data = read_hand(tmp_path)
+        assert names_of(data) == {"training": ["2"], "validation": [], "test": ["3"]}
+        assert left_out_lines(data.left_out) == [
             "1 image(s) left out, it has no line in all.csv: jpg/1.jpg",
             "1 line(s) left out, it has no image: all.csv id 4",
         ]
 
     def test_the_test_part_can_be_chosen(self, tmp_path):
         make_hand(tmp_path, range(1, 11))
-        assert names_of(read_hand(tmp_path, test=2)[1])["test"] == ["9", "10"]
-        assert names_of(read_hand(tmp_path, test=0.1)[1])["test"] == ["10"]
-        assert names_of(read_hand(tmp_path, test_cases=["4", "2"])[1])["test"] == ["2", "4"]
-        with pytest.raises(ValueError, match=r"test_cases must be cases.*got \['77'\]"):
-            read_hand(tmp_path, test_cases=["77"])
-        with pytest.raises(ValueError, match="test must be left out where test_cases are given"):
-            read_hand(tmp_path, test=1, test_cases=["4"])
+        assert names_of(read_hand(tmp_path, test=2))["test"] == ["9", "10"]
+        assert names_of(read_hand(tmp_path, test=0.1))["test"] == ["10"]
 
     def test_no_annotated_image_is_an_error(self, tmp_path):
         with pytest.raises(ValueError, match=r"jpg/ must hold images whose ids stand in all\.csv"):
@@ -215,37 +220,37 @@ class TestChest:
         # the names sort by kind, so the end of the order would be of one kind alone
         names = [f"JPCLN{n:03d}" for n in range(20)] + [f"JPCNN{n:03d}" for n in range(20)]
         make_chest(tmp_path, names)
-        drawn = names_of(read_chest(tmp_path, test=10, validation=4, drawn=True)[1])
+        drawn = names_of(read_chest(tmp_path, test=10, validation=4, drawn=True))
         assert {part: len(of) for part, of in drawn.items()} == {"training": 26, "validation": 4, "test": 10}
         assert {name[:5] for name in drawn["test"]} == {"JPCLN", "JPCNN"}
-        assert drawn == names_of(read_chest(tmp_path, test=10, validation=4, drawn=True)[1])
-        assert drawn != names_of(read_chest(tmp_path, test=10, validation=4, drawn=True, seed=1)[1])
-        assert len(read_chest(tmp_path, drawn=True)[1]["test"]) == 7  # (279 - 229) / 279 of 40
+        assert drawn == names_of(read_chest(tmp_path, test=10, validation=4, drawn=True))
+        assert drawn != names_of(read_chest(tmp_path, test=10, validation=4, drawn=True, seed=1))
+        assert len(read_chest(tmp_path, drawn=True).test) == 7  # (279 - 229) / 279 of 40
 
     @pytest.mark.parametrize(("count", "training"), [(279, 229), (196, 161), (5, 4)])
     def test_the_first_names_train_in_the_papers_proportion(self, count, training, tmp_path):
         names = [f"JPCLN{n:03d}" for n in range(count)]
-        _, splits, _ = read_chest(make_chest(tmp_path, names))
-        assert names_of(splits) == {"training": names[:training], "validation": [], "test": names[training:]}
+        data = read_chest(make_chest(tmp_path, names))
+        assert names_of(data) == {"training": names[:training], "validation": [], "test": names[training:]}
 
     def test_the_authors_exclusion_leaves_41_images_to_test(self, tmp_path):
         names = [f"CHNCXR_{n:04d}_0" for n in range(55, 334)]
-        _, splits, _ = read_chest(make_chest(tmp_path, names))
-        assert [len(splits[part]) for part in ("training", "test")] == [229, 41]
-        assert "CHNCXR_0059_0" not in names_of(splits)["training"]
+        data = read_chest(make_chest(tmp_path, names))
+        assert [len(data.training), len(data.test)] == [229, 41]
+        assert "CHNCXR_0059_0" not in names_of(data)["training"]
 
     def test_fractions_become_pixels_of_the_image(self, tmp_path):
-        _, splits, _ = read_chest(make_chest(tmp_path, ["JPCLN001"]))
-        points = splits["training"][0]["landmarks"]
+        data = read_chest(make_chest(tmp_path, ["JPCLN001"]))
+        points = data.training[0]["landmarks"]
         assert points[0] == [0.25 * 224 - 0.5, 0.5 * 112 - 0.5]
         assert points[5] == [223.5, -0.5]
 
     def test_the_spacing_is_that_of_jsrt_for_its_images_only(self, tmp_path):
-        domain, *_ = read_chest(make_chest(tmp_path / "jsrt", ["JPCLN001", "JPCNN002"], size=(224, 224)))
+        domain = domain_of(read_chest(make_chest(tmp_path / "jsrt", ["JPCLN001", "JPCNN002"], size=(224, 224))))
         assert domain.spacing == pytest.approx((1.6, 1.6))
-        assert read_chest(tmp_path / "jsrt", spacing="unknown")[0].spacing is None
-        assert read_chest(tmp_path / "jsrt", spacing=(2, 2))[0].spacing == (2, 2)
-        other, *_ = read_chest(make_chest(tmp_path / "other", ["CHNCXR_0001_0", "CHNCXR_0002_0"]))
+        assert domain_of(read_chest(tmp_path / "jsrt", spacing="unknown")).spacing is None
+        assert domain_of(read_chest(tmp_path / "jsrt", spacing=(2, 2))).spacing == (2, 2)
+        other = domain_of(read_chest(make_chest(tmp_path / "other", ["CHNCXR_0001_0", "CHNCXR_0002_0"])))
         assert (other.spacing, other.unit) == (None, "px")
 
     def test_left_and_right_are_the_patients(self):
@@ -256,9 +261,9 @@ class TestChest:
         make_chest(tmp_path, ["JPCLN001", "JPCLN002", "JPCLN003", "CHNCXR_0059_0"])
         (tmp_path / "labels" / "JPCLN001.txt").unlink()
         (tmp_path / "pngs" / "JPCLN003.png").unlink()
-        _, splits, left_out = read_chest(tmp_path)
-        assert names_of(splits)["training"] == ["JPCLN002"]
-        assert left_out_lines(left_out) == [
+        data = read_chest(tmp_path)
+        assert names_of(data)["training"] == ["JPCLN002"]
+        assert left_out_lines(data.left_out) == [
             "1 image(s) left out, it has no label: pngs/JPCLN001.png",
             "1 label(s) left out, it has no image: labels/JPCLN003.txt",
             "1 image(s) left out, it is to be excluded: CHNCXR_0059_0",
@@ -284,11 +289,11 @@ class TestChest:
 def test_what_is_broken_costs_a_dataset_nothing_but_itself(tmp_path, make, names, broken, reason):
     make(tmp_path, names)
     whole = read_layout(tmp_path)
-    cases = [case for split in whole.splits.values() for case in split]
+    cases = whole.cases("all")
     image = Path(cases[0]["image"])
     (image if broken is None else tmp_path / broken.format(image.stem)).write_bytes(b"\xff\xfebroken\x00")
     found = read_layout(tmp_path)
-    left = [case["case"] for split in found.splits.values() for case in split]
+    left = [case["case"] for case in found.cases("all")]
     assert sorted(left) == sorted(case["case"] for case in cases[1:])
     [item] = [item for item in found.left_out if item not in whole.left_out]
     assert (item.what, item.name) == ("image", image.relative_to(tmp_path).as_posix())
@@ -306,32 +311,31 @@ def make_table(folder: Path, lines: Sequence[str], *, header: str = "image,patie
 class TestTable:
     def test_patients_are_kept_together(self, tmp_path):
         lines = [f"{n:02d}.png,p{n // 3},1,2,3,4" for n in range(30)]
-        domain, splits, _ = read_table_folder(make_table(tmp_path / "my spine", lines))
-        assert {part: len(cases) for part, cases in splits.items()} == {
+        data = read_table_folder(make_table(tmp_path / "my spine", lines))
+        [domain] = data.domains.values()
+        assert {part: len(names) for part, names in names_of(data).items()} == {
             "training": 21,
             "validation": 3,
             "test": 6,
         }
-        patients = [{case["patient"] for case in cases} for cases in splits.values()]
+        patients = [{case["patient"] for case in data.cases(split)} for split in SPLITS]
         assert sum(map(len, patients)) == len(set.union(*patients)) == 10
         assert (domain.name, domain.landmarks, domain.unit) == ("my_spine", ("a", "b"), "px")
 
     def test_the_input_size_has_the_images_proportions(self, tmp_path):
-        domain, *_ = read_table_folder(make_table(tmp_path, ["1.png,,1,2,3,4"]))
+        domain = domain_of(read_table_folder(make_table(tmp_path, ["1.png,,1,2,3,4"])))
         assert domain.size == (256, 512)
-        assert read_table_folder(tmp_path, size=(64, 96))[0].size == (64, 96)
+        assert domain_of(read_table_folder(tmp_path, size=(64, 96))).size == (64, 96)
 
     def test_empty_and_outside_points_are_absent(self, tmp_path):
-        _, splits, _ = read_table_folder(
-            make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0
-        )
-        assert splits["training"][0]["landmarks"] == [None, None]
+        data = read_table_folder(make_table(tmp_path, ["1.png,,,,21,3", "2.png,,1,2,3,4"]), test=0, validation=0)
+        assert data.training[0]["landmarks"] == [None, None]
 
     def test_a_split_column_decides(self, tmp_path):
         header = "image,split,a_x,a_y"
         lines = ["1.png,test,1,2", "2.png,training,1,2", "3.png,validation,1,2"]
-        _, splits, _ = read_table_folder(make_table(tmp_path, lines, header=header))
-        assert names_of(splits) == {"training": ["2"], "validation": ["3"], "test": ["1"]}
+        data = read_table_folder(make_table(tmp_path, lines, header=header))
+        assert names_of(data) == {"training": ["2"], "validation": ["3"], "test": ["1"]}
         with pytest.raises(ValueError, match="the column 'split' must be filled in for all cases and decide alone"):
             read_table_folder(tmp_path, test=0.5)
 
@@ -349,22 +353,23 @@ class TestTable:
     def test_spacing_columns_are_taken_over(self, tmp_path):
         header = "image,spacing_x,spacing_y,a_x,a_y"
         make_table(tmp_path, ["1.png,0.1,0.2,1,2", "2.png,,,1,2"], header=header)
-        domain, splits, _ = read_table_folder(tmp_path, test=0, validation=0)
+        data = read_table_folder(tmp_path, test=0, validation=0)
+        [domain] = data.domains.values()
         assert domain.spacing is None
-        assert [case.get("spacing") for case in splits["training"]] == [[0.1, 0.2], None]
+        assert [case.get("spacing") for case in data.training] == [[0.1, 0.2], None]
 
     def test_a_long_table_reads_as_well(self, tmp_path):
         blank(tmp_path / "1.png")
         (tmp_path / "landmarks.csv").write_text("image,landmark,x,y\n1.png,a,1,2\n1.png,b,3,4\n")
-        _, splits, _ = read_table_folder(tmp_path)
-        assert splits["training"][0]["landmarks"] == [[1.0, 2.0], [3.0, 4.0]]
+        data = read_table_folder(tmp_path)
+        assert data.training[0]["landmarks"] == [[1.0, 2.0], [3.0, 4.0]]
 
     def test_strays_on_either_side_are_named(self, tmp_path):
         make_table(tmp_path, ["1.png,,1,2,3,4", "2.png,,1,2,3,4"])
         (tmp_path / "images" / "1.png").rename(tmp_path / "images" / "3.png")
-        _, splits, left_out = read_table_folder(tmp_path)
-        assert names_of(splits)["training"] == ["2"]
-        assert left_out_lines(left_out) == [
+        data = read_table_folder(tmp_path)
+        assert names_of(data)["training"] == ["2"]
+        assert left_out_lines(data.left_out) == [
             "1 line(s) left out, its image is not there: landmarks.csv line 2 (1.png)",
             "1 image(s) left out, it has no line in landmarks.csv: images/3.png",
         ]
@@ -372,7 +377,7 @@ class TestTable:
     def test_an_image_under_two_names_is_left_out_and_refuses_no_other(self, tmp_path):
         twice = ["1.png,p,1,2,3,4", "images/1.png,q,5,6,7,8"]
         read = read_table_folder(make_table(tmp_path / "a", [*twice, "2.png,r,5,6,7,8"]), test=0, validation=0)
-        assert [case["case"] for case in read.splits["training"]] == ["2"]
+        assert [case["case"] for case in read.training] == ["2"]
         assert [item.name for item in read.left_out if "another line" in item.reason] == [
             "landmarks.csv line 2 (1.png)",
             "landmarks.csv line 3 (images/1.png)",
@@ -395,18 +400,12 @@ class TestTable:
             "1 column(s) left out, unknown: remark",
         ]
 
-    def test_test_cases_must_be_whole_patients(self, tmp_path):
-        make_table(tmp_path, ["1.png,p,1,2,3,4", "2.png,p,1,2,3,4", "3.png,q,1,2,3,4"])
-        _, splits, _ = read_table_folder(tmp_path, test_cases=["3"], validation=0)
-        assert names_of(splits) == {"training": ["1", "2"], "validation": [], "test": ["3"]}
-        with pytest.raises(ValueError, match=r"all cases of a patient or none; got some of \['p'\]"):
-            read_table_folder(tmp_path, test_cases=["1"])
-
     def test_images_that_pillow_does_not_read_keep_all_their_points(self, tmp_path):
         (tmp_path / "1.dcm").write_bytes(b"")
         (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\n1.dcm,5000,2\n")
-        domain, splits, _ = read_table_folder(tmp_path)
-        assert splits["training"][0]["landmarks"] == [[5000.0, 2.0]]
+        data = read_table_folder(tmp_path)
+        [domain] = data.domains.values()
+        assert data.training[0]["landmarks"] == [[5000.0, 2.0]]
         assert domain.size == (512, 512)
 
     def test_points_in_mm_are_refused(self, tmp_path):
@@ -425,19 +424,22 @@ class TestMarkups:
         return tmp_path
 
     def test_points_without_spacing_are_pixels(self, folder):
-        domain, splits, _ = read_markups_folder(folder, test=0, validation=0)
-        assert [case["landmarks"] for case in splits["training"]] == [[[1, 2], [3, 4]], [[5, 6], None]]
+        data = read_markups_folder(folder, test=0, validation=0)
+        [domain] = data.domains.values()
+        assert [case["landmarks"] for case in data.training] == [[[1, 2], [3, 4]], [[5, 6], None]]
         assert (domain.landmarks, domain.unit) == (("one", "two"), "px")
 
     def test_points_in_mm_become_pixels_by_the_spacing(self, folder):
-        domain, splits, _ = read_markups_folder(folder, spacing=(0.5, 0.25), test=0, validation=0)
-        assert splits["training"][0]["landmarks"] == [[2.0, 8.0], [6.0, 16.0]]
+        data = read_markups_folder(folder, spacing=(0.5, 0.25), test=0, validation=0)
+        [domain] = data.domains.values()
+        assert data.training[0]["landmarks"] == [[2.0, 8.0], [6.0, 16.0]]
         assert domain.spacing == (0.5, 0.25)
 
     def test_names_can_be_fixed(self, folder):
-        domain, splits, _ = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
+        data = read_markups_folder(folder, landmarks=["two", "three", "one"], test=0, validation=0)
+        [domain] = data.domains.values()
         assert domain.landmarks == ("two", "three", "one")
-        assert splits["training"][0]["landmarks"] == [[3.0, 4.0], None, [1.0, 2.0]]
+        assert data.training[0]["landmarks"] == [[3.0, 4.0], None, [1.0, 2.0]]
         with pytest.raises(
             ValueError, match=r"got none: a\.mrk\.json: landmarks must be among \['one'\]; got \['two'\]"
         ):
@@ -445,9 +447,9 @@ class TestMarkups:
 
     def test_strays_on_either_side_are_named(self, folder):
         (folder / "a.png").rename(folder / "c.png")
-        _, splits, left_out = read_markups_folder(folder)
-        assert names_of(splits)["training"] == ["b"]
-        assert left_out_lines(left_out) == [
+        data = read_markups_folder(folder)
+        assert names_of(data)["training"] == ["b"]
+        assert left_out_lines(data.left_out) == [
             "1 image(s) left out, it has no markups: c.png",
             "1 markups file(s) left out, it has no image: a.mrk.json",
         ]
@@ -474,13 +476,13 @@ class TestReadLayout:
         return request.param, folder
 
     def test_each_layout_is_recognized_and_makes_a_datalist(self, dataset):
-        layout, folder = dataset
-        domain, splits, left_out = read_layout(folder, domain="mine", size=(32, 48))
-        assert left_out == ()
+        _, folder = dataset
+        data = read_layout(folder, domain="mine", size=(32, 48))
+        [domain] = data.domains.values()
+        assert data.left_out == ()
         assert (domain.name, domain.size) == ("mine", (32, 48))
-        datalist = Datalist(layout, {"mine": domain}, **splits)
-        assert sum(len(getattr(datalist, part)) for part in ("training", "validation", "test")) == 3
-        assert all(Path(case["image"]).is_absolute() for case in datalist.training)
+        assert len(data.cases("all")) == 3
+        assert all(Path(case["image"]).is_absolute() for case in data.training)
 
     def test_naming_the_layout_gives_the_same(self, dataset):
         layout, folder = dataset
@@ -495,7 +497,7 @@ class TestReadLayout:
         make_chest(tmp_path, ["JPCLN001"])
         with pytest.raises(ValueError, match="got hand and chest"):
             read_layout(tmp_path)
-        assert read_layout(tmp_path, layout="chest")[0].name == "chest"
+        assert read_layout(tmp_path, layout="chest").name == "chest"
 
     def test_an_option_of_another_layout_is_refused(self, tmp_path):
         make_hand(tmp_path, [1, 2])

@@ -14,7 +14,7 @@ import pytest
 import volume_source
 
 from monai_gu2net.__main__ import main
-from monai_gu2net.data import Datalist
+from monai_gu2net.data import SPLITS
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.sources import SOURCES, Entry, Source, read_layout, recognize_layout
@@ -47,16 +47,15 @@ def test_volumes_become_cases_of_three_axes(tmp_path: Path) -> None:
         volume(folder, f"{n}_{patient}")
     volume(folder, "bare", line=None)
     assert recognize_layout(folder) == "volumes"
-    domain, splits, left_out = read_layout(folder)
+    data = read_layout(folder)
+    [domain] = data.domains.values()
     assert (domain.name, domain.landmarks, domain.size, domain.unit) == ("skull", ("a", "b"), (64, 128, 96), "px")
-    assert left_out == (LeftOut("image", "bare.nii.gz", "it has no points"),)
-    patients = [{case["patient"] for case in cases} for cases in splits.values()]
+    assert data.left_out == (LeftOut("image", "bare.nii.gz", "it has no points"),)
+    patients = [{case["patient"] for case in data.cases(split)} for split in SPLITS]
     assert sorted(map(len, patients)) == [1, 1, 3]
     assert len(set.union(*patients)) == 5
-    assert {str(case["landmarks"]) for cases in splits.values() for case in cases} == {
-        "[[10.0, 20.0, 30.0], [1.0, 2.0, 3.0]]"
-    }
-    assert read_layout(folder, spacing=(0.5, 0.5, 0.5)).domain.spacing == (0.5, 0.5, 0.5)
+    assert {str(case["landmarks"]) for case in data.cases("all")} == {"[[10.0, 20.0, 30.0], [1.0, 2.0, 3.0]]"}
+    assert read_layout(folder, spacing=(0.5, 0.5, 0.5)).domains["skull"].spacing == (0.5, 0.5, 0.5)
 
 
 def test_a_landmark_outside_of_a_volume_and_a_volume_that_is_broken_are_left_out(tmp_path: Path) -> None:
@@ -65,10 +64,10 @@ def test_a_landmark_outside_of_a_volume_and_a_volume_that_is_broken_are_left_out
     (volume(tmp_path, "torn_r") / "torn_r.nii.gz").write_bytes(b"no volume")
     with pytest.raises(ValueError, match=r"got 1 of 4 outside \(.* out_q: a\)"):
         read_layout(tmp_path)
-    domain, splits, left_out = read_layout(tmp_path, test=0, validation=0, allow_outside=1)
-    assert [(item.what, item.name) for item in left_out] == [("image", "torn_r.nii.gz")]
-    assert [case.get("outside") for case in splits["training"]] == [None, ["a"]]
-    assert Datalist("x", {domain.name: domain}, **splits).training[1]["landmarks"] == [None, [1.0, 2.0, 3.0]]
+    data = read_layout(tmp_path, test=0, validation=0, allow_outside=1)
+    assert [(item.what, item.name) for item in data.left_out] == [("image", "torn_r.nii.gz")]
+    assert [case.get("outside") for case in data.training] == [None, ["a"]]
+    assert data.training[1]["landmarks"] == [None, [1.0, 2.0, 3.0]]
 
 
 def test_prepare_takes_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +85,7 @@ def test_prepare_takes_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
 )
 def test_entries_that_break_a_rule_are_refused(landmarks: LandmarkSet, message: str, tmp_path: Path) -> None:
     image = volume(tmp_path, "x") / "x.nii.gz"
-    domain = read_layout(tmp_path, domain="d", landmarks=None, test=0, validation=0).domain
+    domain = read_layout(tmp_path, domain="d", landmarks=None, test=0, validation=0).domains["d"]
     SOURCES["volumes"] = Source("", lambda _: True, lambda _: iter([Entry(image, landmarks)]), domain=domain)
     with pytest.raises(ValueError, match=message):
         read_layout(tmp_path, layout="volumes")
@@ -97,7 +96,7 @@ def test_what_cannot_be_used_and_who_annotated_can_be_said_of_an_entry(tmp_path:
     sets = {who: LandmarkSet(("a",), [[x, 2.0, 3.0]], "index") for who, x in (("me", 1.0), ("you", 4.0))}
     entries = [Entry(images[0], sets, split="test"), Entry(images[1], sets, reason="it is blurred")]
     SOURCES["volumes"] = Source("", lambda _: True, lambda _: iter(entries))
-    _, splits, left_out = read_layout(tmp_path, layout="volumes")
-    assert left_out == (LeftOut("image", "y", "it is blurred"),)
-    assert splits["test"][0]["landmarks"] == [[2.5, 2.0, 3.0]]
-    assert splits["test"][0]["annotators"] == {"me": [[1.0, 2.0, 3.0]], "you": [[4.0, 2.0, 3.0]]}
+    data = read_layout(tmp_path, layout="volumes")
+    assert data.left_out == (LeftOut("image", "y", "it is blurred"),)
+    assert data.test[0]["landmarks"] == [[2.5, 2.0, 3.0]]
+    assert data.test[0]["annotators"] == {"me": [[1.0, 2.0, 3.0]], "you": [[4.0, 2.0, 3.0]]}

@@ -200,9 +200,7 @@ function place(x, y) {
 function nudge(dx, dy) {
   const point = pointOf(chosen);
   if (!point || point.x === null) return;
-  const { width, height } = current.about;
-  const within = (value, size) => Math.min(Math.max(value, -0.5), size - 0.5);
-  move(chosen, within(point.x + dx, width), within(point.y + dy, height));
+  move(chosen, ...view.inside(point.x + dx, point.y + dy));
   view.bringIntoSight(pointOf(chosen));
 }
 
@@ -221,17 +219,14 @@ function step(by) {
   if (order.length) choose(order[(order.indexOf(chosen) + by + order.length) % order.length]);
 }
 
-function undo() {
-  if (!busy) history.undo();
+function retrace(way) {
+  if (!busy) history[way]();
   keepChosen();
   update();
 }
 
-function redo() {
-  if (!busy) history.redo();
-  keepChosen();
-  update();
-}
+const undo = () => retrace("undo");
+const redo = () => retrace("redo");
 
 // ---- what is seen ---------------------------------------------------------------------------------------------------
 

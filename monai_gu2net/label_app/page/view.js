@@ -10,9 +10,13 @@ const HOLD = 12; // CSS pixels around a point in which the mouse takes it
 const CROSS = "M0-10V-4M0 4V10M-10 0H-4M4 0H10";
 const CLOSE_UP = 4; // screen pixels per image pixel from which pixels are seen
 
+function setAttributes(to, attributes) {
+  for (const [key, value] of Object.entries(attributes)) to.setAttribute(key, value);
+}
+
 function element(name, attributes, parent) {
   const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  setAttributes(made, attributes);
   parent?.append(made);
   return made;
 }
@@ -107,10 +111,8 @@ export class View {
   setWindow([black, white]) {
     const [lowest, highest] = this.#about.range;
     this.window = [black, white];
-    for (const part of document.querySelectorAll("#window feComponentTransfer > *")) {
-      part.setAttribute("slope", (highest - lowest) / (white - black));
-      part.setAttribute("intercept", (lowest - black) / (white - black));
-    }
+    const linear = { slope: (highest - lowest) / (white - black), intercept: (lowest - black) / (white - black) };
+    for (const part of document.querySelectorAll("#window feComponentTransfer > *")) setAttributes(part, linear);
     this.actions.windowed(this.window);
   }
 
@@ -164,7 +166,8 @@ export class View {
     return [at.x - 0.5, at.y - 0.5];
   }
 
-  #inside(x, y) {
+  /** The place in the image that is nearest to x, y. */
+  inside(x, y) {
     const { width, height } = this.#about;
     return [Math.min(Math.max(x, -0.5), width - 0.5), Math.min(Math.max(y, -0.5), height - 0.5)];
   }
@@ -207,10 +210,7 @@ export class View {
       if (!isThere) continue;
       const place = this.#screenOf({ x, y });
       group.setAttribute("transform", `translate(${place.x} ${place.y})`);
-      if (point.radius) {
-        const size = { cx: place.x, cy: place.y, r: point.radius.px * scale };
-        for (const [key, value] of Object.entries(size)) radius.setAttribute(key, value);
-      }
+      if (point.radius) setAttributes(radius, { cx: place.x, cy: place.y, r: point.radius.px * scale });
     }
     const chosen = this.#marks.get(this.#chosen)?.group;
     if (chosen && this.svg.lastChild !== chosen && !this.#drag) this.svg.append(chosen); // on top of the others
@@ -235,7 +235,7 @@ export class View {
     if (this.#drag?.pointer !== event.pointerId) return;
     event.stopPropagation();
     const [x, y] = this.#pixelOf(event);
-    [this.#drag.x, this.#drag.y] = this.#inside(x + this.#drag.dx, y + this.#drag.dy);
+    [this.#drag.x, this.#drag.y] = this.inside(x + this.#drag.dx, y + this.#drag.dy);
     this.actions.hover(this.#drag.x, this.#drag.y);
     this.#draw();
   }
@@ -252,7 +252,7 @@ export class View {
   #click(event) {
     if (!event.quick || !this.isOpen) return;
     const [x, y] = this.#pixelAt(event.position);
-    const [insideX, insideY] = this.#inside(x, y);
+    const [insideX, insideY] = this.inside(x, y);
     if (x === insideX && y === insideY) this.actions.place(x, y);
   }
 

@@ -114,8 +114,8 @@ class GU2NetLandmarksLogic:
         Raises:
             RuntimeError: the server refuses them, and the earlier label stays.
         """
-        known = self._description(image)["label_spacing"]
-        spacing = known or (1.0, 1.0)
+        stated = self._description(image)["label_spacing"]
+        spacing = stated or (1.0, 1.0)
         control_points: list[dict[str, Any]] = []
         for number, point in enumerate(points, start=1):
             there = (
@@ -125,7 +125,7 @@ class GU2NetLandmarksLogic:
             )
             status = "undefined" if point.pixel is None else "defined"
             control_points.append({"id": str(number), "label": point.name, **there, "positionStatus": status})
-        unit = {"coordinateUnits": "mm"} if known else {}
+        unit = {"coordinateUnits": "mm"} if stated else {}
         markup = {"type": "Fiducial", "coordinateSystem": "LPS", **unit, "controlPoints": control_points}
         about = {"client_id": _CLIENT, **({"model": model} if model else {})}
         self._ask(

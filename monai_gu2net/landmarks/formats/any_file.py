@@ -21,8 +21,8 @@ from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, wri
 from monai_gu2net.landmarks.formats.markups_json import MARKUPS_EXTENSION, read_markups, write_markups
 from monai_gu2net.landmarks.formats.parsing import (
     LandmarkTable,
+    ParseError,
     in_names,
-    parse_error,
     read_json_object,
     read_text,
 )
@@ -153,7 +153,7 @@ def _recognized(path: str | os.PathLike[str]) -> Format:
         fields = next(csv.reader([_first_line(path)]), [])
         numeric = len(fields) > 1 and all(_is_number(field) for field in fields[1:])
         return "payer" if numeric else "table"
-    raise parse_error(
+    raise ParseError(
         read_text(path)[0],
         None,
         "a landmark file must end in .txt, .csv, .json or .mrk.json",

@@ -14,7 +14,6 @@ Source: COCO's data format (keypoint detection); Detectron2, "Use Custom Dataset
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -25,13 +24,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import LeftOut, write_text_whole
+from monai_gu2net.files import LeftOut, write_json_whole
 from monai_gu2net.landmarks.formats.parsing import (
     LandmarkTable,
     ParseError,
     checked_confidence,
     in_names,
-    parse_error,
     parse_number,
     read_json_object,
 )
@@ -111,7 +109,7 @@ def write_coco(path: str | os.PathLike[str], images: Sequence[CocoImage], *, ori
         ],
         "annotations": annotations,
     }
-    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return write_json_whole(path, content)
 
 
 def read_coco(
@@ -159,7 +157,7 @@ def read_coco(
             continue
         found.setdefault(image, []).append((place, points))
     if others and not found:
-        raise parse_error(path, None, f"landmarks must be among {list(names or ())}", others, "Correct the names")
+        raise ParseError(path, None, f"landmarks must be among {list(names or ())}", others, "Correct the names")
     table: dict[str, LandmarkSet] = {}
     for image, annotated in found.items():
         marked = [one for one in annotated if any(not math.isnan(x) for x, _ in one[1].values())] or annotated[:1]
@@ -204,7 +202,7 @@ def _shift(origin: str) -> float:
 def _entries(content: Mapping[str, Any], part: str, path: Path) -> list[Any]:
     entries = content.get(part)
     if not isinstance(entries, list):
-        raise parse_error(path, None, f"{part!r} must be a list of objects", type(entries).__name__, "Correct the file")
+        raise ParseError(path, None, f"{part!r} must be a list of objects", type(entries).__name__, "Correct the file")
     return entries
 
 
@@ -225,11 +223,11 @@ def _named(annotation: Mapping[str, Any], key: str, among: Mapping[Any, dict[str
 
 def _image_name(annotation: Any, images: Mapping[Any, dict[str, Any]], place: str, path: Path) -> str:
     if not isinstance(annotation, dict):
-        raise parse_error(path, None, "an annotation must be an object", annotation, f"Correct {place}")
+        raise ParseError(path, None, "an annotation must be an object", annotation, f"Correct {place}")
     name = _named(annotation, "image_id", images).get("file_name")
     if not isinstance(name, str) or not name:
         value = annotation.get("image_id")
-        raise parse_error(path, None, "its image must be in 'images', with a file_name", value, f"Correct {place}")
+        raise ParseError(path, None, "its image must be in 'images', with a file_name", value, f"Correct {place}")
     return name
 
 
@@ -238,15 +236,15 @@ def _keypoints(
 ) -> list[str]:
     """The names of an annotation's keypoints."""
     if annotation.get("iscrowd"):
-        raise parse_error(path, None, "it must not be of a crowd (iscrowd)", annotation["iscrowd"], f"Remove {place}")
+        raise ParseError(path, None, "it must not be of a crowd (iscrowd)", annotation["iscrowd"], f"Remove {place}")
     if not annotation.get("keypoints"):
-        raise parse_error(path, None, "it must have keypoints", annotation.get("keypoints"), f"Complete {place}")
+        raise ParseError(path, None, "it must have keypoints", annotation.get("keypoints"), f"Complete {place}")
     names = _named(annotation, "category_id", categories).get("keypoints")
     if not isinstance(names, list) or not names:
         value = annotation.get("category_id")
-        raise parse_error(path, None, "its category must be in 'categories', with keypoints", value, f"Correct {place}")
+        raise ParseError(path, None, "its category must be in 'categories', with keypoints", value, f"Correct {place}")
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
-        raise parse_error(path, None, "the keypoints of its category must be different names", names, "Rename them")
+        raise ParseError(path, None, "the keypoints of its category must be different names", names, "Rename them")
     return names
 
 
@@ -257,7 +255,7 @@ def _points(
     if not isinstance(numbers, list) or len(numbers) != 3 * len(names):
         count = len(numbers) if isinstance(numbers, list) else numbers
         rule = f"its keypoints must be {3 * len(names)} numbers, x, y and v of each"
-        raise parse_error(path, None, rule, count, f"Correct {place}")
+        raise ParseError(path, None, rule, count, f"Correct {place}")
     points: dict[str, list[float]] = {}
     for name, x, y, visible in zip(names, numbers[0::3], numbers[1::3], numbers[2::3], strict=True):
         point = [parse_number(value, path, None, f"a coordinate of {name!r}") - shift for value in (x, y)]

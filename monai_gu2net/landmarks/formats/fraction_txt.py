@@ -8,11 +8,10 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from monai_gu2net.landmarks.formats.parsing import numbered_names, parse_error, parse_number, read_text
+from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_number, read_text
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["read_fraction_txt"]
@@ -23,7 +22,6 @@ def read_fraction_txt(
     *,
     image_size: Sequence[int],
     names: Sequence[str] | None = None,
-    origin: Literal["corner", "centre"] = "corner",
 ) -> LandmarkSet:
     """Read landmarks that are given as fractions of the image.
 
@@ -32,13 +30,12 @@ def read_fraction_txt(
     resized. The files speak for it: their fractions go from 0 to 1, both ends included, and 1 * width lies
     outside an image whose pixel centres are whole numbers. The authors' code takes fraction * 512, rounded,
     as an index of its image resized to 512: half a pixel off there, in training and test alike, so its radial
-    errors compare with those of this reader. origin="centre" takes fraction * width as the index.
+    errors compare with those of this reader.
 
     Args:
         path: the file.
         image_size: (width, height) of the image that the points are wanted for.
         names: names of the N landmarks in the order of the lines; by default ``landmark_01``, ...
-        origin: what 0 means, the image's "corner" or the first pixel's "centre".
 
     Returns:
         The landmarks in pixel indices of an image of that size; ``nan nan``: absent.
@@ -53,27 +50,24 @@ def read_fraction_txt(
         raise ValueError(
             f"image_size must be (width, height) in pixels; got {tuple(image_size)}. Read it from the image."
         )
-    if origin not in ("corner", "centre"):
-        raise ValueError(f"origin must be 'corner' or 'centre'; got {origin!r}. Choose what fraction 0 means.")
     path, text = read_text(path)
     lines = text.splitlines()
     first = lines[0].strip() if lines else ""
     if not first.isdigit():
-        raise parse_error(path, 1, "the first line must be the count of landmarks", first, "Correct the line")
+        raise ParseError(path, 1, "the first line must be the count of landmarks", first, "Correct the line")
     count = int(first)
     names = numbered_names(count) if names is None else tuple(names)
     if count != len(names):
-        raise parse_error(path, 1, f"the count must be {len(names)}, one per name", count, "Check the annotation")
+        raise ParseError(path, 1, f"the count must be {len(names)}, one per name", count, "Check the annotation")
     if len(lines) - 1 < count:
-        raise parse_error(path, None, f"{count} lines 'x y' must follow the count", len(lines) - 1, "Complete the file")
+        raise ParseError(path, None, f"{count} lines 'x y' must follow the count", len(lines) - 1, "Complete the file")
     more = next((row for row, line in enumerate(lines[count + 1 :], count + 2) if line.strip()), None)
     if more is not None:
-        raise parse_error(path, more, f"{count} lines must follow the count", lines[more - 1], "Correct the count")
+        raise ParseError(path, more, f"{count} lines must follow the count", lines[more - 1], "Correct the count")
     fractions = np.array(
         [_fractions(line, name, path, row) for row, (line, name) in enumerate(zip(lines[1:], names, strict=False), 2)]
     ).reshape(-1, 2)
-    offset = 0.5 if origin == "corner" else 0.0
-    return LandmarkSet(names, fractions * np.asarray(image_size, dtype=np.float64) - offset, "index")
+    return LandmarkSet(names, fractions * np.asarray(image_size, dtype=np.float64) - 0.5, "index")
 
 
 def _fractions(line: str, name: str, path: Path, row: int) -> list[float]:
@@ -81,11 +75,11 @@ def _fractions(line: str, name: str, path: Path, row: int) -> list[float]:
     fields = line.split()
     numbers = [parse_number(field, path, row, f"a fraction of {name!r}") for field in fields]
     if len(numbers) != 2:
-        raise parse_error(path, row, f"the line of {name!r} must be 'x y'", line, "Correct the line")
+        raise ParseError(path, row, f"the line of {name!r} must be 'x y'", line, "Correct the line")
     if math.isnan(sum(numbers)):
         return [math.nan, math.nan]
     if not all(0 <= number <= 1 for number in numbers):
-        raise parse_error(
+        raise ParseError(
             path,
             row,
             f"the fractions of {name!r} must lie between 0 and 1",

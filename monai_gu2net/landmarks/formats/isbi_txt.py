@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_gu2net.landmarks.formats.parsing import numbered_names, parse_error, parse_number, read_text
+from monai_gu2net.landmarks.formats.parsing import ParseError, numbered_names, parse_number, read_text
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["read_isbi_txt"]
@@ -41,7 +41,7 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
         count = next((row for row, line in enumerate(lines) if "," not in line), len(lines))
         names = numbered_names(count)
     if len(lines) < len(names) or not names:
-        raise parse_error(
+        raise ParseError(
             path,
             None,
             f"there must be {len(names) or 'some'} lines 'x,y'",
@@ -50,14 +50,14 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
         )
     more = next((row for row, line in enumerate(lines[len(names) :], len(names) + 1) if "," in line), None)
     if more is not None:
-        raise parse_error(
+        raise ParseError(
             path, more, f"there must be {len(names)} lines 'x,y'", lines[more - 1], "Check which landmark it is"
         )
     points = []
     for row, (line, name) in enumerate(zip(lines, names, strict=False), start=1):
         fields = line.split(",")
         if len(fields) != 2:
-            raise parse_error(path, row, f"the line of {name!r} must be 'x,y'", line, "Correct the line")
+            raise ParseError(path, row, f"the line of {name!r} must be 'x,y'", line, "Correct the line")
         points.append([parse_number(field, path, row, f"a coordinate of {name!r}") for field in fields])
         if math.isnan(sum(points[-1])):
             points[-1] = [math.nan, math.nan]

@@ -10,7 +10,6 @@ file may say more about itself (image, model, spacing).
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
@@ -21,12 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import write_json_whole
 from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
     in_names,
-    parse_error,
     parse_number,
     read_json_object,
 )
@@ -54,12 +52,12 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
     path, content = read_json_object(path)
     entries, frame = content.get("landmarks"), content.get("frame", "index")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise parse_error(
+        raise ParseError(
             path, None, "'landmarks' must be a list of objects", entries, "See the how-to on landmark files"
         )
     if content.get("version", 1) != 1 or frame not in ("index", "mm"):
         value = (content.get("version", 1), frame)
-        raise parse_error(path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file")
+        raise ParseError(path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file")
     axes = ("x", "y", "z") if any("z" in entry for entry in entries) else ("x", "y")
     points: dict[str, list[float]] = {}
     odd: list[tuple[str, ParseError]] = []
@@ -69,7 +67,7 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
         try:
             if not isinstance(name, str) or not name or count[name] > 1:
                 rule = f"landmarks[{position}] must have a name of its own"
-                raise parse_error(path, None, rule, name, "Rename it")
+                raise ParseError(path, None, rule, name, "Rename it")
             point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
             points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
         except ParseError as error:
@@ -128,4 +126,4 @@ def write_landmark_json(
         "unit": unit,
         "landmarks": landmarks,
     }
-    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return write_json_whole(path, content)

@@ -11,7 +11,6 @@ Source: Slicer's Markups schema 1.0.3, see MARKUPS_SCHEMA.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
@@ -22,12 +21,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monai_gu2net.files import write_text_whole
+from monai_gu2net.files import write_json_whole
 from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
     in_names,
-    parse_error,
     parse_number,
     read_json_object,
 )
@@ -73,7 +71,7 @@ def read_markups(
         [m for m in markups if isinstance(m, dict) and m.get("type") == "Fiducial"] if isinstance(markups, list) else []
     )
     if not lists:
-        raise parse_error(
+        raise ParseError(
             path,
             None,
             "'markups' must hold a markup of type 'Fiducial'",
@@ -90,7 +88,7 @@ def read_markups(
             try:
                 if not label or labels[label] > 1:
                     rule = f"control point {position} must have a label of its own"
-                    raise parse_error(path, None, rule, label, "Rename it")
+                    raise ParseError(path, None, rule, label, "Rename it")
                 points[label] = (_position(control_point, label, path) * scale)[:dims].tolist()
             except ParseError as error:
                 odd.append((f"control point {position}", error))
@@ -159,7 +157,7 @@ def write_markups(
         "controlPoints": control_points,
     }
     content = {"@schema": MARKUPS_SCHEMA, "markups": [markup]}
-    return write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return write_json_whole(path, content)
 
 
 def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
@@ -167,9 +165,9 @@ def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
     system, unit = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
     unit = unit[0] if isinstance(unit, list) and unit else unit
     if system not in ("LPS", "RAS"):
-        raise parse_error(path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer")
+        raise ParseError(path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer")
     if unit not in _MM_PER_UNIT:
-        raise parse_error(path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points")
+        raise ParseError(path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points")
     signs = (1.0, 1.0, 1.0) if system == "LPS" else (-1.0, -1.0, 1.0)
     return np.array(signs) * _MM_PER_UNIT[unit]
 
@@ -183,10 +181,10 @@ def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarr
     """(3,) position; NaN where it is not defined."""
     status, position = control_point.get("positionStatus", "defined"), control_point.get("position")
     if status not in ("defined", "undefined", "preview", "missing"):
-        raise parse_error(path, None, f"positionStatus of {label!r} must be as in the schema", status, "Correct it")
+        raise ParseError(path, None, f"positionStatus of {label!r} must be as in the schema", status, "Correct it")
     if status != "defined" or position is None:
         return np.full(3, np.nan)
     if not isinstance(position, list) or len(position) != 3:
-        raise parse_error(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
+        raise ParseError(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
     numbers = np.array([parse_number(p, path, None, f"a coordinate of {label!r}") for p in position])
     return np.full(3, np.nan) if np.isnan(numbers).any() else numbers

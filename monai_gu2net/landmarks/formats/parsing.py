@@ -24,7 +24,6 @@ __all__ = [
     "checked_confidence",
     "in_names",
     "numbered_names",
-    "parse_error",
     "parse_number",
     "read_json_object",
     "read_text",
@@ -50,11 +49,6 @@ class ParseError(ValueError):
     def left_out(self, what: str, name: str = "") -> LeftOut:
         """The entry as one that is left out; by default called by its line."""
         return LeftOut(what, f"{self.path.name} {name or f'line {self.line}'}", self.rule)
-
-
-def parse_error(path: Path, line: int | None, rule: str, value: object, advice: str) -> ParseError:
-    """An error that names file and line (one-based), the rule, the value and what to do."""
-    return ParseError(path, line, rule, value, advice)
 
 
 class LandmarkTable(dict[str, LandmarkSet]):
@@ -83,9 +77,7 @@ def read_text(path: str | os.PathLike[str]) -> tuple[Path, str]:
     try:
         return path, files.read_text(path)
     except ValueError as error:
-        raise parse_error(
-            path, None, "the file must be UTF-8 text", str(error.__cause__), "Save it as UTF-8"
-        ) from error
+        raise ParseError(path, None, "the file must be UTF-8 text", str(error.__cause__), "Save it as UTF-8") from error
 
 
 def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -95,9 +87,9 @@ def read_json_object(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         line = getattr(error, "lineno", None)
-        raise parse_error(path, line, "the file must be JSON", str(error), "Correct it or write it anew") from error
+        raise ParseError(path, line, "the file must be JSON", str(error), "Correct it or write it anew") from error
     if not isinstance(content, dict):
-        raise parse_error(path, None, "the file must hold a JSON object", type(content).__name__, "Correct it")
+        raise ParseError(path, None, "the file must hold a JSON object", type(content).__name__, "Correct it")
     return path, content
 
 
@@ -112,7 +104,7 @@ def parse_number(text: object, path: Path, line: int | None, what: str) -> float
         if math.isinf(number):
             raise ValueError
     except (TypeError, ValueError):
-        raise parse_error(path, line, f"{what} must be a finite number", text, "Correct it") from None
+        raise ParseError(path, line, f"{what} must be a finite number", text, "Correct it") from None
     return number
 
 
@@ -136,7 +128,7 @@ def in_names(
     """
     unknown = [name for name in points if names is not None and name not in names]
     if unknown:
-        raise parse_error(path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names")
+        raise ParseError(path, None, f"landmarks must be among {list(names or ())}", unknown, "Correct the names")
     rows = np.array(list(points.values()), dtype=np.float64).reshape(-1, dims)
     try:
         found = LandmarkSet(tuple(points), rows, frame, tuple(left_out))

@@ -16,7 +16,6 @@ from monai_gu2net.landmarks.formats.parsing import (
     LandmarkTable,
     ParseError,
     numbered_names,
-    parse_error,
     parse_number,
     read_text,
 )
@@ -68,10 +67,10 @@ def _landmarks(fields: Sequence[str], names: Sequence[str], ids: Counter[str], p
     """The landmarks of a line."""
     if len(fields) != 1 + 2 * len(names) or not names:
         rule = f"the line must have {1 + 2 * len(names)} fields 'id,x1,y1,...'"
-        raise parse_error(path, row, rule, len(fields), "Correct it")
+        raise ParseError(path, row, rule, len(fields), "Correct it")
     key = fields[0].strip()
     if not key or ids[key] > 1:
-        raise parse_error(path, row, "the id must be there and stand in one line only", key, "Correct the line")
+        raise ParseError(path, row, "the id must be there and stand in one line only", key, "Correct the line")
     numbers = [parse_number(field, path, row, "a coordinate") for field in fields[1:]]
     points = np.array(numbers).reshape(-1, 2)
     points[np.isnan(points).any(axis=1)] = np.nan

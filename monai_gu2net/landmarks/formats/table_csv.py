@@ -27,7 +27,6 @@ from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
     in_names,
-    parse_error,
     parse_number,
     read_text,
 )
@@ -97,10 +96,10 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     header = [original_cell(field.strip()) for field in next(reader, [])]
     if len(header) == 1 and (separator := next((each for each in ";\t|" if each in header[0]), None)):
         rule = "columns must be separated by commas"
-        raise parse_error(path, 1, rule, separator, "Save it as CSV with commas, and a point in decimal numbers")
+        raise ParseError(path, 1, rule, separator, "Save it as CSV with commas, and a point in decimal numbers")
     repeated = sorted({column for column in header if column and header.count(column) > 1})
     if repeated:
-        raise parse_error(path, 1, "columns must be all different", repeated, "Rename or remove them")
+        raise ParseError(path, 1, "columns must be all different", repeated, "Rename or remove them")
     unused = tuple(column for column in header if column not in _used(header))
     odd: list[ParseError] = []
     lines = _lines(reader, header, path, odd)
@@ -171,7 +170,7 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list
             continue
         if len(fields) != len(header):
             rule = f"the line must have {len(header)} fields, as the header"
-            odd.append(parse_error(path, line, rule, len(fields), "Correct the line"))
+            odd.append(ParseError(path, line, rule, len(fields), "Correct the line"))
             continue
         lines.append(
             (line, {column: original_cell(field.strip()) for column, field in zip(header, fields, strict=True)})
@@ -195,7 +194,7 @@ def _wide_rows(
     axes = _AXES if any(axis == "z" for name, axis in suffixes.values() if name != "spacing") else _AXES[:2]
     missing = [f"{name}_{axis}" for name in names for axis in axes if f"{name}_{axis}" not in header]
     if "image" not in header or not names or missing:
-        raise parse_error(
+        raise ParseError(
             path,
             1,
             "the header must be 'image,NAME_x,NAME_y,...', or 'image,landmark,x,y'",
@@ -208,7 +207,7 @@ def _wide_rows(
         try:
             if not fields["image"] or count[fields["image"]] > 1:
                 rule = "an image must be named and stand in one line only"
-                raise parse_error(path, line, rule, fields["image"], "Remove it")
+                raise ParseError(path, line, rule, fields["image"], "Remove it")
             _spacing(fields, path, line)
             points = {
                 name: _point([fields[f"{name}_{axis}"] for axis in axes], name, path, line, lost) for name in names
@@ -227,7 +226,7 @@ def _long_rows(
     axes = _AXES if "z" in header else _AXES[:2]
     missing = [axis for axis in axes if axis not in header]
     if missing:
-        raise parse_error(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
+        raise ParseError(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
     names = list(dict.fromkeys(fields["landmark"] for _, fields in lines if fields["landmark"]))
     count = Counter((fields.get("image", ""), fields["landmark"]) for _, fields in lines)
     images: dict[str, list[tuple[int, dict[str, str], list[float]]]] = {}
@@ -235,10 +234,10 @@ def _long_rows(
         image, name, frame = fields.get("image", ""), fields["landmark"], fields.get("frame") or "index"
         try:
             if frame not in ("index", "mm"):
-                raise parse_error(path, line, "frame must be 'index' or 'mm'", frame, "Correct it")
+                raise ParseError(path, line, "frame must be 'index' or 'mm'", frame, "Correct it")
             if not name or count[image, name] > 1:
                 rule = f"a landmark of image {image!r} must have one line with its name"
-                raise parse_error(path, line, rule, name, "Correct the line")
+                raise ParseError(path, line, rule, name, "Correct the line")
             _spacing(fields, path, line)
             point = _point([fields[axis] for axis in axes], name, path, line, lost)
         except ParseError as error:
@@ -252,7 +251,7 @@ def _long_rows(
             rule = f"the lines of image {image!r} must agree"
             named = {one.line for one in differ}
             odd += differ
-            odd += [parse_error(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
+            odd += [ParseError(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
             continue
         points = {name: [math.nan] * len(axes) for name in names}
         points |= {fields["landmark"]: point for _, fields, point in group}
@@ -266,7 +265,7 @@ def _difference(fields: dict[str, str], first: dict[str, str], image: str, path:
     for column in ("patient", "split", "frame", "spacing_x", "spacing_y"):
         if fields.get(column) != first.get(column):
             rule = f"{column} of image {image!r} must be {first.get(column)!r} in all its lines"
-            return parse_error(path, line, rule, fields.get(column), "Correct it")
+            return ParseError(path, line, rule, fields.get(column), "Correct it")
     return None
 
 
@@ -287,5 +286,5 @@ def _spacing(fields: dict[str, str], path: Path, line: int) -> tuple[float, ...]
         return None
     spacing = tuple(parse_number(text, path, line, "spacing") for text in texts)
     if not all(value > 0 for value in spacing):
-        raise parse_error(path, line, "spacing_x and spacing_y must be positive", texts, "Leave both empty if unknown")
+        raise ParseError(path, line, "spacing_x and spacing_y must be positive", texts, "Leave both empty if unknown")
     return spacing
