@@ -107,6 +107,7 @@ class TestPredict:
             f"{stem}.mrk.json",
             f"{stem}.png",
             "landmarks.csv",
+            "landmarks.parquet",
             "measurements.csv",
         }
         assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == expected

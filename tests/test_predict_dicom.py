@@ -74,7 +74,7 @@ def test_a_capture_of_an_image_without_a_study_is_a_failure_of_its_own(
     assert main(["predict", str(image), "-m", str(model), "-o", str(out), "--formats", "csv", "sc"]) == 1
     assert "not wholly saved: bad.sc.dcm: the image's header must have ['StudyInstanceUID']" in capsys.readouterr().err
     found = {path.name for path in out.iterdir() if not path.name.startswith(".")}
-    assert found == {"bad.csv", "bad.png", "landmarks.csv"}
+    assert found == {"bad.csv", "bad.png", "landmarks.csv", "landmarks.parquet"}
 
 
 def test_the_report_names_the_models_weights(model: Path, tmp_path: Path) -> None:
@@ -103,6 +103,7 @@ def test_an_image_without_a_study_is_a_failure_of_its_own_and_its_other_files_ar
         "good.text.dcm",
         "bad.json",
         "landmarks.csv",
+        "landmarks.parquet",
     }
     assert "Kryptonym" not in shown.out + shown.err
     assert "Kryptonym" not in "".join(path.read_text() for path in out.iterdir() if path.suffix in (".json", ".csv"))

@@ -25,6 +25,7 @@ from monai_gu2net.connections import (
     Spool,
     Worker,
 )
+from monai_gu2net.connections.loopback import is_loopback
 
 __all__ = ["add"]
 
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
                 port=options.port,
                 also=options.also,
             )
-            if not options.host.startswith("127.") and options.host not in ("localhost", "::1"):
+            if not is_loopback(options.host):
                 _log.warning("The listener has no TLS: others on the network of %s can read images", options.host)
             worker = Worker(spool, answers, _destination(options))
             listener.start()

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from monai_gu2net.connections.destination import RefusedError, UnreachableError
 from monai_gu2net.connections.extra import dicom_extra
+from monai_gu2net.connections.loopback import is_loopback
 from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.files import read_text
 
@@ -104,7 +105,7 @@ class DicomWebServer:
             )
         if token is not None and password is not None:
             raise ValueError("Either a token or a password must be given; got both. Leave one out.")
-        clear = parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+        clear = parts.scheme == "http" and not is_loopback(parts.hostname)
         if clear and not allow_http and (token is not None or password is not None):
             raise ValueError(
                 "Credentials must travel over https; the URL says http, where others can read them. "

@@ -14,3 +14,4 @@ from .structured_report import StructuredReport as StructuredReport
 from .structured_report import read_structured_report as read_structured_report
 from .structured_report import read_structured_reports as read_structured_reports
 from .structured_report import write_structured_report as write_structured_report
+from .study_object import Derivation as Derivation

@@ -27,8 +27,7 @@ __all__ = [
     "UNITS",
     "Code",
     "finding_site",
-    "landmark_code",
-    "measurement_code",
+    "private_code",
 ]
 
 Code = tuple[str, str, str]
@@ -95,32 +94,23 @@ def finding_site(landmark: str) -> Code | None:
     return _SITES.get(landmark)
 
 
-def landmark_code(landmark: str) -> Code:
-    """The private code of a landmark, which no standard has a term for.
+def private_code(name: str) -> Code:
+    """The private code of a landmark or a measurement, which no standard has a term for.
 
     Args:
-        landmark: its name.
+        name: of it.
 
     Returns:
         A name of up to 16 plain characters is its own value; of others it is 7 of them and 8 digits of a hash, so that
-        different names have different values. The meaning is the name, cut to 64 characters.
+        different names have different values (SH). The meaning is the name, cut to 64 characters (LO). Neither has a
+        backslash (PS3.5, 6.2).
 
     Example:
-        >>> landmark_code("sella")
+        >>> private_code("sella")
         ('sella', '99MONAIGU2NET', 'sella')
-        >>> len(landmark_code("soft_tissue_pogonion")[0])
+        >>> len(private_code("soft_tissue_pogonion")[0])
         16
     """
-    return _private(landmark)
-
-
-def measurement_code(name: str) -> Code:
-    """The private code of a measurement, made like that of a landmark."""
-    return _private(name)
-
-
-def _private(name: str) -> Code:
-    """Value of at most 16 characters (SH), meaning of at most 64 (LO), neither with a backslash (PS3.5, 6.2)."""
     meaning = name.replace("\\", "/")[:64].strip() or "unnamed"
     if re.fullmatch(r"[A-Za-z0-9_.-]{1,16}", name):
         return name, PRIVATE_SCHEME, meaning

@@ -62,9 +62,7 @@ def decode_frame(image: Dataset, *, index: int, shape: tuple[int, ...], name: st
     try:
         with silent_pydicom():
             array = _decode(image, syntax, index, shape, name)
-    except DicomError:
-        raise
-    except MemoryError:
+    except (DicomError, MemoryError):
         raise
     except Exception as error:  # codecs raise what they like; their messages may quote values
         raise DicomError(

@@ -61,14 +61,14 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
             "error": f"{name}: decoding must need at most {limits.memory_bytes} bytes of memory; it needs more. "
             "Raise Limits.memory_bytes if you trust it."
         }, None
-    said = {
+    facts = {
         "shape": pixels.shape,
         "spacing": spacing.mm,
         "spacing_source": spacing.source,
         "problem": spacing.problem,
         "metadata": metadata_of(image),
     }
-    return said, pixels
+    return facts, pixels
 
 
 def main() -> None:
@@ -84,8 +84,8 @@ def main() -> None:
     for line in requests:
         request = json.loads(line)
         _limit(Limits(**request["limits"]))
-        said, pixels = answer(request)
-        answers.write(json.dumps(said).encode() + b"\n")
+        facts, pixels = answer(request)
+        answers.write(json.dumps(facts).encode() + b"\n")
         if pixels is not None:
             answers.write(pixels.tobytes())
         answers.flush()

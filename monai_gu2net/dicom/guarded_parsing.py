@@ -27,7 +27,7 @@ __all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "CountedBytes", "parse"]
 
 MAX_ELEMENTS = 150_000  # a radiograph has some hundreds, a report 180 to 350 for each landmark
 MAX_DEPTH = 16  # levels of sequences in sequences
-_PIXEL_GROUP = 0x7FE0
+_PIXEL_GROUP = 0x7FE00000
 _PIXEL_DATA = 0x7FE00010
 _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "UT", "ST", "LT", "UR"})  # one value, however long
 _PLAIN_TEXT = frozenset({"AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})  # ASCII: a backslash separates values
@@ -110,21 +110,18 @@ def _parse(data: bytes, name: str, pixels: bool, budget: list[int]) -> tuple[Dat
             f"{name}: a DICOM file must not be deflated; its transfer syntax is {syntax}, and a few bytes of it "
             "can hide gigabytes. Inflate it with a tool you trust, such as dcmconv +te."
         )
-    stop = _after_pixel_data if pixels else _at_pixel_data
-    dataset = read_dataset(file, syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian, stop_when=stop)
+    first = _PIXEL_DATA + 1 if pixels else _PIXEL_GROUP
+    dataset = read_dataset(
+        file,
+        syntax == ImplicitVRLittleEndian,
+        syntax != ExplicitVRBigEndian,
+        stop_when=lambda tag, vr, length: tag >= first,
+    )
     position = file.tell()
     _clean(dataset, budget, depth=0)
     dataset.file_meta = FileMetaDataset(meta)
     dataset.file_meta.TransferSyntaxUID = UID(syntax)
     return dataset, position
-
-
-def _at_pixel_data(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag >> 16 >= _PIXEL_GROUP
-
-
-def _after_pixel_data(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag > _PIXEL_DATA
 
 
 def _guessed_syntax(start: bytes) -> str:
@@ -143,14 +140,14 @@ def _clean(dataset: Dataset, budget: list[int], *, depth: int) -> None:
         if tag.is_private or raw is None:
             del dataset[tag]
             continue
-        vr = raw.VR or _known_vr(tag)
-        if isinstance(raw, RawDataElement) and "SQ" in (vr, _known_vr(tag)):
+        vr = raw.VR or _dictionary_vr(tag)
+        if isinstance(raw, RawDataElement) and "SQ" in (vr, _dictionary_vr(tag)):
             if vr != "SQ":  # unknown to whoever wrote it, and to be parsed by other rules
                 del dataset[tag]
                 continue
             dataset[tag] = DataElement(tag, "SQ", _sequence(raw, dataset, budget))
         elif isinstance(raw, RawDataElement):
-            value = _unpadded(raw.value or b"", _known_vr(tag) if vr == "UN" else vr)
+            value = _unpadded(raw.value or b"", _dictionary_vr(tag) if vr == "UN" else vr)
             if not value:
                 del dataset[tag]
                 continue
@@ -215,11 +212,11 @@ def _decoded(dataset: Dataset, tag: BaseTag, vr: str) -> DataElement:
         raise
     except Exception:
         del dataset[tag]
-        dataset[tag] = DataElement(tag, _known_vr(tag), None)
+        dataset[tag] = DataElement(tag, _dictionary_vr(tag), None)
         return dataset[tag]
 
 
-def _known_vr(tag: BaseTag) -> str:
+def _dictionary_vr(tag: BaseTag) -> str:
     """The type that the data dictionary gives the element, the first where it leaves a choice."""
     try:
         return dictionary_VR(tag)[:2]

@@ -90,16 +90,16 @@ class _Worker:
             line = self.process.stdout.readline()
             if not line.endswith(b"\n"):
                 raise EOFError
-            said = json.loads(line)
-            if "shape" not in said:
-                return said, None
-            width, height = said["shape"]
+            facts = json.loads(line)
+            if "shape" not in facts:
+                return facts, None
+            width, height = facts["shape"]
             if width * height > limits.pixels:
                 raise EOFError
             pixels = np.empty((width, height), dtype=np.float32)
             if _read_into(self.process.stdout, pixels.view(np.uint8).reshape(-1).data) != pixels.nbytes:
                 raise EOFError
-            return said, pixels
+            return facts, pixels
         except (EOFError, OSError, ValueError):
             raise (TimeoutError if late.is_set() else EOFError) from None
 
@@ -166,7 +166,7 @@ def decode_isolated(
             _end_worker()
             _owner.worker = _Worker(_COMMAND)
         try:
-            said, pixels = _owner.worker.ask(request, limits)
+            facts, pixels = _owner.worker.ask(request, limits)
         except TimeoutError:
             _end_worker()
             reason = f"take at most {limits.seconds:g} s; it took longer. Raise Limits.seconds if you trust it."
@@ -178,11 +178,11 @@ def decode_isolated(
         except BaseException:  # an interrupt leaves an answer half read
             _end_worker()
             raise
-    if "missing" in said:
-        raise FileNotFoundError(said["missing"])
+    if "missing" in facts:
+        raise FileNotFoundError(facts["missing"])
     if pixels is None:
-        raise DicomError(said["error"])
-    return said, pixels
+        raise DicomError(facts["error"])
+    return facts, pixels
 
 
 def end_worker() -> None:

@@ -61,11 +61,11 @@ class Turn(NamedTuple):
 
     Args:
         axes: to flip, of (W, H): 0 left and right, 1 up and down; empty: none.
-        said: what there is to say of it; empty: nothing.
+        note: what there is to say of it; empty: nothing.
     """
 
     axes: tuple[int, ...] = ()
-    said: str = ""
+    note: str = ""
 
 
 def orientation_of(header: Dataset) -> str:
@@ -99,27 +99,27 @@ def turn_of(orientation: str, body_part: str) -> Turn:
         >>> turn_of("R\\H", "CHEST").axes
         (0, 1)
         >>> turn_of("L\\F", "CHEST")
-        Turn(axes=(), said='')
+        Turn(axes=(), note='')
     """
     if not orientation:
         return Turn()
     row, column = (direction[:1] for direction in orientation.split("\\"))
     if any({row, column} <= axis for axis in _AXES):
-        return Turn((), _said(orientation, "says two things of one axis", turned=False))
+        return Turn((), _note(orientation, "says two things of one axis", turned=False))
     if row in _AXES[2] or column in _AXES[0]:
-        return Turn((), _said(orientation, "says that the image lies on its side", turned=False))
+        return Turn((), _note(orientation, "says that the image lies on its side", turned=False))
     upside_down, mirrored = column == "H", row == "R"
     if not (upside_down or mirrored):
         faces_left = row == "P" and column == "F"
         what = "says that the image leads to the patient's back, as a view from the side that faces left"
-        return Turn((), _said(orientation, what, turned=False) if faces_left else "")
+        return Turn((), _note(orientation, what, turned=False) if faces_left else "")
     what = "upside down" if upside_down else ""
     what += (" and " if upside_down and mirrored else "") + ("mirrored" if mirrored else "")
     certain = bool(row) and bool(column) and body_part in _HEAD_ON_TOP
     axes = ((0,) if mirrored or row == "P" else ()) + ((1,) if upside_down else ())
-    return Turn(axes if certain else (), _said(orientation, f"says that the image is {what}", turned=certain))
+    return Turn(axes if certain else (), _note(orientation, f"says that the image is {what}", turned=certain))
 
 
-def _said(orientation: str, what: str, *, turned: bool) -> str:
+def _note(orientation: str, what: str, *, turned: bool) -> str:
     done = "it was turned for the network, results are in pixels of the file" if turned else "it was taken as it is"
     return f"PatientOrientation {orientation} {what}; {done}"

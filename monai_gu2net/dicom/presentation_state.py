@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.display import add_display
 from monai_gu2net.dicom.limits import DicomError
-from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks, dicom_text, image_reference
+from monai_gu2net.dicom.study_object import Derivation, StudyObject, checked_landmarks, dicom_text, image_reference
 from monai_gu2net.dicom.text_boxes import text_boxes
 from monai_gu2net.landmarks import LandmarkSet
 
@@ -26,15 +25,7 @@ _MAX_TEXT = 1024  # characters of a value of type ST (PS3.5, 6.2)
 
 
 def write_presentation_state(
-    path: str | os.PathLike[str],
-    landmarks: LandmarkSet,
-    *,
-    header: Dataset,
-    radius_px: ArrayLike | None = None,
-    model: str,
-    model_version: str,
-    sop_instance_uid: str | None = None,
-    now: datetime | None = None,
+    path: str | os.PathLike[str], landmarks: LandmarkSet, *, derivation: Derivation, radius_px: ArrayLike | None = None
 ) -> Path:
     """Write the landmarks of an image as a presentation state of its study, in a series of its own.
 
@@ -45,13 +36,8 @@ def write_presentation_state(
     Args:
         path: the file; written whole or not at all.
         landmarks: N points in the frame "index", 2-D.
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        derivation: which image that is, and what found the landmarks in it.
         radius_px: (N,) radius in pixels, or (N, 2) half axes along x and y where the pixels are not square; NaN: none.
-        model: name of what found the landmarks.
-        model_version: its version.
-        sop_instance_uid: of the presentation state. By default it is derived from the image, the model and all that is
-            shown, so that the same result is the same object and another result is another one.
-        now: when it is made, in local time; by default now.
 
     Returns:
         The path.
@@ -65,17 +51,10 @@ def write_presentation_state(
     pixel's centre is at 0.5; C.11.6: polarity is that of the presentation LUT alone.
     """
     checked_landmarks(landmarks)
+    header = derivation.header
     axes = _half_axes(radius_px, len(landmarks.names))
-    presentation = StudyObject(
-        path,
-        header=header,
-        series=(9802, "Landmarks, to be shown"),
-        content=("PR 2", repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))),
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=sop_instance_uid,
-        now=now,
-    )
+    shown = repr((landmarks.names, landmarks.points.tolist(), axes.tolist()))
+    presentation = StudyObject(path, derivation, (9802, "Landmarks, to be shown"), ("PR 2", shown))
 
     def make(image: Dataset, frame: dict[str, Any]) -> Dataset:
         from highdicom.pr import GrayscaleSoftcopyPresentationState
@@ -88,7 +67,7 @@ def write_presentation_state(
         state = GrayscaleSoftcopyPresentationState(
             [image],
             content_label="LANDMARKS",
-            content_description=dicom_text(f"Landmarks found by {model} {model_version}"),
+            content_description=dicom_text(f"Landmarks found by {derivation.by}"),
             **frame,
         )
         state.ReferencedSeriesSequence[0].ReferencedImageSequence = [image_reference(header)]

@@ -67,9 +67,9 @@ def read_radiograph(
 
 def radiograph_and_problem(path: Path, *, limits: Limits, frame: int | None, colour: bool) -> tuple[Radiograph, str]:
     """As :func:`read_radiograph`, with what it would warn of beside it; empty: nothing."""
-    said, pixels = decode_isolated(path, limits=limits, frame=frame, colour=colour)
-    spacing, source, problem = said["spacing"], said["spacing_source"], said["problem"]
+    facts, pixels = decode_isolated(path, limits=limits, frame=frame, colour=colour)
+    spacing, source, problem = facts["spacing"], facts["spacing_source"], facts["problem"]
     if problem:
         problem = f"{path.name}: {problem}; {'it has no spacing' if spacing is None else f'its spacing is {source}'}."
     mm = None if spacing is None else (float(spacing[0]), float(spacing[1]))
-    return Radiograph(pixels=pixels, spacing=mm, spacing_source=source, metadata=said["metadata"]), problem
+    return Radiograph(pixels=pixels, spacing=mm, spacing_source=source, metadata=facts["metadata"]), problem

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from monai_gu2net.dicom.codes import COMMENT, FINDINGS, LANDMARKS_FOUND, READABL
 from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
 from monai_gu2net.dicom.silence import silent_pydicom
-from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
+from monai_gu2net.dicom.study_object import Derivation, StudyObject, checked_landmarks
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
@@ -30,13 +29,9 @@ def write_readable_report(
     path: str | os.PathLike[str],
     landmarks: LandmarkSet,
     *,
-    header: Dataset,
-    model: str,
-    model_version: str,
+    derivation: Derivation,
     parameters: Sequence[str] = (),
     measurements: Sequence[Measured] = (),
-    sop_instance_uid: str | None = None,
-    now: datetime | None = None,
 ) -> Path:
     """Write what was measured in an image as a Comprehensive SR of its study, in a series of its own.
 
@@ -46,13 +41,9 @@ def write_readable_report(
     Args:
         path: the file; written whole or not at all.
         landmarks: N points in the frame "index", 2-D; it is said how many are present and which are not.
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
-        model: name of what found the landmarks.
-        model_version: its version.
+        derivation: which image that is, and what found the landmarks in it.
         parameters: what else the numbers depend on, such as where the spacing is known from.
         measurements: made between the landmarks, rounded here; those without a value are not written.
-        sop_instance_uid: of the SR. By default it is derived from the image, the model and all that is written.
-        now: when it is made, in local time; by default now.
 
     Returns:
         The path.
@@ -64,16 +55,7 @@ def write_readable_report(
     """
     checked_landmarks(landmarks)
     written = repr((landmarks.names, landmarks.present.tolist(), list(parameters), list(measurements)))
-    report = StudyObject(
-        path,
-        header=header,
-        series=(9803, "Landmarks, to be read"),
-        content=("SR to be read", written),
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=sop_instance_uid,
-        now=now,
-    )
+    report = StudyObject(path, derivation, (9803, "Landmarks, to be read"), ("SR to be read", written))
     return write_report(report, lambda: readable_content(report, READABLE_TITLE, landmarks, parameters, measurements))
 
 
@@ -104,16 +86,16 @@ def readable_content(
     """
     from highdicom import sr
 
-    present, image = landmarks.present, report.header
+    present, of = landmarks.present, report.derivation
     absent = [name for name, there in zip(landmarks.names, present.tolist(), strict=True) if not there]
     found: list[Any] = []
     for each in measurements:
         if np.isfinite(each.value):
             found += measured_number(each, decimals=_DECIMALS[each.unit])
-    source = sr.SourceImageForMeasurement(image.SOPClassUID, image.SOPInstanceUID)
+    source = sr.SourceImageForMeasurement(of.header.SOPClassUID, of.header.SOPInstanceUID)
     found += number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source])
     if absent:
         text, contains = f"Not found: {', '.join(absent)}", sr.RelationshipTypeValues.CONTAINS
         found.append(sr.TextContentItem(name=concept(COMMENT), value=text, relationship_type=contains))
-    found += sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters))
+    found += sr.AlgorithmIdentification(name=of.model, version=of.model_version, parameters=list(parameters))
     return container(title, [*observed_by(report), container(FINDINGS, found)], root=True)

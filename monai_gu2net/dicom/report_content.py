@@ -24,7 +24,7 @@ from monai_gu2net.dicom.codes import (
     RADIUS_90,
     Code,
     finding_site,
-    landmark_code,
+    private_code,
 )
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
@@ -65,8 +65,8 @@ def report_content(
     """
     from highdicom import sr
 
-    header, uid = report.header, report.uid
-    algorithm = sr.AlgorithmIdentification(name=report.model, version=report.model_version, parameters=list(parameters))
+    of, uid = report.derivation, report.uid
+    algorithm = sr.AlgorithmIdentification(name=of.model, version=of.model_version, parameters=list(parameters))
     confidence, radius_px, radius_mm = columns
     groups: list[Any] = []
     derived: list[Any] = []
@@ -77,7 +77,7 @@ def report_content(
         point = sr.CoordinatesForMeasurement(
             graphic_type=sr.GraphicTypeValues.POINT,
             graphic_data=landmarks.points[row][None] + 0.5,
-            source_image=sr.SourceImageForRegion(header.SOPClassUID, header.SOPInstanceUID),
+            source_image=sr.SourceImageForRegion(of.header.SOPClassUID, of.header.SOPInstanceUID),
         )
         carrier = number(code, carried, "1", referenced_coordinates=[point])
         groups.append(_landmark_group(name, carrier, tracking, algorithm))
@@ -111,7 +111,7 @@ def _landmark_group(name: str, carrier: Any, tracking_uid: str, algorithm: Any) 
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=tracking_uid, identifier=identifier),
         finding_category=concept(ANATOMICAL_POINT),
-        finding_type=concept(landmark_code(name)),
+        finding_type=concept(private_code(name)),
         finding_sites=None if site is None else [sr.FindingSite(concept(site))],
         algorithm_id=algorithm,
         measurements=[carrier],

@@ -35,7 +35,7 @@ def write_report(report: StudyObject, content: Callable[[], Dataset]) -> Path:
         from highdicom.coding_schemes import CodingSchemeIdentificationItem
         from highdicom.sr import ComprehensiveSR
 
-        header = report.header
+        header = report.derivation.header
         if UID(header.SOPClassUID).name == header.SOPClassUID:  # so pydicom calls what its tables do not have
             raise DicomError(
                 f"{Path(report.path).name}: the image must be of a SOP class that DICOM defines; its header has none "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from monai_gu2net.dicom.codes import UNITS, Code, measurement_code
+from monai_gu2net.dicom.codes import UNITS, Code, private_code
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.study_object import StudyObject, dicom_text
 from monai_gu2net.measurements import Measured
@@ -58,7 +58,7 @@ def measured_number(measured: Measured, *, decimals: int | None = None) -> Measu
                     relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES,
                 )
             )
-    code = measured.code or measurement_code(measured.name)
+    code = measured.code or private_code(measured.name)
     return number(code, float(value), measured.unit, properties=properties if len(properties) else None)
 
 
@@ -79,10 +79,11 @@ def observed_by(report: StudyObject) -> ObservationContext:
     """TID 1001 of a model as the observer."""
     from highdicom import sr
 
+    of = report.derivation
     observer = sr.ObserverContext(
         observer_type=concept(("121007", "DCM", "Device")),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=derived_uid("device", report.model, report.model_version), name=report.model
+            uid=derived_uid("device", of.model, of.model_version), name=of.model
         ),
     )
     return sr.ObservationContext(observer_device_context=observer)

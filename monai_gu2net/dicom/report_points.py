@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import CERTAINTY, COMMENT, CONFIDENCE, LANDMARKS_FOUND, PRIVATE_SCHEME
+from monai_gu2net.dicom.header import read_header
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.report_names import POINT_TOOLS, PointLabels, cornerstone_tool
 from monai_gu2net.dicom.silence import silent_pydicom
@@ -60,11 +63,15 @@ class ReportPoints:
     """The points of a report.
 
     Args:
+        path: of the report.
+        written: date and time of its content, as text that sorts by time; "": it does not say.
         points: in its order.
         left_out: its groups of measurements that are no point, and points that are not understood.
         nothing_in: SOP Instance UID of the image that it says no landmark was found in; "": it does not say so.
     """
 
+    path: Path
+    written: str
     points: tuple[ReportPoint, ...]
     left_out: tuple[LeftOut, ...]
     nothing_in: str = ""
@@ -83,24 +90,38 @@ class _NoPointError(Exception):
     """A group that no point can be taken from; its text is the reason."""
 
 
-def report_points(header: Dataset, *, name: str) -> ReportPoints:
+def report_points(path: Path) -> ReportPoints:
     """The points of a report and the groups of it that are none; one odd group never refuses the others.
 
     Args:
-        header: the report.
-        name: of its file, for errors and for what is left out.
+        path: the file.
 
     Raises:
-        DicomError: it has no content.
+        DicomError: it cannot be read, or is no report.
+        FileNotFoundError: there is no such file.
     """
+    header = read_header(path)
+    try:
+        return _points(header, path)
+    except DicomError:
+        raise
+    except Exception as error:  # whatever a foreign tree lacks; the message could quote it
+        raise DicomError(
+            f"{path.name}: a structured report must be well-formed; reading it ended in {type(error).__name__}. "
+            "Export it again."
+        ) from None
+
+
+def _points(header: Dataset, path: Path) -> ReportPoints:
+    day, time = (re.sub(r"[^0-9.]", "", str(header.get(key) or "")) for key in ("ContentDate", "ContentTime"))
     with silent_pydicom():
         if header.get("ValueType") != "CONTAINER" or not header.get("ContentSequence"):
-            raise DicomError(f"{name}: the file must be a structured report; it has no content. Give an SR.")
+            raise DicomError(f"{path.name}: the file must be a structured report; it has no content. Give an SR.")
         points: list[ReportPoint] = []
         left_out: list[LeftOut] = []
         text_is_utf8 = not header.get("SpecificCharacterSet")
         for number, group in enumerate(_groups(header), start=1):
-            place = f"{name} group {number}"
+            place = f"{path.name} group {number}"
             try:
                 points += _points_of(group, place, text_is_utf8=text_is_utf8)
             except _NoPointError as none:
@@ -109,7 +130,7 @@ def report_points(header: Dataset, *, name: str) -> ReportPoints:
                 reason = f"it is not well-formed ({type(error).__name__})"
                 left_out.append(LeftOut("measurement group", place, reason))
         nothing = "" if points else _nothing_found_in(header)
-    return ReportPoints(tuple(points), tuple(left_out), nothing)
+    return ReportPoints(path, f"{day} {time}".strip(), tuple(points), tuple(left_out), nothing)
 
 
 def _groups(root: Dataset) -> list[_Group]:
@@ -173,7 +194,8 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
             continue
         coded = parent is not group.item and parent.get("ValueType") == "CODE"
         location = _text_of(_meaning(parent), text_is_utf8) if coded else ""
-        same = next((p for p in found if (p.image, p.frame) == (image, frame) and _near(p.point, (x, y))), None)
+        here = (p for p in found if (p.image, p.frame) == (image, frame))
+        same = next((p for p in here if math.dist(p.point, (x, y)) <= _SAME_PX), None)
         if same is None or (location and same.labels.location and location != same.labels.location):
             located = PointLabels(**(labels.__dict__ | {"location": location}))
             found.append(ReportPoint(place, located, (x, y), _confidence(children), image, frame))
@@ -183,10 +205,6 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
     if len(names) < len(found):
         raise _NoPointError("it has several points under one name")
     return found
-
-
-def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return math.dist(one, other) <= _SAME_PX
 
 
 def _coordinates(graphic: Dataset, tool: str | None) -> tuple[float, float]:
@@ -219,7 +237,7 @@ def _labels(children: Sequence[Dataset], text_is_utf8: bool) -> PointLabels:
     sites = [code for code in codes if _concept(code) in _SITES]
     free = [code for code in (*sites, *findings) if _code_value(code) in _FREE_TEXT]
     finding = next((code for code in findings if _code_value(code) not in _FREE_TEXT), None)
-    said = [
+    meanings = [
         _meaning(item)
         for site in sites
         if _code_value(site) not in _FREE_TEXT
@@ -230,7 +248,7 @@ def _labels(children: Sequence[Dataset], text_is_utf8: bool) -> PointLabels:
         "comment": _text(children, _COMMENT),
         "free_text": _meaning(free[0]) if free else "",
         "finding": "" if finding is None else _meaning(finding),
-        "site": ", ".join(part for part in said if part),
+        "site": ", ".join(part for part in meanings if part),
     }
     own = finding is not None and _scheme(finding, "ConceptCodeSequence") == PRIVATE_SCHEME
     return PointLabels(**{key: _text_of(text, text_is_utf8) for key, text in texts.items()}, own=own)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 from monai_gu2net.dicom.codes import SOURCE_IMAGE, SPATIAL_RESAMPLING
 from monai_gu2net.dicom.display import laterality
 from monai_gu2net.dicom.report_items import concept
-from monai_gu2net.dicom.study_object import StudyObject, dicom_text, image_reference
+from monai_gu2net.dicom.study_object import Derivation, StudyObject, dicom_text, image_reference
 
 __all__ = ["write_secondary_capture"]
 
@@ -26,14 +25,7 @@ _LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageComp
 
 
 def write_secondary_capture(
-    path: str | os.PathLike[str],
-    picture: NDArray[np.uint8],
-    *,
-    header: Dataset,
-    model: str,
-    model_version: str,
-    sop_instance_uid: str | None = None,
-    now: datetime | None = None,
+    path: str | os.PathLike[str], picture: NDArray[np.uint8], *, derivation: Derivation
 ) -> Path:
     """Write a picture of an image as a Multi-frame True Color Secondary Capture of its study, in a series of its own.
 
@@ -43,11 +35,7 @@ def write_secondary_capture(
     Args:
         path: the file; written whole or not at all.
         picture: (H, W, 3) red, green, blue.
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
-        model: name of what found the landmarks.
-        model_version: its version.
-        sop_instance_uid: of the capture. By default it is derived from the image, the model and the picture.
-        now: when it is made, in local time; by default now.
+        derivation: which image that is, and what found the landmarks in it.
 
     Returns:
         The path.
@@ -63,16 +51,9 @@ def write_secondary_capture(
         raise ValueError(
             f"A picture must be (H, W, 3) of 8 bits; got {picture.shape} of {picture.dtype}. Draw it in colour."
         )
-    captured = StudyObject(
-        path,
-        header=header,
-        series=(9804, "Landmarks, drawn"),
-        content=("SC", hashlib.sha256(picture.tobytes()).hexdigest()),
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=sop_instance_uid,
-        now=now,
-    )
+    header = derivation.header
+    drawn = hashlib.sha256(picture.tobytes()).hexdigest()
+    captured = StudyObject(path, derivation, (9804, "Landmarks, drawn"), ("SC", drawn))
 
     def make(image: Dataset, frame: dict[str, Any]) -> Dataset:
         from highdicom import SOPClass
@@ -87,7 +68,7 @@ def write_secondary_capture(
         capture.ConversionType = "WSD"
         capture.ImageType = ["DERIVED", "SECONDARY"]
         capture.BurnedInAnnotation = "YES"
-        capture.DerivationDescription = dicom_text(f"Landmarks found by {model} {model_version}, drawn on the image")
+        capture.DerivationDescription = dicom_text(f"Landmarks found by {derivation.by}, drawn on the image")
         capture.DerivationCodeSequence = [concept(SPATIAL_RESAMPLING)]
         source = image_reference(header)
         source.PurposeOfReferenceCodeSequence = [concept(SOURCE_IMAGE)]

@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,13 @@ from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
-from monai_gu2net.dicom.header import read_header
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.readable_report import readable_content
 from monai_gu2net.dicom.report_content import report_content
 from monai_gu2net.dicom.report_document import write_report
 from monai_gu2net.dicom.report_names import landmark_names
 from monai_gu2net.dicom.report_points import ReportPoints, report_points
-from monai_gu2net.dicom.study_object import StudyObject, checked_landmarks
+from monai_gu2net.dicom.study_object import Derivation, StudyObject, checked_landmarks
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats.parsing import checked_confidence
@@ -73,7 +70,7 @@ def read_structured_report(path: str | os.PathLike[str], *, names: Sequence[str]
             other landmarks than those named.
     """
     path = Path(path)
-    report = _parsed(path)
+    report = report_points(path)
     found, left_out = _by_image([report])
     if len(found) > 1:
         raise DicomError(
@@ -117,11 +114,11 @@ def read_structured_reports(
 
     Source: DICOM PS3.16, TID 1500; PS3.3, C.18.6.
     """
-    parsed: list[_Parsed] = []
+    parsed: list[ReportPoints] = []
     left_out: list[LeftOut] = []
     for path in map(Path, paths):
         try:
-            parsed.append(_parsed(path))
+            parsed.append(report_points(path))
         except DicomError as error:
             left_out.append(LeftOut("report", path.name, f"it cannot be read ({str(error).removeprefix(path.name)})"))
     found, more = _by_image(parsed)
@@ -137,47 +134,22 @@ def read_structured_reports(
     return [_selected(report, names) for report in found], tuple(left_out)
 
 
-@dataclass(frozen=True)
-class _Parsed:
-    """A report's file and what it holds."""
-
-    path: Path
-    written: str
-    content: ReportPoints
-
-
-def _parsed(path: Path) -> _Parsed:
-    header = read_header(path)
-    try:
-        content = report_points(header, name=path.name)
-    except DicomError:
-        raise
-    except Exception as error:  # whatever a foreign tree lacks; the message could quote it
-        raise DicomError(
-            f"{path.name}: a structured report must be well-formed; reading it ended in {type(error).__name__}. "
-            "Export it again."
-        ) from None
-    day, time = (re.sub(r"[^0-9.]", "", str(header.get(key) or "")) for key in ("ContentDate", "ContentTime"))
-    return _Parsed(path, f"{day} {time}".strip(), content)
-
-
-def _by_image(parsed: Sequence[_Parsed]) -> tuple[list[StructuredReport], list[LeftOut]]:
+def _by_image(parsed: Sequence[ReportPoints]) -> tuple[list[StructuredReport], list[LeftOut]]:
     """The landmarks of each report and image, in their order."""
     found: list[StructuredReport] = []
     left_out: list[LeftOut] = []
-    points = [point for report in parsed for point in report.content.points]
-    keys = [(number, p.image, p.frame) for number, report in enumerate(parsed) for p in report.content.points]
+    points = [point for report in parsed for point in report.points]
+    keys = [(number, p.image, p.frame) for number, report in enumerate(parsed) for p in report.points]
     names = dict(zip(map(id, points), landmark_names([point.labels for point in points], keys), strict=True))
     for report in parsed:
-        content = report.content
-        left_out += content.left_out
-        if content.nothing_in:
+        left_out += report.left_out
+        if report.nothing_in:
             nothing = LandmarkSet((), np.empty((0, 2)), "index")
-            found.append(StructuredReport(nothing, np.empty(0), content.nothing_in, 1, report.path, report.written))
-        elif not content.points and not content.left_out:
+            found.append(StructuredReport(nothing, np.empty(0), report.nothing_in, 1, report.path, report.written))
+        elif not report.points and not report.left_out:
             left_out.append(LeftOut("report", report.path.name, "it has no points"))
-        for image in dict.fromkeys((point.image, point.frame) for point in content.points):
-            here = [point for point in content.points if (point.image, point.frame) == image]
+        for image in dict.fromkeys((point.image, point.frame) for point in report.points):
+            here = [point for point in report.points if (point.image, point.frame) == image]
             count = Counter(names[id(point)] for point in here)
             for point in here:
                 if not names[id(point)]:
@@ -205,16 +177,12 @@ def write_structured_report(
     path: str | os.PathLike[str],
     landmarks: LandmarkSet,
     *,
-    header: Dataset,
+    derivation: Derivation,
     confidence: ArrayLike | None = None,
     radius_px: ArrayLike | None = None,
     radius_mm: ArrayLike | None = None,
-    model: str,
-    model_version: str,
     parameters: Sequence[str] = (),
     measurements: Sequence[Measured] = (),
-    sop_instance_uid: str | None = None,
-    now: datetime | None = None,
 ) -> Path:
     """Write the landmarks of an image as a Comprehensive SR of its study, in a series of its own.
 
@@ -225,17 +193,12 @@ def write_structured_report(
     Args:
         path: the file; written whole or not at all.
         landmarks: N points in the frame "index", 2-D.
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        derivation: which image that is, and what found the landmarks in it.
         confidence: (N,) numbers from 0 to 1; NaN: none.
         radius_px: (N,) radius that holds the landmark at 90 percent, in pixels; NaN: none.
         radius_mm: (N,) the same in mm, where the spacing is known.
-        model: name of what found the landmarks.
-        model_version: its version.
         parameters: what else the numbers depend on, such as where the spacing is known from.
         measurements: made between the landmarks; those without a value are not written.
-        sop_instance_uid: of the SR. By default it is derived from the image, the model and all that is written, so that
-            the same result is the same object and another result is another one.
-        now: when it is made, in local time; by default now.
 
     Returns:
         The path.
@@ -252,16 +215,7 @@ def write_structured_report(
     count = len(landmarks.names)
     columns = [checked_confidence(column, count) for column in (confidence, radius_px, radius_mm)]
     written = repr((landmarks.names, landmarks.points.tolist(), columns, list(parameters), list(measurements)))
-    report = StudyObject(
-        path,
-        header=header,
-        series=(9801, "Landmarks"),
-        content=("SR 2", written),
-        model=model,
-        model_version=model_version,
-        sop_instance_uid=sop_instance_uid,
-        now=now,
-    )
+    report = StudyObject(path, derivation, (9801, "Landmarks"), ("SR 2", written))
 
     def content() -> Dataset:
         if not landmarks.present.any():

@@ -24,7 +24,7 @@ from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.files import write_bytes_whole
 from monai_gu2net.landmarks import LandmarkSet
 
-__all__ = ["StudyObject", "checked_landmarks", "dicom_text", "image_reference", "require_writers"]
+__all__ = ["Derivation", "StudyObject", "checked_landmarks", "dicom_text", "image_reference", "require_writers"]
 
 _IMAGE = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 # of type 2: there, if only empty (PS3.3, C.7.1.1 and C.7.2.1)
@@ -75,34 +75,52 @@ def require_writers() -> None:
 
 
 @dataclass(frozen=True)
+class Derivation:
+    """Which image an object is derived from, and by what.
+
+    Args:
+        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        model: name of what found the landmarks.
+        model_version: its version.
+        sop_instance_uid: of the object. By default it is derived from the image, the model and all that is written, so
+            that the same result is the same object and another result is another one.
+        now: when it is made, in local time; by default now.
+    """
+
+    header: Dataset
+    model: str
+    model_version: str
+    sop_instance_uid: str | None = None
+    now: datetime | None = None
+
+    @property
+    def by(self) -> str:
+        """Model and version."""
+        return f"{self.model} {self.model_version}"
+
+
+@dataclass(frozen=True)
 class StudyObject:
     """An object to be written in the study of an image, in a series of its own.
 
     Args:
         path: the file.
-        header: of the image.
+        derivation: with the image.
         series: number and description.
         content: what the object says, as text: objects have one UID where image, model and content are equal.
-        model: name of what found the landmarks.
-        model_version: its version.
-        sop_instance_uid: in place of the UID that is derived from these; None: that one.
-        now: when it is made, in local time; None: now.
     """
 
     path: str | os.PathLike[str]
-    header: Dataset
+    derivation: Derivation
     series: tuple[int, str]
     content: tuple[str, ...]
-    model: str
-    model_version: str
-    sop_instance_uid: str | None
-    now: datetime | None
 
     @property
     def uid(self) -> str:
         """The object's SOP Instance UID."""
-        image = str(self.header.get("SOPInstanceUID"))
-        return self.sop_instance_uid or derived_uid(image, self.model, self.model_version, *self.content)
+        of = self.derivation
+        image = str(of.header.get("SOPInstanceUID"))
+        return of.sop_instance_uid or derived_uid(image, of.model, of.model_version, *self.content)
 
     def write(self, make: Callable[[Dataset, dict[str, Any]], Dataset]) -> Path:
         """Write the file whole or not at all, as Explicit VR Little Endian in UTF-8; makes the folder.
@@ -120,7 +138,7 @@ class StudyObject:
         require_writers()
         import highdicom  # noqa: F401 - silent_pydicom silences the loggers that there are
 
-        path, header, now = Path(self.path), self.header, self.now or datetime.now()
+        path, header, now = Path(self.path), self.derivation.header, self.derivation.now or datetime.now()
         missing = [keyword for keyword in _IMAGE if not header.get(keyword)]
         if missing:
             raise DicomError(
@@ -133,9 +151,9 @@ class StudyObject:
             "series_description": self.series[1],
             "instance_number": 1,
             "manufacturer": "monai_gu2net",
-            "manufacturer_model_name": dicom_text(self.model),
+            "manufacturer_model_name": dicom_text(self.derivation.model),
             "device_serial_number": None,
-            "software_versions": [dicom_text(self.model_version), monai_gu2net.__version__],
+            "software_versions": [dicom_text(self.derivation.model_version), monai_gu2net.__version__],
             "transfer_syntax_uid": ExplicitVRLittleEndian,
         }
         written = io.BytesIO()

@@ -88,12 +88,12 @@ def compare_measurements(measured: pd.DataFrame) -> pd.DataFrame:
             continue
         both = annotated[annotated["value"].notna()]
         differences, errors = (both["value"] - both["reference"]).to_numpy(), both["error"].to_numpy()
-        known = ~np.isnan(errors)
+        has_error = ~np.isnan(errors)
         count = len(both)
         low, high = bootstrap_mean_interval(np.abs(differences)[:, None])
         bias = float(differences.mean()) if count else math.nan
         spread = _WITHIN * float(differences.std(ddof=1)) if count > 1 else math.nan
-        inside = np.abs(differences[known]) <= _WITHIN * errors[known]
+        inside = np.abs(differences[has_error]) <= _WITHIN * errors[has_error]
         compared.append(
             {
                 "domain": domain,
@@ -107,7 +107,7 @@ def compare_measurements(measured: pd.DataFrame) -> pd.DataFrame:
                 "bias": bias,
                 "limit_low": bias - spread,
                 "limit_high": bias + spread,
-                "covered": 100 * float(inside.mean()) if known.any() else math.nan,
+                "covered": 100 * float(inside.mean()) if has_error.any() else math.nan,
             }
         )
     return pd.DataFrame(compared)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from monai_gu2net.data.domain import ReferenceLength
@@ -144,19 +144,8 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         """The protocol as JSON takes it."""
-        thresholds = self.thresholds
-        return {
-            "name": self.name,
-            "ground_truth": dict(self.ground_truth),
-            "grids": {domain: _grid_fields(grid) for domain, grid in self.grids.items()},
-            "other_grid": _grid_fields(self.other_grid),
-            "whole_pixels": self.whole_pixels,
-            "strict": self.strict,
-            "left_out": {domain: list(names) for domain, names in self.left_out.items()},
-            "thresholds": {key: list(values) for key, values in thresholds.items()}
-            if isinstance(thresholds, Mapping)
-            else list(thresholds),
-        }
+        grids = {domain: _grid_fields(grid) for domain, grid in self.grids.items()}
+        return asdict(self) | {"grids": grids, "other_grid": _grid_fields(self.other_grid)}
 
 
 ORIGINAL = Protocol()
@@ -218,8 +207,4 @@ def _grid_fields(grid: Grid) -> dict[str, Any]:
     scale: Any = grid.scale
     if isinstance(scale, ReferenceLength):
         scale = {"between": [scale.first, scale.second], "mm": scale.mm}
-    return {
-        "size": None if grid.size is None else list(grid.size),
-        "longest_side": grid.longest_side,
-        "scale": list(scale) if isinstance(scale, tuple) else scale,
-    }
+    return asdict(grid) | {"scale": scale}

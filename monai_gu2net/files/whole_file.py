@@ -27,15 +27,16 @@ _NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike[str], *, make_folder: bool = True) -> Iterator[Path]:
     """A temporary path to write to, which takes the place of a file when the block ends without an error.
 
     No reader sees half of the file, an interrupted writer leaves the earlier one, and of several writers of the same
-    file, threads and processes alike, the last one wins, for each has a temporary name of its own. The folder is made;
-    the temporary name is hidden, ends in ".part", and is gone afterwards.
+    file, threads and processes alike, the last one wins, for each has a temporary name of its own. That name is
+    hidden, ends in ".part", and is gone afterwards.
 
     Args:
         path: the file.
+        make_folder: whether a folder that is not there is made, or is an error.
 
     Raises:
         OSError: it cannot be written, or the path is that of a folder or of a device, which is not to be replaced.
@@ -51,7 +52,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not path.is_file():
         raise OSError(f"The file to write must be one; got {str(path)!r}, a folder or a device. Choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield temporary
@@ -95,6 +97,8 @@ def write_bytes_whole(path: str | os.PathLike[str], content: bytes) -> Path:
 def write_durably(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o600) -> Path:
     """Write bytes as :func:`whole_file` does, and be on the disk itself when this returns, so that no crash takes them.
 
+    A folder that is not there is an error: it may be on a disk that is away.
+
     Args:
         path: the file.
         content: of it.
@@ -102,7 +106,7 @@ def write_durably(path: str | os.PathLike[str], content: bytes, *, mode: int = 0
     """
     binary = getattr(os, "O_BINARY", 0)  # Windows
     with (
-        whole_file(path) as temporary,
+        whole_file(path, make_folder=False) as temporary,
         open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, mode), "wb") as file,
     ):
         file.write(content)

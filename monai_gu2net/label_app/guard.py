@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -13,7 +12,9 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["OwnPagesOnly", "is_loopback"]
+from monai_gu2net.connections.loopback import ip_address, is_loopback
+
+__all__ = ["OwnPagesOnly"]
 
 _OF_JSON = ("/train", "/batch", "/scoring", "/activelearning")
 
@@ -91,25 +92,12 @@ class OwnPagesOnly:
 
     def _is_named(self, name: str) -> bool:
         """Whether it is a name of the server; at an address of the network any address, which nobody can rebind."""
-        return name in self.names or (self.any_address and _address(name) is not None)
+        return name in self.names or (self.any_address and ip_address(name) is not None)
 
     def _is_own(self, origin: str, host: tuple[str, int | None]) -> bool:
         """Whether an origin is the server, whatever in front of it speaks https, or one that may ask."""
         place = _place(origin)
         return place is not None and (place == host or _without_slash(origin) in self.origins)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens there."""
-    address = _address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return None
 
 
 def _place(origin: str) -> tuple[str, int | None] | None:

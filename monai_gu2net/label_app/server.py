@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.connections import RefusedError, UnreachableError
+from monai_gu2net.connections.loopback import is_loopback
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
@@ -112,7 +113,7 @@ def run_server(
     import uvicorn
     from monailabel.config import settings
 
-    from monai_gu2net.label_app.guard import OwnPagesOnly, is_loopback
+    from monai_gu2net.label_app.guard import OwnPagesOnly
 
     # Scripts of other sites are not to read from here. Not by the environment: the processes would fail to print it.
     origins = [str(origin) for origin in settings.MONAI_LABEL_CORS_ORIGINS]

@@ -78,15 +78,11 @@ def load_ensemble(
     if len(loaded) == 1:
         return first, card
     for path, (_, other) in zip(paths, loaded, strict=True):
-        different = [
-            name
-            for name in dict.fromkeys([*card.domains, *other.domains])
-            if name not in card.domains
-            or name not in other.domains
-            or card.domains[name].landmarks != other.domains[name].landmarks
-            or card.domains[name].size != other.domains[name].size
-        ]
-        if different or list(card.domains) != list(other.domains):
+        ours, theirs = (
+            {name: (domain.landmarks, domain.size) for name, domain in each.domains.items()} for each in (card, other)
+        )
+        different = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+        if different or list(ours) != list(theirs):
             raise ValueError(
                 "Checkpoints of an ensemble must have the same domains, landmarks and input sizes; "
                 f"{os.fspath(path)!r} differs from {os.fspath(paths[0])!r} in {different or 'the order of domains'}. "

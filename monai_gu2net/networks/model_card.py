@@ -124,13 +124,10 @@ class ModelCard:
         for name, domain in self.domains.items():
             ours, theirs = domain.landmarks, saved.domains[name].landmarks
             if ours != theirs:
-                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]] or (
-                    ours,
-                    theirs,
-                )
+                different = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
                 raise ValueError(
                     f"Domain {name!r}: the checkpoint's landmarks must be those of the datalist; they differ in (ours, "
-                    f"checkpoint's): {different}. Use the datalist it was trained with."
+                    f"checkpoint's): {different or (ours, theirs)}. Use the datalist it was trained with."
                 )
         # before the network, whose prior follows from both
         for name, domain in self.domains.items():

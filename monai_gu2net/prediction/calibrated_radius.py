@@ -32,14 +32,14 @@ def calibrations_of(card: ModelCard, *, tta: int = 1, members: int = 1) -> dict[
         By domain.
     """
     calibrations = {name: Calibration.from_dict(fields) for name, fields in card.calibration.items()}
-    for name, known in calibrations.items():
-        if (known.tta, known.members) != (tta, members):
+    for name, calibration in calibrations.items():
+        if (calibration.tta, calibration.members) != (tta, members):
             _log.warning(
                 "Domain %s: no radius, for the model is calibrated with test-time augmentation %d by %d model(s), and "
                 "these are predictions with %d by %d. Calibrate it for them",
                 name,
-                known.tta,
-                known.members,
+                calibration.tta,
+                calibration.members,
                 tta,
                 members,
             )
@@ -65,14 +65,14 @@ class CalibratedRadiusd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        known = self.calibrations.get(sample["domain"])
-        if known is None:
+        calibration = self.calibrations.get(sample["domain"])
+        if calibration is None:
             return sample
         for key in self.keys:
             spread, confidence = (
                 torch.as_tensor(sample[f"{key}_{what}"]).double().cpu().numpy() for what in ("spread", "confidence")
             )
-            if RADIUS_LEVEL in known.quantiles:
-                sample[f"{key}_radius"] = torch.from_numpy(known.radius(spread))
-            sample[f"{key}_presence"] = torch.from_numpy(known.presence(confidence))
+            if RADIUS_LEVEL in calibration.quantiles:
+                sample[f"{key}_radius"] = torch.from_numpy(calibration.radius(spread))
+            sample[f"{key}_presence"] = torch.from_numpy(calibration.presence(confidence))
         return sample

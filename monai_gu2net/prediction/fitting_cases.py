@@ -51,23 +51,23 @@ def fitting_cases(
     names: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     reasons: dict[str, str] = {}
     for name, domain in data.domains.items():
-        known = card.domains.get(name)
-        if known is None:
+        learned = card.domains.get(name)
+        if learned is None:
             reasons[name] = (
                 f"The data's domain must be one of the model's {list(card.domains)}; got {name!r}. Name that of a "
                 "folder with --domain, and that of a datalist within it."
             )
             continue
-        same_hand = current_hand_names(domain.landmarks) == current_hand_names(known.landmarks)
-        given = known.landmarks if same_hand else domain.landmarks
-        strange = [landmark for landmark in given if landmark not in known.landmarks]
+        same_hand = current_hand_names(domain.landmarks) == current_hand_names(learned.landmarks)
+        given = learned.landmarks if same_hand else domain.landmarks
+        strange = [landmark for landmark in given if landmark not in learned.landmarks]
         if strange:
             reasons[name] = (
-                f"Landmarks of domain {name!r} must be among the model's {list(known.landmarks)}; got {strange}. "
+                f"Landmarks of domain {name!r} must be among the model's {list(learned.landmarks)}; got {strange}. "
                 "Rename them in the data, or take them out."
             )
             continue
-        names[name] = (given, known.landmarks)
+        names[name] = (given, learned.landmarks)
     if reasons and (mismatched is None or not names):
         raise ValueError(next(iter(reasons.values())))
     if mismatched is not None:

@@ -14,7 +14,7 @@ from monai_gu2net.data.case_names import case_part
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
-from monai_gu2net.dicom.study_object import require_writers
+from monai_gu2net.dicom.study_object import Derivation, require_writers
 from monai_gu2net.evaluation import measure_rows, write_measurements, write_tables
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
@@ -123,8 +123,5 @@ class ResultFiles:
             write_secondary_capture(
                 self.folder / f"{self.stems[found.case]}.sc.dcm",
                 picture,
-                header=read_header(image),
-                model=self.model["name"],
-                model_version=self.model["version"],
-                sop_instance_uid=self.capture_uid,
+                derivation=Derivation(read_header(image), self.model["name"], self.model["version"], self.capture_uid),
             )

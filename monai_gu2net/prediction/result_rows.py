@@ -68,9 +68,9 @@ def warn_of_pixels(rows: Sequence[Mapping[str, Any]]) -> None:
     """One warning for a run, where the results of some of its images are in pixels."""
     sources = {(row["domain"], row["case"]): row["spacing_source"] for row in rows if row["unit"] == "px"}
     if sources:
-        known = ", ".join(sorted(set(sources.values()) - {"none"}))
+        refused = ", ".join(sorted(set(sources.values()) - {"none"}))
         _log.warning(
             "The spacing of %d image(s) is not known%s; their results are in pixels of the file",
             len(sources),
-            f" or not accepted ({known})" if known else "",
+            f" or not accepted ({refused})" if refused else "",
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
@@ -50,9 +49,6 @@ class MarkDomaind(MapTransform):
     Args:
         keys: the image, a MetaTensor.
     """
-
-    def __init__(self, keys: KeysCollection = "image") -> None:
-        super().__init__(keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)

@@ -145,8 +145,8 @@ class Found:
     def measured(self) -> list[Measured]:
         """The domain's measurements between the landmarks, in ``unit``, with errors where there are radii."""
         landmarks = LandmarkSet(self.names, self.points, "mm") if self.unit == "mm" else self.landmarks
-        known = self.domain.all_measurements
-        return measure(known, landmarks, unit="mm" if self.unit == "mm" else "px", radius=self.radius)
+        wanted = self.domain.all_measurements
+        return measure(wanted, landmarks, unit="mm" if self.unit == "mm" else "px", radius=self.radius)
 
     def to_dict(self, *, model: Mapping[str, str] | str) -> dict[str, Any]:
         """Plain numbers and words for JSON, of which the absent ones are None.

@@ -16,6 +16,7 @@ from monai_gu2net.data.case_names import FileNames
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.dicom.study_object import require_writers
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import write_markups
 from monai_gu2net.landmarks.formats.coco_json import CocoImage
@@ -23,7 +24,7 @@ from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
-from monai_gu2net.transforms.save_dicom import DicomResults
+from monai_gu2net.transforms.save_dicom import save_dicom
 
 __all__ = ["SaveLandmarksd", "coco_image"]
 
@@ -75,8 +76,11 @@ class SaveLandmarksd(MapTransform):
             raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
         self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
-        dicom = [name for name in self.formats if name in DICOM_FORMATS]
-        self.dicom = DicomResults(dicom, model=model, sop_instance_uids=sop_instance_uids)
+        self.dicom = [name for name in self.formats if name in DICOM_FORMATS]
+        if self.dicom:
+            require_writers()
+        about = {"name": model} if isinstance(model, str) else model
+        self.model, self.uids = {"name": "GU2Net", "version": "unknown", **about}, dict(sop_instance_uids or {})
         self.names = FileNames(reserved=TABLES)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -90,7 +94,7 @@ class SaveLandmarksd(MapTransform):
         stem = self.output_dir / self.names((found.domain.name, found.case))
         columns = {"radius_90": found.radius_px, "presence": found.presence}
         columns_mm = {"radius_90_mm": found.radius} if found.unit == "mm" else {}
-        known, known_mm = (
+        given, given_mm = (
             {name: values for name, values in each.items() if values is not None} for each in (columns, columns_mm)
         )
         measured = found.measured()
@@ -109,19 +113,19 @@ class SaveLandmarksd(MapTransform):
                     found.landmarks,
                     confidence=found.confidence,
                     points_mm=found.points_mm,
-                    columns=known | known_mm,
+                    columns=given | given_mm,
                     about=about,
                 )
             elif name == "csv":
-                write_table(path, found.landmarks, confidence=found.confidence, columns=known)
+                write_table(path, found.landmarks, confidence=found.confidence, columns=given)
             else:
                 _write_markups(path, found)
-        self.dicom.save(stem, found, measured)
+        save_dicom(stem, found, measured, formats=self.dicom, model=self.model, sop_instance_uids=self.uids)
 
 
 def _write_markups(path: Path, found: Found) -> None:
     """A point list that lies where Slicer shows the image's file."""
-    image, known, confidence = found.image_file, found.unit == "mm", found.confidence
+    image, in_mm, confidence = found.image_file, found.unit == "mm", found.confidence
     if image is not None and found.dims == 2 and is_dicom(image):
         header = read_header(image)
         write_markups(
@@ -129,9 +133,9 @@ def _write_markups(path: Path, found: Found) -> None:
             found.landmarks.to_mm(slicer_affine(header)),
             confidence=confidence,
             unit="px" if slicer_spacing(header) is None else "mm",
-            description=slicer_note(header, found.spacing if known else None, found.spacing_source),
+            description=slicer_note(header, found.spacing if in_mm else None, found.spacing_source),
         )
-    elif known:
+    elif in_mm:
         write_markups(path, LandmarkSet(found.names, found.lps, "mm"), confidence=confidence)
     else:
         write_markups(path, found.landmarks, confidence=confidence, unit="px")

@@ -9,7 +9,6 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai.config import KeysCollection
 from monai.transforms import Flip, MapTransform
 
 from monai_gu2net.dicom.orientation import turn_of
@@ -32,15 +31,12 @@ class TurnUprightd(MapTransform):
             BodyPartExamined) as LoadRadiographd leaves it, is used up; without it nothing is turned.
     """
 
-    def __init__(self, keys: KeysCollection = "image") -> None:
-        super().__init__(keys)
-
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         turn = turn_of(*sample.pop("file_orientation", ("", "")))
         for key in self.key_iterator(sample):
             if turn.axes:
                 sample[key] = Flip(turn.axes)(sample[key])
-            if turn.said:
-                _log.warning("%s: %s", Path(str(sample.get(f"{key}_file", "the image"))).name, turn.said)
-        return sample | {"orientation": turn.said}
+            if turn.note:
+                _log.warning("%s: %s", Path(str(sample.get(f"{key}_file", "the image"))).name, turn.note)
+        return sample | {"orientation": turn.note}

@@ -52,7 +52,7 @@ def test_an_orientation_is_two_directions_of_the_standard_or_none(tmp_path: Path
 def test_a_chest_is_turned_so_that_columns_lead_to_the_feet(orientation: str, axes: tuple[int, ...]) -> None:
     turn = turn_of(orientation, "CHEST")
     assert turn.axes == axes
-    assert turn.said.endswith("it was turned for the network, results are in pixels of the file") is bool(axes)
+    assert turn.note.endswith("it was turned for the network, results are in pixels of the file") is bool(axes)
 
 
 @pytest.mark.parametrize("part", ["HAND", "", "FOOT", "JANE"])
@@ -60,8 +60,8 @@ def test_a_chest_is_turned_so_that_columns_lead_to_the_feet(orientation: str, ax
 def test_where_up_is_not_known_it_is_said_and_nothing_turned(orientation: str, part: str) -> None:
     turn = turn_of(orientation, part)
     assert turn.axes == ()
-    assert turn.said.startswith(f"PatientOrientation {orientation} says that the image is ")
-    assert turn.said.endswith("; it was taken as it is")
+    assert turn.note.startswith(f"PatientOrientation {orientation} says that the image is ")
+    assert turn.note.endswith("; it was taken as it is")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_where_up_is_not_known_it_is_said_and_nothing_turned(orientation: str, p
 def test_what_cannot_be_turned_for_sure_is_said_alone(orientation: str, reason: str) -> None:
     turn = turn_of(orientation, "SKULL")
     assert turn.axes == ()
-    assert reason in turn.said
+    assert reason in turn.note
 
 
 @pytest.mark.parametrize("orientation", ["", "L\\F", "A\\F", "L\\P", "A\\", "\\F"])

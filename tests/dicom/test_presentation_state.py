@@ -15,7 +15,7 @@ from dicom_files import make_dicom, picture
 from hypothesis import given, settings
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom import DicomError, read_header, read_radiograph
+from monai_gu2net.dicom import Derivation, DicomError, read_header, read_radiograph
 from monai_gu2net.dicom.presentation_state import LANDMARK_LAYER, RADIUS_LAYER, write_presentation_state
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
@@ -29,7 +29,7 @@ def state_of(tmp_path: Path, landmarks: LandmarkSet = HEAD, *, radius_px: Any = 
     """The presentation state that is written for an image with these tags."""
     image = make_dicom(tmp_path / "image.dcm", picture(), **tags)
     path = tmp_path / "case.pr.dcm"
-    write_presentation_state(path, landmarks, header=read_header(image), radius_px=radius_px, **MODEL)
+    write_presentation_state(path, landmarks, derivation=Derivation(read_header(image), **MODEL), radius_px=radius_px)
     return pydicom.dcmread(path)
 
 
@@ -188,7 +188,7 @@ def test_it_refers_to_the_image_and_belongs_to_its_study(tmp_path: Path) -> None
 def test_a_colour_image_is_refused(tmp_path: Path) -> None:
     image = make_dicom(tmp_path / "image.dcm", np.zeros((4, 4, 3), np.uint8), photometric="RGB", bits_stored=8)
     with pytest.raises(DicomError, match=r"^case\.pr\.dcm: .* one grey sample; it has not"):
-        write_presentation_state(tmp_path / "case.pr.dcm", HEAD, header=read_header(image), **MODEL)
+        write_presentation_state(tmp_path / "case.pr.dcm", HEAD, derivation=Derivation(read_header(image), **MODEL))
 
 
 def test_radii_for_other_landmarks_are_refused(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_the_points_and_names_come_back(header: Dataset, names: list[str], data:
     landmarks = LandmarkSet(tuple(names), points, "index")
     with TemporaryDirectory() as folder:
         state = pydicom.dcmread(
-            write_presentation_state(Path(folder) / "case.pr.dcm", landmarks, header=header, **MODEL)
+            write_presentation_state(Path(folder) / "case.pr.dcm", landmarks, derivation=Derivation(header, **MODEL))
         )
     if not landmarks.present.any():
         assert "GraphicAnnotationSequence" not in state

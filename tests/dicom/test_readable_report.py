@@ -12,7 +12,7 @@ from dicom_files import make_dicom, picture
 from pydicom.dataset import Dataset
 
 from monai_gu2net.data.dicom_entries import read_entries
-from monai_gu2net.dicom import DicomError, read_header
+from monai_gu2net.dicom import Derivation, DicomError, read_header
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
@@ -35,7 +35,7 @@ def header(tmp_path: Path) -> Dataset:
 
 def written(tmp_path: Path, header: Dataset, landmarks: LandmarkSet = HEAD, **options: Any) -> pydicom.Dataset:
     return pydicom.dcmread(
-        write_readable_report(tmp_path / "case.text.dcm", landmarks, header=header, **MODEL, **options)
+        write_readable_report(tmp_path / "case.text.dcm", landmarks, derivation=Derivation(header, **MODEL), **options)
     )
 
 
@@ -90,7 +90,7 @@ def test_the_same_result_is_the_same_object_and_neither_the_report_of_points(tmp
     assert written(tmp_path, header, measurements=MEASURED).SOPInstanceUID == first.SOPInstanceUID
     assert written(tmp_path, header).SOPInstanceUID != first.SOPInstanceUID
     points = pydicom.dcmread(
-        write_structured_report(tmp_path / "x.dcm", HEAD, header=header, measurements=MEASURED, **MODEL)
+        write_structured_report(tmp_path / "x.dcm", HEAD, derivation=Derivation(header, **MODEL), measurements=MEASURED)
     )
     assert points.SOPInstanceUID != first.SOPInstanceUID
     assert points.SeriesInstanceUID != first.SeriesInstanceUID
@@ -100,7 +100,7 @@ def test_a_folder_takes_it_for_no_report_of_points(tmp_path: Path, header: Datas
     written(tmp_path, header)
     nothing = LandmarkSet(("a",), [[NAN, NAN]], "index")
     for name, landmarks in (("case", HEAD), ("nothing", nothing)):
-        write_structured_report(tmp_path / f"{name}.sr.dcm", landmarks, header=header, **MODEL)
+        write_structured_report(tmp_path / f"{name}.sr.dcm", landmarks, derivation=Derivation(header, **MODEL))
     found = read_entries([tmp_path / name for name in ("case.text.dcm", "case.sr.dcm", "nothing.sr.dcm")])
     assert [(entry.kind, entry.what) for entry in found] == [
         ("other", "a report to be read, without points"),

@@ -42,6 +42,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from monai_gu2net.dicom import (
+    Derivation,
     DicomError,
     StructuredReport,
     read_header,
@@ -349,7 +350,7 @@ def test_three_hundred_landmarks_come_back(tmp_path: Path, rng: np.random.Genera
     header = read_header(make_dicom(tmp_path / "image.dcm", picture()))
     many = LandmarkSet(tuple(f"landmark_{n:03d}" for n in range(300)), rng.uniform(0, 40, (300, 2)), "index")
     numbers = {"confidence": np.full(300, 0.5), "radius_px": np.full(300, 2.0), "radius_mm": np.full(300, 0.2)}
-    path = write_structured_report(tmp_path / "a.dcm", many, header=header, model="m", model_version="1", **numbers)
+    path = write_structured_report(tmp_path / "a.dcm", many, derivation=Derivation(header, "m", "1"), **numbers)
     again = read_structured_report(path)
     assert again.landmarks.names == many.names
     np.testing.assert_allclose(again.landmarks.points, many.points, atol=0.01)

@@ -20,8 +20,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from monai_gu2net.dicom import DicomError, read_header
-from monai_gu2net.dicom.codes import PRIVATE_SCHEME, finding_site, landmark_code
+from monai_gu2net.dicom import Derivation, DicomError, read_header
+from monai_gu2net.dicom.codes import PRIVATE_SCHEME, finding_site, private_code
 from monai_gu2net.dicom.structured_report import StructuredReport, read_structured_report, write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.anatomical_names import HAND_LANDMARKS
@@ -39,7 +39,9 @@ def header(tmp_path: Path) -> Dataset:
 
 
 def written(tmp_path: Path, header: Dataset, landmarks: LandmarkSet = HEAD, **options: Any) -> Path:
-    return write_structured_report(tmp_path / "case.sr.dcm", landmarks, header=header, **MODEL, **options)
+    about = {name: options.pop(name) for name in ("now", "sop_instance_uid") if name in options}
+    derivation = Derivation(header, **MODEL, **about)
+    return write_structured_report(tmp_path / "case.sr.dcm", landmarks, derivation=derivation, **options)
 
 
 def groups_of(path: Path) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def test_every_structure_has_the_code_that_the_standard_gives_it() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=80), unique=True, min_size=2, max_size=5))
 def test_different_names_have_different_codes_that_fit_their_fields(names: list[str]) -> None:
-    coded = [landmark_code(name) for name in names]
+    coded = [private_code(name) for name in names]
     assert len({value for value, _, _ in coded}) == len(names)
     assert all(1 <= len(value) <= 16 and value.isascii() and "\\" not in value for value, _, _ in coded)
     assert all(1 <= len(meaning) <= 64 and "\\" not in meaning for _, _, meaning in coded)

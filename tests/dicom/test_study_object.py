@@ -17,6 +17,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom import (
+    Derivation,
     read_header,
     write_presentation_state,
     write_readable_report,
@@ -53,7 +54,7 @@ def written(kind: str, tmp_path: Path) -> Callable[..., Dataset]:
 
     def written(**tags: Any) -> Dataset:
         header = read_header(make_dicom(tmp_path / "image.dcm", picture(), **tags))
-        made = write(tmp_path / "made.dcm", content, header=header, model="GU2Net", model_version="1.2", now=NOON)  # type: ignore[operator]
+        made = write(tmp_path / "made.dcm", content, derivation=Derivation(header, "GU2Net", "1.2", now=NOON))  # type: ignore[operator]
         return pydicom.dcmread(made)
 
     return written

@@ -61,7 +61,9 @@ def test_no_other_room_writes_files_in_a_way_of_its_own() -> None:
 
 
 def test_what_is_written_durably_is_whole_and_its_owners_alone(tmp_path: Path) -> None:
-    path = write_durably(tmp_path / "new" / "a.bin", b"earlier")
+    path = write_durably(tmp_path / "a.bin", b"earlier")
     assert write_durably(path, b"whole").read_bytes() == b"whole"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["a.bin"]
+    with pytest.raises(FileNotFoundError, match="away"):  # such as a disk that is not mounted
+        write_durably(tmp_path / "away" / "a.bin", b"whole")

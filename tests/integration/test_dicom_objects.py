@@ -18,7 +18,7 @@ from dicom_files import make_dicom, picture
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom import read_header
+from monai_gu2net.dicom import Derivation, read_header
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
@@ -59,24 +59,23 @@ def some(names: tuple[str, ...], rng: np.random.Generator) -> LandmarkSet:
 
 
 def write_all(folder: Path, image: Path, landmarks: LandmarkSet) -> tuple[Path, Path, Path, Path]:
-    header, count = read_header(image), len(landmarks.names)
+    derivation, count = Derivation(read_header(image), **MODEL), len(landmarks.names)
     measured = [Measured("SNA", 81.5, "deg", 1.25, "angle", None, ""), Measured("w", 3.0, "px", np.nan, "d", None, "")]
     report = write_structured_report(
         folder / "case.sr.dcm",
         landmarks,
-        header=header,
+        derivation=derivation,
         confidence=np.linspace(0, 1, count),
         radius_px=np.full(count, 2.0),
         radius_mm=np.full(count, 0.2),
         measurements=measured if landmarks is not NOTHING else [],
-        **MODEL,
     )
     axes = np.column_stack([np.full(count, 2.0), np.linspace(1.5, 3, count)])
-    state = write_presentation_state(folder / "case.pr.dcm", landmarks, header=header, radius_px=axes, **MODEL)
+    state = write_presentation_state(folder / "case.pr.dcm", landmarks, derivation=derivation, radius_px=axes)
     measured = measured if landmarks is not NOTHING else []
-    text = write_readable_report(folder / "case.text.dcm", landmarks, header=header, measurements=measured, **MODEL)
+    text = write_readable_report(folder / "case.text.dcm", landmarks, derivation=derivation, measurements=measured)
     drawn = np.full((41, 37, 3), 90, dtype=np.uint8)
-    capture = write_secondary_capture(folder / "case.sc.dcm", drawn, header=header, **MODEL)
+    capture = write_secondary_capture(folder / "case.sc.dcm", drawn, derivation=derivation)
     return report, text, capture, state
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
-from monai_gu2net.dicom import read_header, write_structured_report
+from monai_gu2net.dicom import Derivation, read_header, write_structured_report
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.landmarks import LandmarkSet, read_landmarks
 from monai_gu2net.phantom import make_phantom
@@ -37,7 +37,6 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _DIST = Path(os.environ.get("OHIF_DIST") or _ROOT / ".ci" / "cache" / "ohif" / "package" / "dist")
 _MODEL = _ROOT / "bundles" / "gu2net_spine" / "models" / "model.pt"
-_BY = {"model": "GU2Net", "model_version": "1.2 (abc)"}
 
 DOMAINS = ("head", "hand", "chest", "spine")
 SPECIAL = {
@@ -86,10 +85,11 @@ def _write_studies(folder: Path, make_dicom: Callable[..., Path]) -> None:
     for name, landmarks in SPECIAL.items():
         study = folder / "studies" / name
         pixels = np.add.outer(np.arange(220), np.arange(200)).astype(np.uint16)
-        header = read_header(make_dicom(study / "image.dcm", pixels, PixelSpacing=[0.3, 0.3]))
+        image = make_dicom(study / "image.dcm", pixels, PixelSpacing=[0.3, 0.3])
+        derivation = Derivation(read_header(image), "GU2Net", "1.2 (abc)")
         confidence = np.linspace(0, 1, len(landmarks.names))
-        write_structured_report(study / "image.sr.dcm", landmarks, header=header, confidence=confidence, **_BY)
-        write_readable_report(study / "image.text.dcm", landmarks, header=header, **_BY)
+        write_structured_report(study / "image.sr.dcm", landmarks, derivation=derivation, confidence=confidence)
+        write_readable_report(study / "image.text.dcm", landmarks, derivation=derivation)
 
 
 def points_of(shown: dict[str, Any], study: str) -> dict[str, list[float]]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
-from monai_gu2net.dicom import read_header
+from monai_gu2net.dicom import Derivation, read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.engines import evaluate_model
 from monai_gu2net.evaluation import named_protocol
@@ -94,7 +94,7 @@ def test_a_landmark_that_the_reports_lack_is_absent_and_the_others_are_the_same(
     for image in images:
         landmarks = LandmarkSet(NAMES, POINTS, "index").select(("b", "c", "a"))
         written = image.with_suffix(".sr.dcm")
-        write_structured_report(written, landmarks, header=read_header(image), model="m", model_version="1")
+        write_structured_report(written, landmarks, derivation=Derivation(read_header(image), "m", "1"))
     folder = ["--dataset-dir", str(images[0].parent), "--domain", "knee"]
     found = evaluated(model, tmp_path / "sr", *folder, options=["--leave-out", "knee:d"])
     assert [row["landmark"] for row in found] == list(NAMES) * 2

@@ -16,7 +16,7 @@ from PIL import Image
 
 from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.data.reader import radiograph_size
-from monai_gu2net.dicom import read_header
+from monai_gu2net.dicom import Derivation, read_header
 from monai_gu2net.dicom.structured_report import write_structured_report
 from monai_gu2net.landmarks import LandmarkSet, write_landmarks
 from monai_gu2net.sources import read_layout, recognize_layout
@@ -103,7 +103,7 @@ def test_the_tables_patient_goes_before_the_files(tmp_path: Path, make_dicom: Ma
 def report(path: Path, image: Path, points: list[list[float]], names: tuple[str, ...] = ("a", "b")) -> Path:
     path.parent.mkdir(exist_ok=True)
     landmarks = LandmarkSet(names, np.array(points), "index")
-    return Path(write_structured_report(path, landmarks, header=read_header(image), model="m", model_version="1"))
+    return Path(write_structured_report(path, landmarks, derivation=Derivation(read_header(image), "m", "1")))
 
 
 @pytest.mark.parametrize(("images", "reports"), [("", ""), ("images", "sr")])

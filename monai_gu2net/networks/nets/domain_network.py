@@ -25,6 +25,7 @@ class DomainNetwork(DomainModule):
         in_channels: image channels, one number or one per domain.
         out_channels: number of landmarks by name of domain; its order is the order of the domains.
         min_size: smallest size of a spatial axis that the network can take.
+        prior: mean of the heatmaps at the start.
         default_domain: the domain of ``network(image)``; a network with one domain needs none.
 
     Attributes:
@@ -44,6 +45,7 @@ class DomainNetwork(DomainModule):
         out_channels: Mapping[str, int],
         *,
         min_size: int,
+        prior: float,
         default_domain: str | None,
     ) -> None:
         super().__init__()
@@ -57,6 +59,10 @@ class DomainNetwork(DomainModule):
             raise ValueError(
                 f"in_channels must name the domains of out_channels, {names}; got {list(channels)}. "
                 "Pass one number for all, or one for each."
+            )
+        if not 0.0 < prior < 1.0:
+            raise ValueError(
+                f"prior must lie between 0 and 1, both excluded; got {prior}. Pass the mean of a target heatmap."
             )
         self.card: CardState | None = CardState()
         self.options: dict[str, Any] = {}
@@ -224,14 +230,6 @@ class SpecializedNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, X, Y[, Z]) to logits (B, N, X, Y[, Z])."""
         return self.network(image, 0)
-
-
-def check_prior(prior: float) -> None:
-    """Refuse a mean of the heatmaps that is not between 0 and 1."""
-    if not 0.0 < prior < 1.0:
-        raise ValueError(
-            f"prior must lie between 0 and 1, both excluded; got {prior}. Pass the mean of a target heatmap."
-        )
 
 
 def check_counts(what: str, counts: Sequence[int]) -> None:

@@ -13,12 +13,7 @@ from torch import Tensor, nn
 
 from monai_gu2net.networks.blocks.domain_conv import RELU, DomainConv
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
-from monai_gu2net.networks.nets.domain_network import (
-    DomainNetwork,
-    check_counts,
-    check_prior,
-    set_prior,
-)
+from monai_gu2net.networks.nets.domain_network import DomainNetwork, check_counts, set_prior
 
 
 class GlobalNet(DomainNetwork):
@@ -62,8 +57,9 @@ class GlobalNet(DomainNetwork):
         check_counts("dilations", dilations)
         check_counts("downsample", [downsample])
         check_counts("features // 2", [features // 2])
-        check_prior(prior)
-        super().__init__(spatial_dims, in_channels, out_channels, min_size=downsample, default_domain=default_domain)
+        super().__init__(
+            spatial_dims, in_channels, out_channels, min_size=downsample, prior=prior, default_domain=default_domain
+        )
         self.options = {
             "features": features,
             "dilations": list(dilations),

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_gu2net.networks.nets.domain_network import DomainNetwork, check_prior
+from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.networks.nets.global_net import GlobalNet
 from monai_gu2net.networks.nets.u_shaped_net import FEATURES, UShapedNet
 
@@ -85,7 +85,6 @@ class GU2Net(DomainNetwork):
     ) -> None:
         if branches not in ("both", "local", "global"):
             raise ValueError(f"branches must be 'both', 'local' or 'global'; got {branches!r}. Choose one.")
-        check_prior(prior)
         local_size = 1 if branches == "global" else 2 ** (len(features) - 1)
         global_size = 1 if branches == "local" else downsample
         super().__init__(
@@ -93,6 +92,7 @@ class GU2Net(DomainNetwork):
             in_channels,
             out_channels,
             min_size=max(local_size, global_size),
+            prior=prior,
             default_domain=default_domain,
         )
         self.options = {

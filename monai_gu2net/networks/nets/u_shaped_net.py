@@ -12,12 +12,7 @@ from torch import Tensor
 from monai_gu2net.networks.blocks.domain_conv import SHARING, Sharing
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.blocks.u_shape import UShapedBody
-from monai_gu2net.networks.nets.domain_network import (
-    DomainNetwork,
-    check_counts,
-    check_prior,
-    set_prior,
-)
+from monai_gu2net.networks.nets.domain_network import DomainNetwork, check_counts, set_prior
 
 FEATURES = (64, 128, 256, 512, 512)
 
@@ -61,7 +56,6 @@ class UShapedNet(DomainNetwork):
         default_domain: str | None = None,
     ) -> None:
         check_counts("features", features)
-        check_prior(prior)
         if sharing not in SHARING:
             raise ValueError(f"sharing must be one of {list(SHARING)}; got {sharing!r}. Choose one of them.")
         super().__init__(
@@ -69,6 +63,7 @@ class UShapedNet(DomainNetwork):
             in_channels,
             out_channels,
             min_size=2 ** (len(features) - 1),
+            prior=prior,
             default_domain=default_domain,
         )
         self.options = {"sharing": sharing, "features": list(features), "prior": prior}
