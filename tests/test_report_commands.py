@@ -155,9 +155,10 @@ def test_a_broken_summary_is_named(evaluated: Path, tmp_path: Path, capsys) -> N
     assert f"error: {evaluated.with_name('summary.json')} must be JSON" in capsys.readouterr().err
 
 
-def test_a_folder_in_place_of_the_table_is_an_error(evaluated: Path, tmp_path: Path, capsys) -> None:
-    assert main(["report", "rescore", str(evaluated.parent), "-o", str(tmp_path / "out")]) == 2
-    assert f"error: [Errno 21] Is a directory: '{evaluated.parent}'" in capsys.readouterr().err
+@pytest.mark.parametrize("table", [".", "none.csv", "none.parquet"])
+def test_a_table_that_is_no_file_is_an_error_in_plain_words(tmp_path: Path, table: str, capsys) -> None:
+    assert main(["report", "rescore", str(tmp_path / table), "-o", str(tmp_path / "out")]) == 2
+    assert f"error: A result table must be a file; got {str(tmp_path / table)!r}. Check" in capsys.readouterr().err
 
 
 def test_a_table_without_summary_is_scored_all_the_same(evaluated: Path, tmp_path: Path) -> None:

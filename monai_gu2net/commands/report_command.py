@@ -129,12 +129,7 @@ def _tables(*given: Path) -> tuple[list[Path], dict[str, Any]]:
     tables = []
     for path in given:
         scored = path / "scored.csv"
-        table = path if not path.is_dir() else scored if shared and scored.is_file() else path / "landmarks.csv"
-        if not table.is_file():
-            raise FileNotFoundError(
-                f"A result table must be a file; got {str(table)!r}. Check the folder and the name."
-            )
-        tables.append(table)
+        tables.append(path if not path.is_dir() else scored if shared and scored.is_file() else path / "landmarks.csv")
     return tables, shared
 
 

@@ -179,13 +179,15 @@ def read_rows(path: str | os.PathLike[str]) -> pd.DataFrame:
         The table, as :func:`result_table` gives it.
 
     Raises:
+        FileNotFoundError: the file is not there.
         ValueError: a column is missing or a field is wrong; the message names the file.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"A result table must be a file; got {str(path)!r}. Check the folder and the name.")
     try:
         if path.suffix == ".parquet":
-            with path.open("rb") as file:  # a path that is not there is an OSError, as of CSV
-                return result_table(pd.read_parquet(file, engine="pyarrow"))
+            return result_table(pd.read_parquet(path, engine="pyarrow"))
         reader = csv.DictReader(io.StringIO(read_text(path, newline=""), newline=""), strict=True)
         rows = list(reader)
         _check_columns("The header", reader.fieldnames or ())

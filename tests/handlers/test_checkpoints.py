@@ -209,22 +209,29 @@ class Scheduled:
     """A MONAI trainer of steps without loss, with the bundles' optimiser and schedule, 10 steps an epoch."""
 
     def __init__(
-        self, folder: Path, epochs: int, *, resume: bool = False, rate: float = 0.1, cyclic: bool = False, **wishes: Any
+        self,
+        folder: Path,
+        epochs: int,
+        *,
+        resume: bool = False,
+        rate: float = 0.1,
+        cyclic: bool = False,
+        **options: Any,
     ) -> None:
         network = GU2Net(2, 1, {"head": 1}, features=(2, 4), global_features=2, dilations=(1,))
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=wishes.get("decay", 0.01))
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=options.get("decay", 0.01))
         if cyclic:
             self.schedule: Any = torch.optim.lr_scheduler.CyclicLR(
                 self.optimizer, 0.1, 0.5, step_size_up=8, mode="triangular2", cycle_momentum=False
             )
         else:
             self.schedule = WarmupCosineSchedule(self.optimizer, warmup_steps=4, t_total=10 * epochs, end_lr=rate / 300)
-        self.early_stop = EarlyStopHandler(wishes.get("patience", 3), lambda engine: wishes["scores"].pop(0))
+        self.early_stop = EarlyStopHandler(options.get("patience", 3), lambda engine: options["scores"].pop(0))
         self.validator = Engine(lambda *_: None)
         self.trainer = Engine(self._step)
-        self.trainer.scaler = wishes.get("scaler")  # type: ignore[attr-defined]
+        self.trainer.scaler = options.get("scaler")  # type: ignore[attr-defined]
         self.early_stop.set_trainer(self.trainer)
-        if "scores" in wishes:
+        if "scores" in options:
             self.trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: self.early_stop(self.validator))
         self.rates: list[float] = []
         self.epochs = epochs
@@ -237,7 +244,7 @@ class Scheduled:
                 "card": ModelCard({"head": Domain("head", ("a",), (8, 8))}, network.description),
             },
             validator=self.validator,
-            options=wishes.get("options"),
+            options=options.get("options"),
             free_options={"max_epochs": epochs, "learning_rate": rate},
             early_stop=self.early_stop,
             resume=resume,

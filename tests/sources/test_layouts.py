@@ -549,7 +549,7 @@ class TestSplitByPatient:
         assert tuple(len(splits[part]) for part in ("training", "validation", "test")) == sizes
 
     @pytest.mark.parametrize(
-        ("wishes", "message"),
+        ("parts", "message"),
         [
             ({"test": 1.5}, r"test must be a fraction in \[0, 1\)"),
             ({"validation": -1}, "validation must be a count that leaves a patient"),
@@ -557,6 +557,6 @@ class TestSplitByPatient:
             ({"test": 0.5, "validation": 0.5}, "must sum to less than 1"),
         ],
     )
-    def test_wishes_that_leave_nobody_to_train_on_are_refused(self, wishes, message):
+    def test_parts_that_leave_nobody_to_train_on_are_refused(self, parts, message):
         with pytest.raises(ValueError, match=message):
-            split_by_patient([{"case": str(n)} for n in range(4)], **wishes)
+            split_by_patient([{"case": str(n)} for n in range(4)], **parts)
