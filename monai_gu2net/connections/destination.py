@@ -71,7 +71,6 @@ class FolderDestination:
     def deliver(self, files: Sequence[Path]) -> None:
         """See :class:`Destination`."""
         try:
-            self.folder.stat()  # one that is away, such as a share, is not to be made anew
             for path in files:
                 write_durably(self.folder / path.name, path.read_bytes(), mode=0o666)
         except OSError as error:
