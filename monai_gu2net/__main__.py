@@ -31,7 +31,7 @@ from monai_gu2net.commands import (
     prepare_command,
     report_command,
 )
-from monai_gu2net.data.tolerant import first_error, reason_of
+from monai_gu2net.data.first_error import first_error, reason_of
 from monai_gu2net.engines import keep_freed_memory
 from monai_gu2net.label_app import label_command
 

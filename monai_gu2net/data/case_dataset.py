@@ -9,7 +9,7 @@ from typing import Any
 
 from monai.data import CacheDataset
 
-from monai_gu2net.data.tolerant import reason_of
+from monai_gu2net.data.first_error import reason_of
 
 __all__ = ["CaseDataset"]
 

@@ -16,7 +16,7 @@ from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import name_to_device
 
 from monai_gu2net.data import Domain
-from monai_gu2net.data.tolerant import reason_of
+from monai_gu2net.data.first_error import reason_of
 from monai_gu2net.label_app.labels import label_frame, write_label
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION

@@ -24,7 +24,7 @@ from monailabel.utils.others.generic import device_list
 
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.config_paths import config_value
-from monai_gu2net.data.tolerant import reason_of
+from monai_gu2net.data.first_error import reason_of
 from monai_gu2net.engines.run_training import run_training
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import labelled_data

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from monai_gu2net.data.tolerant import reason_of
+from monai_gu2net.data.first_error import reason_of
 from monai_gu2net.files import full_disk
 
 __all__ = ["Failures"]

@@ -17,8 +17,8 @@ import torch
 from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.first_error import first_error
 from monai_gu2net.data.spacing_source import checked_sources, checked_spacing
-from monai_gu2net.data.tolerant import first_error
 from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.prediction.calibrated_radius import calibrations_of

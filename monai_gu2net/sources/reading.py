@@ -188,11 +188,11 @@ def _domain_of(folder: Path, name: str | None, read: Sequence[_Read]) -> Domain:
     return Domain(name, names, _fitting_size([each.size[:dims] for each in read if each.size], dims))
 
 
-def _fitting_size(sizes: Sequence[Sequence[int]], dims: int, *, multiple: int = 16) -> tuple[int, ...]:
-    """An input size with the images' usual proportions, each side a multiple as four halvings ask for."""
+def _fitting_size(sizes: Sequence[Sequence[int]], dims: int) -> tuple[int, ...]:
+    """An input size with the images' usual proportions, each side a multiple of 16 as four halvings ask for."""
     ratios = [statistics.median(size[axis] / size[-1] for size in sizes) if sizes else 1.0 for axis in range(dims)]
     sides = (_LONGEST[dims] * ratio / max(ratios) for ratio in ratios)
-    return tuple(max(multiple, multiple * math.floor(side / multiple + 0.5)) for side in sides)
+    return tuple(max(16, 16 * math.floor(side / 16 + 0.5)) for side in sides)
 
 
 def _case(name: str, read: _Read, domain: Domain, spacing: Sequence[float] | str, annotator: str | None) -> Case:

@@ -76,10 +76,6 @@ def _fractions(line: str, name: str, path: Path, row: int) -> list[float]:
         raise ParseError(path, row, f"the line of {name!r} must be 'x y'", line, "Correct the line")
     if any(number < 0 or number > 1 for number in numbers):
         raise ParseError(
-            path,
-            row,
-            f"the fractions of {name!r} must lie between 0 and 1",
-            line,
-            "Divide pixels by the size",
+            path, row, f"the fractions of {name!r} must lie between 0 and 1", line, "Divide pixels by the size"
         )
     return numbers

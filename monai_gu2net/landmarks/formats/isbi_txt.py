@@ -41,11 +41,7 @@ def read_isbi_txt(path: str | os.PathLike[str], *, names: Sequence[str] | None =
         names = numbered_names(count)
     if len(lines) < len(names) or not names:
         raise ParseError(
-            path,
-            None,
-            f"there must be {len(names) or 'some'} lines 'x,y'",
-            len(lines),
-            "Complete the annotation",
+            path, None, f"there must be {len(names) or 'some'} lines 'x,y'", len(lines), "Complete the annotation"
         )
     more = next((row for row, line in enumerate(lines[len(names) :], len(names) + 1) if "," in line), None)
     if more is not None:

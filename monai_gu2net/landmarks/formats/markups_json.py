@@ -72,11 +72,7 @@ def read_markups(
     )
     if not lists:
         raise ParseError(
-            path,
-            None,
-            "'markups' must hold a markup of type 'Fiducial'",
-            markups,
-            "Save a point list from Slicer",
+            path, None, "'markups' must hold a markup of type 'Fiducial'", markups, "Save a point list from Slicer"
         )
     points: dict[str, list[float]] = {}
     odd: list[tuple[str, ParseError]] = []
