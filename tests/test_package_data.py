@@ -14,10 +14,11 @@ def test_what_is_installed_has_every_file_of_the_package():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     package = Path(monai_gu2net.__file__).parent
-    installed = {file for init in package.rglob("__init__.py") for file in init.parent.glob("*.py")}
+    rooms = [init.parent for init in package.rglob("__init__.py")]
+    installed = {file for room in rooms for file in room.glob("*.py")}
     for name, patterns in setup["options.package_data"].items():
-        for pattern in patterns.split():
-            installed |= set((package.parent / name.replace(".", "/")).glob(pattern))
+        for room in rooms if name == "*" else [package.parent / name.replace(".", "/")]:
+            installed |= {file for pattern in patterns.split() for file in room.glob(pattern)}
 
     files = {file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
     assert files - installed == set()
