@@ -151,12 +151,13 @@ def test_a_later_prediction_leaves_no_other_file_of_the_same_cases_and_keeps_tho
     load(model).predict_files(heads[:2], formats=["json", "csv", "coco"], **options)
     (tmp_path / "mine.json").write_text("{}")
     load(model).predict_files(heads[1:2], formats=["json"], **options)
-    others = {f"{other}.json", f"{other}.csv", f"{other}.png", "mine.json", "landmarks.csv", "measurements.csv"}
+    tables = {"landmarks.csv", "landmarks.parquet", "measurements.csv"}
+    others = {f"{other}.json", f"{other}.csv", f"{other}.png", "mine.json", *tables}
     assert shown(tmp_path) == {*others, f"{stem}.json", f"{stem}.png"}
     (tmp_path / f"{other}.csv").write_text("corrected by hand")
     load(model).predict_files(heads[:1], formats=["mrk.json"], **options)
     expected = {f"{stem}.json", f"{stem}.png", f"{other}.csv", f"{other}.mrk.json", f"{other}.png"}
-    assert shown(tmp_path) == {*expected, "mine.json", "landmarks.csv", "measurements.csv"}
+    assert shown(tmp_path) == {*expected, "mine.json", *tables}
 
 
 def test_a_case_that_fails_has_no_result_of_an_earlier_prediction(

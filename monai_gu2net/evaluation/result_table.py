@@ -59,7 +59,8 @@ def result_columns(axes: str = "xy") -> dict[str, type]:
           the landmark being in the image
         - ``image_x``, ``image_y``: size of the image file in pixels; ``spacing_x``, ``spacing_y``: its mm per pixel
         - ``reference_x_mm``, ``reference_y_mm``, ``predicted_x_mm``, ``predicted_y_mm``: the points in mm along the
-          file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never read
+          file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never read, and
+          columns only where the spacing of any row is known
     """
     points = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
     optional = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
@@ -76,7 +77,8 @@ def result_table(rows: Rows) -> pd.DataFrame:
             left out.
 
     Returns:
-        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it, numbered from 0.
+        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it and ``_mm`` where any row's
+        spacing is known, numbered from 0.
 
     Raises:
         ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a
@@ -118,6 +120,8 @@ def result_table(rows: Rows) -> pd.DataFrame:
             f"{_where(table, position)}: error must be a distance; got {table['error'][position]}. "
             "Pass what radial_error returns."
         )
+    if not table.filter(like="spacing_").drop(columns="spacing_source").notna().any(axis=None):
+        table = table.drop(columns=[column for column in columns if column.endswith("_mm")])
     return table
 
 
