@@ -3,7 +3,7 @@
 // What the reader does, and what follows.
 
 import { fromMarkups, toMarkups } from "./markups.js";
-import { History, inOrder, pointsOfLabel, pointsOfReply } from "./points.js";
+import { History, inOrder, pointsOfLabel, pointsOfResponse } from "./points.js";
 import * as server from "./server.js";
 import { View } from "./view.js";
 
@@ -113,7 +113,7 @@ function readLabel(text) {
 
 async function preLabelled() {
   if (!model()) throw new Error("A server must have a model for a pre-label; it lists none. Start it with one.");
-  return pointsOfReply(await server.infer(model(), current.id, domain()));
+  return pointsOfResponse(await server.infer(model(), current.id, domain()));
 }
 
 function preLabel() {
@@ -253,8 +253,8 @@ function update() {
 function fillList(points) {
   const order = inOrder(points, $("order").value);
   const body = $("points");
-  const known = new Map([...body.children].map((row) => [Number(row.dataset.index), row]));
-  const rows = order.map((index) => known.get(index) ?? makeRow(index));
+  const shownRows = new Map([...body.children].map((row) => [Number(row.dataset.index), row]));
+  const rows = order.map((index) => shownRows.get(index) ?? makeRow(index));
   if (rows.length !== body.children.length || rows.some((row, at) => row !== body.children[at])) {
     body.replaceChildren(...rows);
   }

@@ -3,9 +3,9 @@
 // The points of one image, and what was done to them. A point is never changed: a change makes a new list.
 // {name, index, x, y: pixels or null, confidence: number or null, radius: {px, text, unit} or null, moved}
 
-/** The points of a model's reply. */
-export function pointsOfReply(reply) {
-  return reply.landmarks.map((landmark, index) => {
+/** The points of a model's response. */
+export function pointsOfResponse(response) {
+  return response.landmarks.map((landmark, index) => {
     const isThere = Number.isFinite(landmark.x) && Number.isFinite(landmark.y);
     return {
       name: landmark.name,
@@ -27,8 +27,8 @@ function radiusOf({ radius_90: px, radius_90_mm: mm }) {
 
 /** The points of a saved label; names that only the model knows are absent and come last. */
 export function pointsOfLabel(saved, names) {
-  const known = new Set(saved.map((point) => point.name));
-  const rest = names.filter((name) => !known.has(name)).map((name) => ({ name, x: null, y: null }));
+  const savedNames = new Set(saved.map((point) => point.name));
+  const rest = names.filter((name) => !savedNames.has(name)).map((name) => ({ name, x: null, y: null }));
   return [...saved, ...rest].map((point, index) => ({
     ...point,
     index,

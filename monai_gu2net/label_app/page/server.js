@@ -10,19 +10,19 @@ async function ask(method, path, { query = {}, body, missing } = {}) {
   for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
   const isForm = body instanceof FormData;
   const headers = body && !isForm ? { "Content-Type": "application/json" } : {};
-  let reply;
+  let response;
   try {
-    reply = await fetch(url, { method, headers, body: body && !isForm ? JSON.stringify(body) : body });
+    response = await fetch(url, { method, headers, body: body && !isForm ? JSON.stringify(body) : body });
   } catch (error) {
     throw new Error(`The server does not answer (${error.message}). See whether it runs, then try again.`);
   }
-  if (reply.status === missing) return null;
-  if (!reply.ok) throw new Error(await refusal(reply));
-  return reply;
+  if (response.status === missing) return null;
+  if (!response.ok) throw new Error(await refusal(response));
+  return response;
 }
 
-async function refusal(reply) {
-  const text = await reply.text();
+async function refusal(response) {
+  const text = await response.text();
   let detail = text;
   try {
     detail = JSON.parse(text).detail ?? text;
@@ -30,7 +30,7 @@ async function refusal(reply) {
     // not JSON: the text as it is
   }
   if (typeof detail !== "string") detail = JSON.stringify(detail, null, 1);
-  return detail.trim() || `The server answered ${reply.status} ${reply.statusText}.`;
+  return detail.trim() || `The server answered ${response.status} ${response.statusText}.`;
 }
 
 export async function appInfo() {
@@ -46,8 +46,8 @@ export async function listImages() {
 
 /** The id of the next image by a strategy of active learning; null where there is none. */
 export async function nextSample(strategy) {
-  const reply = await ask("POST", `activelearning/${encodeURIComponent(strategy)}`, { body: { client_id: CLIENT } });
-  return (await reply.json())?.id ?? null;
+  const response = await ask("POST", `activelearning/${encodeURIComponent(strategy)}`, { body: { client_id: CLIENT } });
+  return (await response.json())?.id ?? null;
 }
 
 export async function describeImage(id) {
@@ -62,17 +62,17 @@ export async function infer(model, id, domain) {
   const form = new FormData();
   form.set("params", JSON.stringify({ client_id: CLIENT, ...(domain ? { domain } : {}) }));
   const query = { image: id, output: "json" };
-  const reply = await (await ask("POST", `infer/${encodeURIComponent(model)}`, { query, body: form })).json();
-  if (!Array.isArray(reply?.landmarks)) {
-    throw new Error(`A reply of the model ${model} must hold "landmarks"; it does not. Choose another model.`);
+  const response = await (await ask("POST", `infer/${encodeURIComponent(model)}`, { query, body: form })).json();
+  if (!Array.isArray(response?.landmarks)) {
+    throw new Error(`A response of the model ${model} must hold "landmarks"; it does not. Choose another model.`);
   }
-  return reply;
+  return response;
 }
 
 /** The text of the final label of an image; null where there is none. */
 export async function loadLabel(id) {
-  const reply = await ask("GET", "datastore/label", { query: { label: id, tag: "final" }, missing: 404 });
-  return reply && reply.text();
+  const response = await ask("GET", "datastore/label", { query: { label: id, tag: "final" }, missing: 404 });
+  return response && response.text();
 }
 
 export async function saveLabel(id, markups, about) {

@@ -64,26 +64,26 @@ class GU2NetLandmarksLogic:
 
     def next_image(self, strategy: str) -> str | None:
         """The id of the next image; None where there is none."""
-        reply = self._ask("POST", f"/activelearning/{quote(strategy, safe='')}", json={"client_id": _CLIENT}).json()
-        return reply.get("id")
+        response = self._ask("POST", f"/activelearning/{quote(strategy, safe='')}", json={"client_id": _CLIENT}).json()
+        return response.get("id")
 
     def download(self, image: str, folder: Path) -> Path:
         """Fetch an image's file into a folder; it keeps the ending by which Slicer knows its kind."""
-        reply = self._ask("GET", "/datastore/image", params={"image": image})
-        sent = reply.headers.get("content-disposition", "")
+        response = self._ask("GET", "/datastore/image", params={"image": image})
+        sent = response.headers.get("content-disposition", "")
         name = Path(sent.rpartition("filename=")[2].strip('"; ')).name
         path = folder / f"image{''.join(Path(name).suffixes[-2:]) if name.endswith('.gz') else Path(name).suffix}"
-        path.write_bytes(reply.content)
+        path.write_bytes(response.content)
         return path
 
     def label(self, image: str) -> list[Point] | None:
         """The points of the final label; None where there is none."""
-        reply = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
-        if reply is None:
+        response = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
+        if response is None:
             return None
         spacing = self._description(image)["label_spacing"] or (1.0, 1.0)
         points = []
-        for markup in reply.json()["markups"]:
+        for markup in response.json()["markups"]:
             sign = -1.0 if markup.get("coordinateSystem") == "RAS" else 1.0
             for control in markup["controlPoints"]:
                 place = control.get("position") if control.get("positionStatus", "defined") == "defined" else None
@@ -93,14 +93,14 @@ class GU2NetLandmarksLogic:
 
     def pre_label(self, image: str, model: str) -> list[Point]:
         """The points that a model finds."""
-        reply = self._ask(
+        response = self._ask(
             "POST",
             f"/infer/{quote(model, safe='')}",
             params={"image": image, "output": "json"},
             data={"params": json.dumps({"client_id": _CLIENT})},
         ).json()
         points = []
-        for found in reply["landmarks"]:
+        for found in response["landmarks"]:
             pixel = None if found.get("x") is None or found.get("y") is None else (found["x"], found["y"])
             said = [f"confidence {found['confidence']:.2f}"] if found.get("confidence") is not None else []
             if found.get("radius_90_mm") is not None:
@@ -140,24 +140,24 @@ class GU2NetLandmarksLogic:
         return dict(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.json").json())
 
     def _ask(self, method: str, path: str, *, missing: int | None = None, **content: Any) -> Any:
-        """The reply; None where it has the status that says that something is missing."""
+        """The response; None where it has the status that says that something is missing."""
         try:
-            reply = requests.request(method, f"{self.server}{path}", timeout=_SECONDS, **content)
+            response = requests.request(method, f"{self.server}{path}", timeout=_SECONDS, **content)
         except requests.RequestException as error:
             raise RuntimeError(
                 f"The server must answer at {self.server}; got {type(error).__name__}. See whether it runs."
             ) from None
-        if reply.status_code == missing:
+        if response.status_code == missing:
             return None
-        if not reply.ok:
+        if not response.ok:
             try:
-                said = reply.json()["detail"]
+                said = response.json()["detail"]
             except (ValueError, KeyError, TypeError):
-                said = reply.text
+                said = response.text
             raise RuntimeError(
-                said if isinstance(said, str) and said else f"The server said {reply.status_code}: {said}"
+                said if isinstance(said, str) and said else f"The server said {response.status_code}: {said}"
             )
-        return reply
+        return response
 
 
 def to_world(pixel: tuple[float, float], ijk_to_world: np.ndarray) -> np.ndarray:
