@@ -520,3 +520,19 @@ def test_adding_the_spine_left_the_shipped_models_other_domains_as_they_were() -
     image = torch.randn(1, 1, 64, 80)
     for name in ("head", "hand", "chest"):
         assert torch.equal(first(image, name), second(image, name))
+
+
+def test_the_readmes_first_command_needs_no_data(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    run_monai(
+        folder=tmp_path,
+        config_file=config("gu2net", "train.json"),
+        output_dir=output,
+        max_epochs=1,
+        batches_per_epoch=1,
+    )
+    assert sum(1 for _ in (output / "phantom").rglob("*.png")) == 300  # of which 24 test images a domain
+    summaries = json.loads((output / "report" / "summary.json").read_text())["summaries"]
+    images = {each["domain"]: (each["images"], each["unit"]) for each in summaries if each["landmark"] is None}
+    assert images == dict.fromkeys(("head", "hand", "chest"), (24, "mm"))
+    assert tuple(ModelCard.load(output / "model.pt").domains) == ("head", "hand", "chest")
