@@ -17,7 +17,6 @@ __all__ = ["CEPHALOMETRY"]
 _SHORT = "S N Or Po A B Pog Me Gn Go L1 U1 UL LL Sn Pog' PNS ANS Ar"
 _POINTS = dict(zip(_SHORT.split(), HEAD_LANDMARKS, strict=True))
 
-_SN_MP = "angle of Riedel's sella-nasion line to the mandibular plane gonion-menton"
 _WANG = "Wang et al., Medical Image Analysis 31 (2016) 63"
 _STEINER = "Steiner, American Journal of Orthodontics 39 (1953) 729"
 _RIEDEL = f"Riedel, Angle Orthodontist 22 (1952) 142; {_STEINER}"

@@ -150,16 +150,19 @@ def test_nonsense_is_not_said_again(tmp_path: Path, tags: dict[str, bytes]) -> N
     assert list(state.DisplayedAreaSelectionSequence[0].PresentationPixelAspectRatio) == [1, 1]
 
 
-def test_a_lut_keeps_its_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_lut_keeps_its_words_and_how_many_bits_of_them_count(tmp_path: Path, bits: int) -> None:
+    """Of 12 bits said to be 16, the image would be shown nearly black."""
+    words = [0, 300, 700, 2**bits - 1]
     lut = Dataset()
-    lut.LUTDescriptor = [4, 0, 16]
+    lut.LUTDescriptor = [4, 0, bits]
     lut["LUTDescriptor"].VR = "US"
-    lut.LUTData = np.array([0, 300, 700, 65535], dtype="<u2").tobytes()
+    lut.LUTData = np.array(words, dtype="<u2").tobytes()
     lut["LUTData"].VR = "OW"
     [item] = state_of(tmp_path, VOILUTSequence=[lut]).SoftcopyVOILUTSequence
     copy = item.VOILUTSequence[0]
-    assert list(copy.LUTDescriptor) == [4, 0, 16]
-    assert np.frombuffer(copy.LUTData, "<u2").tolist() == [0, 300, 700, 65535]
+    assert list(copy.LUTDescriptor) == [4, 0, bits]
+    assert np.frombuffer(copy.LUTData, "<u2").tolist() == words
 
 
 def test_an_inverted_image_with_a_modality_lut_is_shown_as_it_is_read(tmp_path: Path) -> None:
