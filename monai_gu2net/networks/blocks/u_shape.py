@@ -89,11 +89,18 @@ class UShapedBody(nn.Module):
 
 def _pad_to(x: Tensor, skip: Tensor) -> Tensor:
     """Zeros around x, which is up to one pixel smaller than the skip where an odd size was halved."""
-    # Padding by nothing still copies; a traced graph pads always, so that it holds for other sizes too.
-    if not torch.jit.is_tracing() and x.shape[2:] == skip.shape[2:]:
+    # Padding by nothing still copies; a graph that is recorded pads always, so that it holds for other sizes too.
+    if not _is_recorded() and x.shape[2:] == skip.shape[2:]:
         return x
     padding: list[int] = []
     for axis in range(x.dim() - 1, 1, -1):
         missing = skip.shape[axis] - x.shape[axis]
         padding += [missing // 2, missing - missing // 2]
     return F.pad(x, padding)
+
+
+def _is_recorded() -> bool:
+    """Whether a trace or an export is being made of what runs."""
+    if not torch.jit.is_scripting():  # TorchScript compiles this only if the condition stands alone
+        return torch.jit.is_tracing() or torch.compiler.is_exporting()
+    return False

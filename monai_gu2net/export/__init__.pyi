@@ -1,0 +1,1 @@
+from .conversion import exported_program as exported_program
