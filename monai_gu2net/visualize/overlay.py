@@ -8,13 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.collections import EllipseCollection, LineCollection
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
-from monai_gu2net.visualize.pictures import DPI, figure_pixels
+from monai_gu2net.visualize.canvas import Canvas
 
 __all__ = ["PREDICTED_COLOUR", "REFERENCE_COLOUR", "draw_landmarks"]
 
@@ -22,7 +19,16 @@ __all__ = ["PREDICTED_COLOUR", "REFERENCE_COLOUR", "draw_landmarks"]
 PREDICTED_COLOUR = "#ff9f1a"
 REFERENCE_COLOUR = "#56c8ff"
 
-_STRIP = 46  # height of the title in pixels: two lines of text
+# in pixels of the picture
+_STRIP = 46  # height of the title: two lines of text
+_LARGE, _SMALL = 12.5, 10.5  # letters
+_CROSS, _BAR, _DOT, _LINE = 12.0, 2.0, 6.4, 1.7
+_OUTLINE, _EDGE = 1.0, 0.7  # of crosses and lines, and of dots
+_BESIDE = (7, -5)  # where the text begins, from its mark
+
+_SAMPLED = 512  # pixels of each axis tell what is dark and what is bright
+
+Place = NDArray[np.float64]
 
 
 def draw_landmarks(
@@ -39,7 +45,8 @@ def draw_landmarks(
     """A radiograph with predicted landmarks as orange crosses and reference landmarks as blue dots.
 
     A line joins the two of one landmark. Marks and letters have dark outlines, to be seen on bright and dark
-    ground. The darkest and the brightest 0.5 percent of the pixels are drawn black and white.
+    ground. A text that would leave the picture is moved into it. The darkest and the brightest 0.5 percent of the
+    pixels, of a large image those of every so many of its lines, are drawn black and white.
 
     Args:
         image: (1, W, H) or (W, H), width first, any scale of grey.
@@ -78,76 +85,62 @@ def draw_landmarks(
     scale = longest_side / max(plane.shape)
     width, height = (max(1, round(side * scale)) for side in plane.shape)
     strip = 0 if title is None else _STRIP
-    figure = Figure(figsize=(width / DPI, (height + strip) / DPI), dpi=DPI, facecolor="black")
-    axes = figure.add_axes((0, 0, 1, height / (height + strip)))
-    axes.set_axis_off()
-    low, high = np.percentile(plane, [0.5, 99.5])
-    axes.imshow(plane.T, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect="auto")
-    axes.set_autoscale_on(False)
-    _draw_radii(axes, found, half_axes)
-    _draw_marks(axes, found, truth)
-    for label, value, point, other in zip(labels, sure, found, truth, strict=True):
-        at = point if np.isfinite(point).all() else other
-        if np.isfinite(at).all():
-            _write(axes, label if np.isnan(value) else f"{label} ({value:.2f})", at)
+    pixels = np.zeros((strip + height, width, 3), dtype=np.uint8)
+    picture = Canvas(pixels[strip:])  # a part of the same memory, so that no mark reaches into the title
+    picture.pixels[:] = _grey(plane, (width, height))[..., None]
+
+    stretch = np.array([width, height]) / plane.shape
+    crosses, dots = (_shown((points + 0.5) * stretch) for points in (found, truth))
+    radii = _shown(half_axes * stretch)
+    for cross, half in zip(crosses, radii, strict=True):
+        if cross is not None and half is not None:
+            picture.ellipse(cross, half, width=_LINE, colour=PREDICTED_COLOUR, opacity=0.8)
+    _draw_marks(picture, crosses, dots)
+    for label, value, cross, dot in zip(labels, sure, crosses, dots, strict=True):
+        at = dot if cross is None else cross
+        if at is not None and 0 <= at[0] < width and 0 <= at[1] < height:
+            text = label if np.isnan(value) else f"{label} ({value:.2f})"
+            picture.text(text, at + _BESIDE, size=_SMALL, colour="white", outlined=True, kept_inside=True)
     if title is not None:
-        top = height + strip
-        figure.text(6 / width, (top - 6) / top, title, va="top", size=7, color="white", parse_math=False)
         entries = [
-            ("+ predicted", PREDICTED_COLOUR, predicted),
-            ("● reference", REFERENCE_COLOUR, reference),
-            ("○ 90 % radius", PREDICTED_COLOUR, half_axes if np.isfinite(half_axes).all(axis=1).any() else None),
+            ("+ predicted", PREDICTED_COLOUR, predicted is not None),
+            ("● reference", REFERENCE_COLOUR, reference is not None),
+            ("○ 90 % radius", PREDICTED_COLOUR, any(half is not None for half in radii)),
         ]
+        above = Canvas(pixels[:strip])
+        above.text(title, (6, 18), size=_LARGE, colour="white")
         for column, (text, colour, given) in enumerate(entries):
-            if given is not None:
-                figure.text((6 + 100 * column) / width, (height + 6) / top, text, size=6, color=colour)
-    return figure_pixels(figure)
+            if given:
+                above.text(text, (6 + 100 * column, strip - 6), size=_SMALL, colour=colour)
+    return pixels
 
 
-def _draw_radii(axes: Axes, found: NDArray[np.float64], half_axes: NDArray[np.float64]) -> None:
-    shown = np.isfinite(found).all(axis=1) & np.isfinite(half_axes).all(axis=1)
-    if not shown.any():
-        return  # matplotlib before 3.11.2 draws a collection without offsets once, at the corner
-    width, height = 2 * half_axes[shown].T
-    ellipses = EllipseCollection(
-        width,
-        height,
-        np.zeros(len(width)),
-        units="xy",
-        offsets=found[shown],
-        offset_transform=axes.transData,
-        facecolors="none",
-        edgecolors=PREDICTED_COLOUR,
-        linewidths=0.8,
-        alpha=0.8,
-    )
-    axes.add_collection(ellipses, autolim=False)
+def _draw_marks(picture: Canvas, crosses: Sequence[Place | None], dots: Sequence[Place | None]) -> None:
+    both = [(cross, dot) for cross, dot in zip(crosses, dots, strict=True) if cross is not None and dot is not None]
+    for cross, dot in both:
+        for width, colour in ((_LINE + 2 * _OUTLINE, "black"), (_LINE, "white")):
+            picture.line(cross, dot, width=width, colour=colour)
+    for place in (cross for cross in crosses if cross is not None):
+        picture.cross(place, length=_CROSS + 2 * _OUTLINE, width=_BAR + 2 * _OUTLINE, colour="black")
+        picture.cross(place, length=_CROSS, width=_BAR, colour=PREDICTED_COLOUR)
+    for place in (dot for dot in dots if dot is not None):
+        picture.disc(place, diameter=_DOT + 2 * _EDGE, colour="black")
+        picture.disc(place, diameter=_DOT, colour=REFERENCE_COLOUR)
 
 
-def _draw_marks(axes: Axes, found: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
-    outline = [withStroke(linewidth=2.2, foreground="black")]
-    both = np.isfinite(found).all(axis=1) & np.isfinite(truth).all(axis=1)
-    joints = np.stack([found[both], truth[both]], axis=1)
-    axes.add_collection(
-        LineCollection(list(joints), colors="white", linewidths=0.8, path_effects=outline), autolim=False
-    )
-    crosses, dots = (points[np.isfinite(points).all(axis=1)] for points in (found, truth))
-    axes.plot(*crosses.T, "+", color=PREDICTED_COLOUR, ms=7, mew=1.2, path_effects=outline)
-    axes.plot(*dots.T, "o", color=REFERENCE_COLOUR, ms=3.6, mec="black", mew=0.4)
+def _shown(places: NDArray[np.float64]) -> list[Place | None]:
+    """The rows that are there; None for the others."""
+    return [place if np.isfinite(place).all() else None for place in places]
 
 
-def _write(axes: Axes, text: str, at: NDArray[np.float64]) -> None:
-    axes.annotate(
-        text,
-        (at[0], at[1]),
-        xytext=(4, 3),
-        textcoords="offset points",
-        size=6,
-        color="white",
-        path_effects=[withStroke(linewidth=1.2, foreground="black")],
-        annotation_clip=True,
-        parse_math=False,
-    )
+def _grey(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H', W') the plane, (W, H), as a picture of a size (W', H')."""
+    sample = plane[tuple(slice(None, None, -(-side // _SAMPLED)) for side in plane.shape)]
+    low, high = np.percentile(sample, [0.5, 99.5]).tolist()
+    shades = np.clip((plane.T - low) * (255 / max(high - low, 1e-6)) + 0.5, 0, 255).astype(np.uint8)
+    # what is enlarged much shows its pixels as they are
+    sampling = Image.Resampling.NEAREST if size[0] > 3 * plane.shape[0] else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(shades).resize(size, sampling))
 
 
 def _plane(image: NDArray[np.generic] | torch.Tensor) -> NDArray[np.float32]:
@@ -161,7 +154,7 @@ def _plane(image: NDArray[np.generic] | torch.Tensor) -> NDArray[np.float32]:
         raise ValueError(
             f"The image must be (1, W, H) or (W, H); got {plane.shape}. Choose one channel, or one slice of a volume."
         )
-    return np.nan_to_num(plane)
+    return plane if np.isfinite(plane).all() else np.nan_to_num(plane)
 
 
 def _points(points: ArrayLike | None, what: str) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Pat
     if path.suffix.lower() != ".png":
         raise ValueError(f"A picture's file must end in .png; got {path.name!r}. Rename it.")
     with whole_file(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
     return path
 
 

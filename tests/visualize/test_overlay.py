@@ -183,3 +183,32 @@ def test_a_radius_that_is_not_there_draws_nothing():
 
     absent = draw_landmarks(image, predicted=points, radius=[[NAN, NAN], [NAN, 3.0]], title="a", longest_side=300)
     assert np.array_equal(absent, plain)
+
+
+def test_a_name_at_the_border_is_moved_into_the_picture():
+    image = np.zeros((100, 80))
+    pixels = {
+        where: draw_landmarks(image, predicted=[at], names=["a long name"], longest_side=400)
+        for where, at in {
+            "middle": (20.0, 40.0),
+            "right": (99.0, 40.0),
+            "top": (20.0, 0.0),
+            "corner": (99.0, 0.0),
+        }.items()
+    }
+
+    # the letters alone are white
+    white = {where: int((picture.min(axis=-1) > 250).sum()) for where, picture in pixels.items()}
+    assert white["middle"] > 30
+    assert set(white.values()) == {white["middle"]}
+
+
+def test_a_large_image_is_shown_between_the_shades_of_most_of_its_pixels(rng):
+    image = rng.normal(1000, 100, (1500, 1100)).astype(np.float32)
+
+    pixels = draw_landmarks(image, longest_side=1500)[..., 0]
+
+    # a normal distribution has one percent beyond 2.576 deviations
+    middle, spread = pixels.mean(), pixels.std()
+    assert middle == pytest.approx(127.5, abs=2)
+    assert spread == pytest.approx(255 / (2 * 2.576), rel=0.03)
