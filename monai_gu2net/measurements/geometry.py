@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -24,14 +23,14 @@ class Kind:
     Args:
         count: of its landmarks.
         unit: "deg", "1", or None for a length.
-        value: from that many points; NaN where it is not defined.
+        value: from that many points (..., D) to (...); NaN where it is not defined.
         signed: whether a side decides its sign; ``value`` then takes the right side of the line, as one sees it in the
             picture going from its first point to its second, for the positive one.
     """
 
     count: int
     unit: str | None
-    value: Callable[..., float]
+    value: Callable[..., NDArray[np.float64]]
     signed: bool = False
 
 
@@ -43,13 +42,13 @@ def angle_between(first: Point, second: Point) -> NDArray[np.float64]:
     return np.asarray(np.degrees(2 * halves))
 
 
-def side_of(a: Point, b: Point, point: Point) -> float:
+def side_of(a: Point, b: Point, point: Point) -> NDArray[np.float64]:
     """1 where the point lies right of the line from a to b as the picture shows it (x right, y down), -1 left of it.
 
     NaN on the line, and where a and b coincide.
     """
     distance = _signed_distance(point, a, b)
-    return math.nan if distance == 0 or math.isnan(distance) else math.copysign(1.0, distance)
+    return np.where((distance == 0) | np.isnan(distance), np.nan, np.copysign(1.0, distance))
 
 
 def _unit(direction: Point) -> Point:
@@ -57,47 +56,54 @@ def _unit(direction: Point) -> Point:
     return np.asarray(direction / np.where(length > 0, length, np.nan))
 
 
-def _distance(a: Point, b: Point) -> float:
-    return float(np.linalg.norm(b - a))
+def _distance(a: Point, b: Point) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(b - a, axis=-1))
 
 
-def _angle(a: Point, b: Point, c: Point) -> float:
-    return float(angle_between(a - b, c - b))
+def _angle(a: Point, b: Point, c: Point) -> NDArray[np.float64]:
+    return angle_between(a - b, c - b)
 
 
-def _line_angle(a: Point, b: Point, c: Point, d: Point) -> float:
-    return float(angle_between(b - a, d - c))
+def _line_angle(a: Point, b: Point, c: Point, d: Point) -> NDArray[np.float64]:
+    return angle_between(b - a, d - c)
 
 
-def _signed_angle(a: Point, b: Point, c: Point, d: Point) -> float:
+def _signed_angle(a: Point, b: Point, c: Point, d: Point) -> NDArray[np.float64]:
     u, v = _planar(_unit(b - a)), _planar(_unit(d - c))
-    return math.degrees(math.atan2(u[0] * v[1] - u[1] * v[0], u[0] * v[0] + u[1] * v[1]))
+    return np.asarray(np.degrees(np.arctan2(_cross(u, v), _dot(u, v))))
 
 
-def _signed_distance(p: Point, a: Point, b: Point) -> float:
-    u, v = _planar(_unit(b - a)), _planar(p - a)
-    return float(u[0] * v[1] - u[1] * v[0])
+def _signed_distance(p: Point, a: Point, b: Point) -> NDArray[np.float64]:
+    return _cross(_planar(_unit(b - a)), _planar(p - a))
 
 
-def _projected_distance(a: Point, b: Point, c: Point, d: Point) -> float:
-    return float((b - a) @ _unit(d - c))
+def _projected_distance(a: Point, b: Point, c: Point, d: Point) -> NDArray[np.float64]:
+    return _dot(b - a, _unit(d - c))
 
 
-def _directed_distance(a: Point, b: Point, c: Point, d: Point) -> float:
+def _directed_distance(a: Point, b: Point, c: Point, d: Point) -> NDArray[np.float64]:
     ahead = _projected_distance(a, b, c, d)
-    return math.nan if math.isnan(ahead) else math.copysign(_distance(a, b), ahead)
+    return np.where(np.isnan(ahead), np.nan, np.copysign(_distance(a, b), ahead))
 
 
-def _ratio(a: Point, b: Point, c: Point, d: Point) -> float:
+def _ratio(a: Point, b: Point, c: Point, d: Point) -> NDArray[np.float64]:
     below = _distance(c, d)
-    return _distance(a, b) / below if below > 0 else math.nan
+    return np.asarray(_distance(a, b) / np.where(below > 0, below, np.nan))
+
+
+def _cross(u: Point, v: Point) -> NDArray[np.float64]:
+    return np.asarray(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
+
+
+def _dot(u: Point, v: Point) -> NDArray[np.float64]:
+    return np.asarray((u * v).sum(axis=-1))
 
 
 def _planar(vector: Point) -> Point:
-    if vector.shape != (2,):
+    if vector.shape[-1] != 2:
         raise ValueError(
-            f"A measurement with a side must be of points in a plane; got {vector.size} coordinates. Choose a kind "
-            "without sign."
+            f"A measurement with a side must be of points in a plane; got {vector.shape[-1]} coordinates. Choose a "
+            "kind without sign."
         )
     return vector
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements.geometry import KINDS, Points, side_of
@@ -123,17 +123,17 @@ class Measurement:
         """``"deg"``, ``"1"`` (a pure number), or the unit of lengths given."""
         return self.terms[0][1].unit(length) if self.terms else KINDS[self.kind].unit or length
 
-    def value(self, points: Points) -> float:
-        """The value for points by name; NaN where it is not defined, because points coincide or are absent."""
+    def value(self, points: Points) -> NDArray[np.float64]:
+        """The value for points (..., D) by name, (...); NaN where it is not defined: points coincide or are absent."""
         if self.terms:
-            return sum(factor * term.value(points) for factor, term in self.terms)
+            return np.asarray(sum(factor * term.value(points) for factor, term in self.terms))
         kind = KINDS[self.kind]
         value = kind.value(*(points[name] for name in self.landmarks))
         if not kind.signed:
             return value
         first, second = self.landmarks[-2:] if self.kind == "signed_distance" else self.landmarks[:2]
         mark, sign = (self.negative, -1) if self.positive is None else (self.positive, 1)
-        return sign * value * side_of(points[first], points[second], points[str(mark)])
+        return np.asarray(sign * value * side_of(points[first], points[second], points[str(mark)]))
 
     def settled(self, points: Points) -> Measurement:
         """The measurement with all choices made that depend on the points; here there are none."""
@@ -231,7 +231,7 @@ def measure(
     for measurement in measurements:
         needed = {name: points.get(name, absent) for name in measurement.needs}
         settled = measurement.settled(needed)
-        value = settled.value(needed)
+        value = float(settled.value(needed))
         results.append(
             Measured(
                 name=measurement.name,
@@ -280,14 +280,13 @@ def _error(measurement: Measurement, points: Points, sigmas: Mapping[str, float]
     extent = float(np.ptp(places, axis=0).max())
     if extent == 0:
         return math.nan
+    # one coordinate moved at a time: (2, NxD, N, D)
+    moves = _STEP * extent * np.eye(places.size).reshape(-1, *places.shape)
+    moved = np.stack([places + moves, places - moves])
+    ends = measurement.value({name: moved[:, :, index] for index, name in enumerate(names)})
+    gradients = ((ends[0] - ends[1]) / (2 * _STEP * extent)).reshape(places.shape)
     variance = 0.0
-    for name in names:
-        gradient = np.empty(places.shape[1])
-        for axis in range(places.shape[1]):
-            step = np.zeros(places.shape[1])
-            step[axis] = _STEP * extent
-            ends = [measurement.value({**points, name: points[name] + sign * step}) for sign in (1, -1)]
-            gradient[axis] = (ends[0] - ends[1]) / (2 * _STEP * extent)
-        if gradient.any():  # a landmark that only decides the side adds nothing, whatever its radius; NaN counts
-            variance += float(gradient @ gradient) * sigmas.get(name, math.nan) ** 2
+    for name, gradient in zip(names, gradients.tolist(), strict=True):
+        if any(gradient):  # a landmark that only decides the side adds nothing, whatever its radius; NaN counts
+            variance += math.fsum(slope**2 for slope in gradient) * sigmas.get(name, math.nan) ** 2
     return math.sqrt(variance)

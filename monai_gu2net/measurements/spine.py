@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_gu2net.landmarks.anatomical_names import SPINE_LANDMARKS, VERTEBRAE
 from monai_gu2net.measurements.geometry import Points, angle_between
@@ -53,10 +54,16 @@ class CobbAngle(Measurement):
         """``"deg"``."""
         return "deg"
 
-    def value(self, points: Points) -> float:
-        """Of the curve that these points choose."""
-        settled = self.settled(points)
-        return float("nan") if settled is self else settled.value(points)
+    def value(self, points: Points) -> NDArray[np.float64]:
+        """Of the curve that these points choose, for each set of them."""
+        shape = points[self.landmarks[0]].shape[:-1]
+        values = np.full(shape, np.nan)
+        for index in np.ndindex(shape):
+            one = {name: points[name][index] for name in self.landmarks}
+            settled = self.settled(one)
+            if settled is not self:
+                values[index] = settled.value(one)
+        return values
 
     def settled(self, points: Points) -> Measurement:
         """The angle between the two end plates chosen; itself where there is no such curve."""
