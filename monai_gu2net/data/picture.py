@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from numbers import Rational
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -48,6 +50,7 @@ _OTHER_KINDS = {  # what files that are named as pictures begin with
     b"\x1f\x8b": "a gzip archive",
     b"PK\x03\x04": "a ZIP archive",
 }
+_filtering = threading.Lock()
 _READ = "be a PNG, JPEG, BMP or TIFF of grey or colour"
 _SAVE = "Save it as such."
 
@@ -154,16 +157,14 @@ def _deep_colour(opened: _Opened, path: Path, limits: Limits) -> np.ndarray:
 def _opened(path: Path, limits: Limits) -> Iterator[_Opened]:
     """The open file, its pixels not decoded yet and no more than the limit."""
     # A file object, for Pillow 11.3 to 13 scramble turned TIFFs that they map into memory by their name.
-    with path.open("rb") as file, warnings.catch_warnings():
-        # Pillow has a limit of its own, which it warns of; this package's is checked below.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with path.open("rb") as file:
         head = file.read(132)
         file.seek(0)
         tiff = open_tiff(file.read()) if head[:2] in (b"II", b"MM") else None
         deep_grey = grey_alpha_as_rgba(head) is not None
         stream = BytesIO(grey_alpha_as_rgba(file.read()) or b"") if deep_grey else file if tiff is None else tiff.stream
         try:
-            with Image.open(stream, formats=_FORMATS) as image:
+            with _open(stream) as image:
                 page = 0
                 if tiff is not None:
                     page = full_page(image, tiff, path.name)
@@ -187,6 +188,13 @@ def _opened(path: Path, limits: Limits) -> Iterator[_Opened]:
             if kind is not None:
                 raise ValueError(f"{path.name} must {_READ}; got {kind}. {_SAVE}") from None
             raise ValueError("cannot identify image file as PNG, JPEG, BMP or TIFF") from None
+
+
+def _open(stream: IO[bytes]) -> Image.Image:
+    # Pillow has a limit of its own, which it warns of when it opens; this package's is checked by whoever calls.
+    with _filtering, warnings.catch_warnings():  # the filters are those of all threads before Python 3.14
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(stream, formats=_FORMATS)
 
 
 def _orientation(image: Image.Image, name: str) -> Rational | None:

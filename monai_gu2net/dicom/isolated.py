@@ -20,7 +20,7 @@ import numpy as np
 
 from monai_gu2net.dicom.limits import DicomError, Limits
 
-__all__ = ["READY", "decode_isolated", "end_worker"]
+__all__ = ["READY", "decode_isolated", "end_worker", "stop_decoding"]
 
 _ROOT = Path(__file__).parents[2]
 _COMMAND = (sys.executable, "-m", "monai_gu2net.dicom.decoding_process")
@@ -189,6 +189,13 @@ def end_worker() -> None:
     """End this process's child, if it has one; the next file starts another."""
     with _owner.lock:
         _end_worker()
+
+
+def stop_decoding() -> None:
+    """End the child at once where it is at work for another thread, whose file is then an error."""
+    worker = _owner.worker
+    if worker is not None and _owner.lock.locked():
+        worker.process.kill()
 
 
 def _end_worker() -> None:

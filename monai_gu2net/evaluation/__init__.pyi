@@ -4,6 +4,7 @@
 from .annotators import annotator_rows as annotator_rows
 from .case_measurements import compare_measurements as compare_measurements
 from .case_measurements import measure_rows as measure_rows
+from .case_measurements import measured_table as measured_table
 from .case_measurements import write_measurements as write_measurements
 from .comparison import Comparison as Comparison
 from .comparison import compare_rows as compare_rows

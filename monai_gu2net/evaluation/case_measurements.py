@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +18,12 @@ from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
 
-__all__ = ["Measurements", "compare_measurements", "measure_rows", "write_measurements"]
+__all__ = ["Measurements", "compare_measurements", "measure_rows", "measured_table", "write_measurements"]
 
 Measurements = Mapping[str, Sequence[Measurement]]
 """By domain."""
+MeasuredCase = tuple[str, str, str, Sequence[Measured], Sequence[Measured] | None]
+"""Name, domain, scale, and measurements of the predicted and of the reference landmarks."""
 
 _COLUMNS = ["case", "domain", "scale", "name", "value", "error", "unit", "class", "reference", "reference_class"]
 _WITHIN = 1.96  # standard errors, that hold 95 % of a normal distribution
@@ -44,7 +46,7 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
     Raises:
         ValueError: a row breaks its rule.
     """
-    lines: list[tuple[object, ...]] = []
+    cases: list[MeasuredCase] = []
     for (domain, name), case in result_table(rows).groupby(["domain", "case"], sort=False):
         axes = "xyz" if in_space(case) else "xy"
         names = tuple(case["landmark"])
@@ -60,9 +62,24 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
             points[~np.isfinite(points).all(axis=1)] = np.nan  # a row may know one coordinate of an absent landmark
             sets.append(LandmarkSet(names, points, "mm" if unit == "mm" else "index"))
         predicted = measure(of_domain, sets[0], unit=unit, radius=case["radius"].to_numpy())
-        for ours, theirs in zip(predicted, measure(of_domain, sets[1], unit=unit), strict=True):
-            found = (ours.name, ours.value, ours.error, ours.unit, _class(ours), theirs.value, _class(theirs))
-            lines.append((name, domain, unit, *found))
+        cases.append((name, domain, unit, predicted, measure(of_domain, sets[1], unit=unit)))
+    return measured_table(cases)
+
+
+def measured_table(cases: Iterable[MeasuredCase]) -> pd.DataFrame:
+    """The table of :func:`measure_rows` for cases that are measured already.
+
+    Args:
+        cases: name, domain and scale of each, its predicted landmarks measured and, in the same order, those of the
+            reference, where there is one.
+    """
+    lines = []
+    for name, domain, scale, predicted, reference in cases:
+        for position, ours in enumerate(predicted):
+            theirs = None if reference is None else reference[position]
+            found = (ours.name, ours.value, ours.error, ours.unit, _class(ours))
+            truth = (math.nan, "") if theirs is None else (theirs.value, _class(theirs))
+            lines.append((name, domain, scale, *found, *truth))
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 

@@ -66,7 +66,10 @@ def whole_file(path: str | os.PathLike[str], *, make_folder: bool = True) -> Ite
 
 @contextmanager
 def noted_files() -> Iterator[set[Path]]:
-    """The absolute paths of the files that :func:`whole_file` writes in this thread, as long as the block lasts."""
+    """The absolute paths of the files that :func:`whole_file` writes as long as the block lasts.
+
+    They are those of this thread, and of others that run in a copy of its context.
+    """
     noted: set[Path] = set()
     token = _NOTED.set((*_NOTED.get(), noted))
     try:

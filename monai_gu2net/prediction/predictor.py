@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
@@ -19,8 +21,10 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.first_error import first_error
 from monai_gu2net.data.spacing_source import checked_sources, checked_spacing
+from monai_gu2net.dicom.isolated import stop_decoding
 from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
+from monai_gu2net.prediction.background import ahead, background
 from monai_gu2net.prediction.calibrated_radius import calibrations_of
 from monai_gu2net.prediction.failures import Failures
 from monai_gu2net.prediction.model_identity import model_identity
@@ -35,6 +39,8 @@ __all__ = ["Checkpoints", "PredictionOptions", "Predictor", "load"]
 
 Checkpoints = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """The file of a model, or those of several models whose heatmaps are averaged."""
+
+_READ_AHEAD, _UNSAVED = 2, 2  # images in memory beside the one that the network has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,12 +209,14 @@ class Predictor:
     ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """Find the landmarks of each case; a case that fails does not stop the others.
 
+        The next cases are read and the last ones saved in threads beside the network's, one each, in the cases' order.
+
         Args:
             cases: datalist cases, with or without landmarks.
             domains: of annotated cases, by name, whose reference landmarks may give the scale. None: the cases are new
                 images of the model's domains, and a reference length among what is found may give it.
-            saves: what is done with each case's landmarks, such as writing a file. A ValueError is a failure of the
-                case, whose rows stay.
+            saves: what is done with each case's landmarks, such as writing a file, in another thread. A ValueError is a
+                failure of the case, whose rows stay.
             tolerant: whether a case that can be read and fails then, such as one that is too large for the device's
                 memory, is a failure as one that cannot be read, and any error of saving as well; else such an error is
                 raised. A disk that is full is an error always.
@@ -218,28 +226,44 @@ class Predictor:
             Result rows, one per case and landmark (see :func:`~monai_gu2net.prediction.result_rows`), with radius and
             presence in calibrated domains, and failures, with ``case``, ``domain`` and ``reason``.
         """
-        chain = _Chain(self, domains)
+        chain = _Chain(self, domains, keep_image=bool(saves))
         rows: list[dict[str, Any]] = []
-        failures = Failures()
-        for count, case in enumerate(cases, start=1):
-            sample: dict[Any, Any] | None = None
-            found: Found | None = None
-            with failures.of(case, "left out"):
-                sample = chain.prepare(dict(case))
-            if sample is not None:
-                with failures.of(case, "failed", kinds=Exception if tolerant else ()):
-                    found = chain.find(sample)
-                    rows += result_rows(found, sample.get("landmarks"))
-                if found is None and self.device.type == "cuda":
-                    torch.cuda.empty_cache()  # here, where no error holds the frames and with them the memory
-            if found is not None:
-                for save in saves:
-                    with failures.of(
-                        case, "not wholly saved", kinds=Exception if tolerant else ValueError, with_what=True
-                    ):
-                        save(found)
-            on_case(count)
-        return rows, list(failures)
+        all_failures = Failures()
+        unsaved: deque[tuple[Mapping[str, Any], Failures, list[Future[None]]]] = deque()
+        done = 0
+
+        def finish_first() -> None:
+            """See the results of the first case written."""
+            nonlocal done
+            case, failures, saving = unsaved.popleft()
+            for saved in saving:
+                with failures.of(case, "not wholly saved", kinds=Exception if tolerant else ValueError, with_what=True):
+                    saved.result()
+            all_failures.extend(failures)
+            done += 1
+            on_case(done)
+
+        with background("reading") as read, background("writing") as write:
+            try:
+                for case, reading in ahead(read, chain.prepare, cases, count=_READ_AHEAD):
+                    failures, sample, found = Failures(), None, None
+                    with failures.of(case, "left out"):
+                        sample = reading.result()
+                    if sample is not None:
+                        with failures.of(case, "failed", kinds=Exception if tolerant else ()):
+                            found = chain.find(sample)
+                            rows += result_rows(found, sample.get("landmarks"))
+                        if found is None and self.device.type == "cuda":
+                            torch.cuda.empty_cache()  # here, where no error holds the frames and with them the memory
+                    unsaved.append((case, failures, [write(save, found) for save in saves] if found else []))
+                    while unsaved and (len(unsaved) > _UNSAVED or all(each.done() for each in unsaved[0][2])):
+                        finish_first()
+                while unsaved:
+                    finish_first()
+            except KeyboardInterrupt:
+                stop_decoding()  # a file may take its time
+                raise
+        return rows, list(all_failures)
 
     def checked_domain(self, domain: str | None) -> str:
         """A domain of the model; None is that of a model of one.
@@ -269,13 +293,16 @@ class _Chain:
     Args:
         predictor: whose networks and options are used.
         domains: see :meth:`Predictor.run`.
+        keep_image: whether the pictures of what is found will be drawn.
     """
 
-    def __init__(self, predictor: Predictor, domains: Mapping[str, Domain] | None = None) -> None:
+    def __init__(
+        self, predictor: Predictor, domains: Mapping[str, Domain] | None = None, *, keep_image: bool = False
+    ) -> None:
         options = predictor.options
-        self.predictor = predictor
+        self.predictor, self.keep_image = predictor, keep_image
         self.domains = predictor.card.domains_for_new_images if domains is None else domains
-        self.prepare = RadiographPreprocessing(
+        self.preprocess = RadiographPreprocessing(
             self.domains, spacing=options.spacing, accept_spacing_source=options.accept_spacing_source
         )
         self.decode = PredictionPostprocessing(
@@ -285,6 +312,16 @@ class _Chain:
             accept_spacing_source=options.accept_spacing_source,
             scale=domains is None,
         )
+
+    def prepare(self, case: Mapping[str, Any]) -> dict[Any, Any]:
+        """The sample of a case, ready for the network."""
+        sample = self.preprocess(dict(case), end=1)
+        image = sample["image"]
+        # of a picture in colour the overlay shows the luminance, which the network is not given
+        if self.keep_image and image.ndim == 3 and self.domains[sample["domain"]].in_channels == 1:
+            sample["file_image"] = image.as_tensor()[:1].clone()  # the next steps change it in place
+        prepared: dict[Any, Any] = self.preprocess(sample, start=1)
+        return prepared
 
     @torch.no_grad()
     def find(self, sample: Mapping[Any, Any]) -> Found:

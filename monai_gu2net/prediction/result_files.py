@@ -15,7 +15,8 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
 from monai_gu2net.dicom.study_object import Derivation, require_writers
-from monai_gu2net.evaluation import measure_rows, write_measurements, write_tables
+from monai_gu2net.evaluation import measured_table, write_measurements, write_tables
+from monai_gu2net.evaluation.case_measurements import MeasuredCase
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
 from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
@@ -61,7 +62,7 @@ class ResultFiles:
         self.overlays, self.capture_uid = overlays, (sop_instance_uids or {}).get("sc")
         if "sc" in formats:
             require_writers()
-        save = SaveLandmarksd(
+        self.save = save = SaveLandmarksd(
             output_dir=self.folder,
             domains=domains,
             formats=[name for name in formats if name not in ("sc", "coco")],
@@ -78,7 +79,8 @@ class ResultFiles:
                 f"{str(output_dir)!r} would. Name another folder."
             )
         writable_folder(self.folder)
-        self.saves: list[Callable[[Found], None]] = [save.save]
+        self.saves: list[Callable[[Found], None]] = [self._write]
+        self.measured: list[MeasuredCase] = []
         self.coco: list[CocoImage] = []
         if "coco" in formats:
             self.saves.append(self._collect)
@@ -95,9 +97,13 @@ class ResultFiles:
         write_tables(self.folder, {"landmarks": rows})
         if "coco" in self.formats:
             write_coco(self.folder / "coco.json", self.coco)
-        measured = measure_rows(rows, {name: each.all_measurements for name, each in self.domains.items()})
+        measured = measured_table(self.measured)
         if not measured.empty:
             write_measurements(self.folder / "measurements.csv", measured)
+
+    def _write(self, found: Found) -> None:
+        self.measured.append((found.case, found.domain.name, found.unit, found.measured(), None))
+        self.save.save(found)
 
     def _collect(self, found: Found) -> None:
         if found.dims == 2:
@@ -110,7 +116,7 @@ class ResultFiles:
         if found.dims != 2 or not (self.overlays or captured):
             return
         picture = draw_landmarks(
-            LoadRadiographd("image")({"image": image})["image"].as_tensor().numpy()[:1],
+            LoadRadiographd("image")({"image": image})["image"].as_tensor()[:1] if found.image is None else found.image,
             predicted=found.points_index,
             names=found.names,
             confidence=found.confidence,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Found:
         presence: (N,) p-value of the landmark being in the image; None: the model is not calibrated.
         orientation: what was done to, or is odd about, the way the image lies, in words; empty: nothing.
         image_file: path of the image; None: not known.
+        image: (1, X, Y) its first channel as the file has it, of a radiograph to be drawn; None: not kept.
     """
 
     case: str
@@ -61,6 +63,7 @@ class Found:
     presence: Array | None = None
     orientation: str = ""
     image_file: str | None = None
+    image: torch.Tensor | None = None
 
     @classmethod
     def of_sample(cls, sample: Mapping[Hashable, Any], domain: Domain, key: str = "pred") -> Found:
@@ -69,7 +72,7 @@ class Found:
         Args:
             sample: with ``{key}_landmarks``, ``{key}_confidence``, ``file_affine``, ``unit``, ``spacing_source`` and,
                 where they are there, ``{key}_spread``, ``{key}_radius``, ``{key}_presence``, ``case``, ``file_size``,
-                ``orientation`` and ``image_file``.
+                ``orientation``, ``image_file`` and ``file_image``.
             domain: of the sample.
             key: prefix of what was found.
         """
@@ -92,6 +95,7 @@ class Found:
             size=tuple(int(length) for length in sample.get("file_size", ())),
             orientation=sample.get("orientation") or "",
             image_file=sample.get("image_file"),
+            image=sample.get("file_image"),
             **optional,
         )
 
@@ -144,6 +148,10 @@ class Found:
 
     def measured(self) -> list[Measured]:
         """The domain's measurements between the landmarks, in ``unit``, with errors where there are radii."""
+        return list(self._measured)
+
+    @cached_property
+    def _measured(self) -> list[Measured]:
         landmarks = LandmarkSet(self.names, self.points, "mm") if self.unit == "mm" else self.landmarks
         wanted = self.domain.all_measurements
         return measure(wanted, landmarks, unit="mm" if self.unit == "mm" else "px", radius=self.radius)
