@@ -87,7 +87,7 @@ def draw_landmarks(
     strip = 0 if title is None else _STRIP
     pixels = np.zeros((strip + height, width, 3), dtype=np.uint8)
     picture = Canvas(pixels[strip:])  # a part of the same memory, so that no mark reaches into the title
-    picture.pixels[:] = _grey(plane, (width, height))[..., None]
+    picture.pixels[:] = _grey(plane, (width, height))
 
     stretch = np.array([width, height]) / plane.shape
     crosses, dots = (_shown((points + 0.5) * stretch) for points in (found, truth))
@@ -134,13 +134,13 @@ def _shown(places: NDArray[np.float64]) -> list[Place | None]:
 
 
 def _grey(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H', W') the plane, (W, H), as a picture of a size (W', H')."""
+    """(H', W', 3) the plane, (W, H), as a picture of a size (W', H')."""
     sample = plane[tuple(slice(None, None, -(-side // _SAMPLED)) for side in plane.shape)]
     low, high = np.percentile(sample, [0.5, 99.5]).tolist()
     shades = np.clip((plane.T - low) * (255 / max(high - low, 1e-6)) + 0.5, 0, 255).astype(np.uint8)
     # what is enlarged much shows its pixels as they are
-    sampling = Image.Resampling.NEAREST if size[0] > 3 * plane.shape[0] else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(shades).resize(size, sampling))
+    sampling = Image.Resampling.NEAREST if size[0] > 3 * plane.shape[0] else Image.Resampling.HAMMING
+    return np.asarray(Image.fromarray(shades).resize(size, sampling).convert("RGB"))
 
 
 def _plane(image: NDArray[np.generic] | torch.Tensor) -> NDArray[np.float32]:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +15,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
-from monai_gu2net.files import whole_file
+from monai_gu2net.files import write_bytes_whole
 
 __all__ = ["DPI", "contact_sheet", "figure_pixels", "save_figure", "save_picture"]
 
@@ -23,6 +24,7 @@ __all__ = ["DPI", "contact_sheet", "figure_pixels", "save_figure", "save_picture
 DPI = 128
 
 _BACKGROUND = 24
+_TRUECOLOUR, _UP = 2, 2  # PNG's numbers for them
 
 
 def figure_pixels(figure: Figure) -> NDArray[np.uint8]:
@@ -53,14 +55,42 @@ def save_picture(pixels: NDArray[np.uint8], path: str | os.PathLike[str]) -> Pat
         The path.
 
     Raises:
-        ValueError: the path does not end in .png.
+        ValueError: the path does not end in .png, or these are no such pixels.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"A picture's file must end in .png; got {path.name!r}. Rename it.")
-    with whole_file(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
-    return path
+    return write_bytes_whole(path, _png(pixels))
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """The content of a PNG file.
+
+    Pillow tries five filters on every line, which takes as long again as compressing: here each line is its difference
+    from the one above, which is the best of them for most radiographs.
+
+    Source: PNG, third edition, 11.2 (chunks) and 9.2 (filters).
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ValueError(
+            f"A picture must be (H, W, 3) of 8 bits; got {pixels.shape} of {pixels.dtype}. Convert it first."
+        )
+    height, width = pixels.shape[:2]
+    lines = pixels.reshape(height, -1)
+    filtered = np.empty((height, 1 + lines.shape[1]), dtype=np.uint8)
+    filtered[:, 0] = _UP
+    filtered[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])  # modulo 256
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, _TRUECOLOUR, 0, 0, 0)),
+        (b"IDAT", zlib.compress(filtered.data, level=2)),
+        (b"IEND", b""),
+    )
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+        for kind, data in chunks
+    ]
+    return b"".join((b"\x89PNG\r\n\x1a\n", *parts))
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
