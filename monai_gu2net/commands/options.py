@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,6 +185,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--worst": {"type": int, "default": 6, "help": "worst cases drawn per domain (default %(default)s)"},
 }
+# tqdm's own, but for the rate: things per second, also where there is less than one
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
 _SHORT = {"--checkpoint": "-m", "--output-dir": "-o"}
 
 
@@ -288,6 +292,19 @@ def protocol_of(options: argparse.Namespace) -> Protocol:
 
 @contextmanager
 def progress(doing: str, total: int, *, unit: str = "case") -> Iterator[Callable[[int], None]]:
-    """A bar of what is done, and what to call with the number of things done so far."""
-    with tqdm(total=total, desc=doing, unit=unit) as bar:
+    """A bar of what is done, how many a second and the time left, and a line of the whole when it has ended.
+
+    Args:
+        doing: what.
+        total: number of things to do.
+        unit: a thing.
+
+    Yields:
+        What to call with the number of things done so far.
+    """
+    begun = time.monotonic()
+    with tqdm(total=total, desc=doing, unit=f" {unit}s", bar_format=_BAR) as bar:
         yield lambda count: bar.update(count - bar.n)
+    seconds = max(time.monotonic() - begun, 1e-3)
+    if bar.n:
+        sys.stderr.write(f"{bar.n} {unit}(s) in {seconds:.1f} s, {bar.n / seconds:.2f} {unit}s per second\n")

@@ -192,7 +192,7 @@ def end_worker() -> None:
 
 
 def stop_decoding() -> None:
-    """End the child at once where it is at work for another thread, whose file is then an error."""
+    """End the child at once where it is at work for another thread, whose file is an error then."""
     worker = _owner.worker
     if worker is not None and _owner.lock.locked():
         worker.process.kill()

@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 
 
 @contextmanager
-def background(name: str) -> Iterator[Submit]:
+def background(name: str, *, interrupt: Callable[[], object] = lambda: None) -> Iterator[Submit]:
     """A thread beside this one, that does one task after the other.
 
     When the block ends the task that has begun is waited for, so that nothing goes on behind the caller's back, and
@@ -26,6 +26,7 @@ def background(name: str) -> Iterator[Submit]:
 
     Args:
         name: of the thread.
+        interrupt: called when the block is interrupted, to end the task that has begun.
 
     Yields:
         What takes a function and its arguments, and gives the future of its result. It runs in a copy of the caller's
@@ -34,6 +35,10 @@ def background(name: str) -> Iterator[Submit]:
     executor = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:
         yield lambda task, *given: executor.submit(copy_context().run, task, *given)
+    except KeyboardInterrupt:
+        executor.shutdown(wait=False, cancel_futures=True)
+        interrupt()
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
 

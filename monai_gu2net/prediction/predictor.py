@@ -243,26 +243,22 @@ class Predictor:
             done += 1
             on_case(done)
 
-        with background("reading") as read, background("writing") as write:
-            try:
-                for case, reading in ahead(read, chain.prepare, cases, count=_READ_AHEAD):
-                    failures, sample, found = Failures(), None, None
-                    with failures.of(case, "left out"):
-                        sample = reading.result()
-                    if sample is not None:
-                        with failures.of(case, "failed", kinds=Exception if tolerant else ()):
-                            found = chain.find(sample)
-                            rows += result_rows(found, sample.get("landmarks"))
-                        if found is None and self.device.type == "cuda":
-                            torch.cuda.empty_cache()  # here, where no error holds the frames and with them the memory
-                    unsaved.append((case, failures, [write(save, found) for save in saves] if found else []))
-                    while unsaved and (len(unsaved) > _UNSAVED or all(each.done() for each in unsaved[0][2])):
-                        finish_first()
-                while unsaved:
+        with background("reading", interrupt=stop_decoding) as read, background("writing") as write:
+            for case, reading in ahead(read, chain.prepare, cases, count=_READ_AHEAD):
+                failures, sample, found = Failures(), None, None
+                with failures.of(case, "left out"):
+                    sample = reading.result()
+                if sample is not None:
+                    with failures.of(case, "failed", kinds=Exception if tolerant else ()):
+                        found = chain.find(sample)
+                        rows += result_rows(found, sample.get("landmarks"))
+                    if found is None and self.device.type == "cuda":
+                        torch.cuda.empty_cache()  # here, where no error holds the frames and with them the memory
+                unsaved.append((case, failures, [write(save, found) for save in saves] if found is not None else []))
+                while unsaved and (len(unsaved) > _UNSAVED or all(each.done() for each in unsaved[0][2])):
                     finish_first()
-            except KeyboardInterrupt:
-                stop_decoding()  # a file may take its time
-                raise
+            while unsaved:
+                finish_first()
         return rows, list(all_failures)
 
     def checked_domain(self, domain: str | None) -> str:
