@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from monai_gu2net.data import Datalist, Domain
+from monai_gu2net.engines import calibrate_model, evaluate_model
 from monai_gu2net.export import Backend
 from monai_gu2net.export.backend_engines import import_openvino, openvino_run
 from monai_gu2net.inferers import TTAInferer
@@ -33,9 +37,7 @@ PACKAGES = ("openvino", "onnxruntime", "onnx", "onnxscript")
 def network(seed: int = 0, dims: int = 2) -> GU2Net:
     """A small network in evaluation mode."""
     torch.manual_seed(seed)
-    return GU2Net(
-        dims, 1, {"knee": 3, "hip": 2}, features=(4, 8, 8), global_features=4, dilations=(1, 2), prior=0.1
-    ).eval()
+    return GU2Net(dims, 1, {"knee": 3, "hip": 2}, features=(4, 8), global_features=4, dilations=(1,), prior=0.1).eval()
 
 
 @pytest.fixture
@@ -205,8 +207,6 @@ def small_model(path: Path) -> Path:
 
 
 def test_a_predictor_says_what_its_cases_ran_on(tmp_path: Path, rng: np.random.Generator) -> None:
-    from PIL import Image
-
     images = [tmp_path / f"{number}.png" for number in range(8)]
     for path in images:
         Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8)).save(path)
@@ -224,6 +224,26 @@ def test_another_engine_or_precision_is_another_use_of_a_model(tmp_path: Path) -
     other = predictor.with_options(backend="torch", precision="bfloat16")
     assert (other.backend.name, other.backend.precision) == ("torch", "bfloat16")
     assert other.inferer is not predictor.inferer
+
+
+@pytest.mark.parametrize(("backend", "title"), [("torch", "PyTorch"), ("openvino", "OpenVINO")])
+def test_a_report_and_a_calibration_are_made_on_the_engine_asked_for(
+    tmp_path: Path, rng: np.random.Generator, backend: str, title: str
+) -> None:
+    images = [tmp_path / f"{number}.png" for number in range(2)]
+    for path in images:
+        Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8)).save(path)
+    cases = [{"image": str(path), "domain": "knee", "landmarks": [[9, 9], [20, 30], [40, 5]]} for path in images]
+    data = Datalist("knees", {"knee": Domain("knee", ("a", "b", "c"), (48, 48))}, test=cases)
+    result = evaluate_model(
+        small_model(tmp_path / "m.pt"), data, output_dir=tmp_path / "r", backend=backend, worst=0, device="cpu"
+    )
+    version = importlib.metadata.version(backend)
+    said = json.loads((tmp_path / "r" / "summary.json").read_text())["protocol"]["Engine"]
+    assert said == f"{title} {version}, float32"
+    assert said in result.path.read_text()
+    with pytest.raises(ValueError, match="must compute in float32; got 'bfloat16'"):
+        calibrate_model(tmp_path / "m.pt", data, split="test", backend="onnxruntime", precision="bfloat16")
 
 
 class Untraceable(nn.Module):
@@ -363,7 +383,8 @@ def refuse(*args, **options):  # in a process that was forked, too
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import torch
 if sys.argv[1] == "package":
-    from monai_gu2net.export import Backend
+    from monai_gu2net.engines import calibrate_model, evaluate_model
+from monai_gu2net.export import Backend
     image = torch.rand(1, 1, 40, 40)
     Backend("openvino")(torch.nn.Conv2d(1, 2, 3), image)(image)
 else:
