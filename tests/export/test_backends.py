@@ -383,8 +383,7 @@ def refuse(*args, **options):  # in a process that was forked, too
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import torch
 if sys.argv[1] == "package":
-    from monai_gu2net.engines import calibrate_model, evaluate_model
-from monai_gu2net.export import Backend
+    from monai_gu2net.export import Backend
     image = torch.rand(1, 1, 40, 40)
     Backend("openvino")(torch.nn.Conv2d(1, 2, 3), image)(image)
 else:
