@@ -131,7 +131,9 @@ class TestPredict:
         assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
         landmark = json.loads((out / "a.json").read_text())["landmarks"][0]
         assert (landmark["x_mm"], landmark["y_mm"]) == pytest.approx((landmark["x"] * 0.5, landmark["y"] * 0.25))
-        assert "Wrote 38 landmarks of 2 image(s)" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "Wrote 38 landmarks of 2 image(s)" in said
+        assert f"Ran on PyTorch {torch.__version__}, float32" in said
 
     def test_an_overlay_never_replaces_an_image(
         self, model: Path, head_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -89,6 +89,7 @@ def test_another_image_domain_model_or_use_gives_other_uids(model: Path) -> None
         RadiographAnswers(model, domain="hand", options=PredictionOptions(tta=2)),
         RadiographAnswers(model, domain="hand", options=PredictionOptions(min_confidence=0.5)),
         RadiographAnswers(model, domain="hand", options=PredictionOptions(accept_spacing_source=["detector"])),
+        RadiographAnswers(model, domain="hand", options=PredictionOptions(precision="bfloat16")),
         RadiographAnswers([model, model], domain="hand"),
     ]
     uids = [uid for each in variants for uid in each.uids("1.2.3", "hand").values()]
