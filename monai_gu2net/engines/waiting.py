@@ -28,8 +28,9 @@ def wait_passively() -> bool:
 
     Before PyTorch is loaded, this is ``OMP_WAIT_POLICY=PASSIVE`` in the environment. Afterwards the variable is not
     read any more. GNU's OpenMP, which PyTorch has on Linux, can still be told: with more threads than processors it
-    waits for 100 turns instead of 300,000. So a second team of threads is made, one more than there are processors,
-    which sleep for as long as the process lives. Other libraries are left as they are.
+    waits for 100 turns instead of 300,000. So a second team of threads is made, as many as it takes, which sleep for as
+    long as the process lives. It holds for the number of threads that PyTorch has now, or more. Other libraries are
+    left as they are.
 
     A setting of the user's own in ``OMP_WAIT_POLICY`` or ``GOMP_SPINCOUNT`` stands; ``GOMP_SPINCOUNT=300000`` is how
     GNU's OpenMP waits by itself.
@@ -66,15 +67,17 @@ def _loaded_openmp() -> set[str]:
 
 
 def _crowd(path: str) -> bool:
-    """Give an OpenMP library a second team of sleeping threads, unless it works with a single thread."""
-    library = ctypes.CDLL(path)
-    if library.omp_get_max_threads() < 2:
+    """Give an OpenMP library a second team of sleeping threads, unless PyTorch works with a single thread."""
+    library, threads = ctypes.CDLL(path), sys.modules["torch"].get_num_threads()
+    if threads < 2:
         return False
+    # The team's first thread is not counted: together there is one more than there are processors.
+    size = max(2, len(os.sched_getaffinity(0)) - threads + 2)
     made = threading.Event()
 
     def make_team() -> None:
         # What the team runs is a function of the library, for it must not matter what Python does meanwhile.
-        library.GOMP_parallel(library.omp_get_num_threads, None, len(os.sched_getaffinity(0)) + 1, 0)
+        library.GOMP_parallel(library.omp_get_num_threads, None, size, 0)
         made.set()
         threading.Event().wait()  # the team lives as long as the thread that made it
 

