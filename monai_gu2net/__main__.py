@@ -32,10 +32,11 @@ from monai_gu2net.commands import (
     report_command,
 )
 from monai_gu2net.data.first_error import first_error, reason_of
-from monai_gu2net.engines import keep_freed_memory
+from monai_gu2net.engines import keep_freed_memory, wait_passively
 from monai_gu2net.label_app import label_command
 
 _EPILOG = """\
+Threads sleep while they wait for each other; GOMP_SPINCOUNT=300000 in the environment lets them spin.
 Exit status: 0 all done; 1 some cases failed (they are listed); 2 nothing could be done.
 Training is a MONAI bundle:
   python -m monai.bundle run training --config_file bundles/gu2net/configs/train.json [--datalist FILE]
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     if options.keep_memory:
         keep_freed_memory()
+    wait_passively()
     try:
         return int(options.run(options))
     except Exception as error:
