@@ -142,6 +142,8 @@ def detector_description(
             "confidence": {"shape": ["B", len(described.landmarks)], "range": [0, 1]},
         },
         "min_confidence": min_confidence,
+        "precision": "float32; OpenVINO computes in bfloat16 by itself on processors that have it, unless "
+        "INFERENCE_PRECISION_HINT is f32",
         "done_inside": {
             "normalization": "each channel of each image minus its mean, by its standard deviation (that of n, not "
             "n - 1; 1 where it is 0)",
