@@ -42,22 +42,16 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The file of each format to be opened."""
-    written = export_detectors([SHIPPED], tmp_path_factory.mktemp("exported"), domains=["hand"])
-    return {each.format: each.files[0] for each in written}
-
-
 @pytest.mark.parametrize("name", ["onnx", "openvino", "pt2", "torchscript"])
 def test_the_script_of_the_page_goes_from_a_file_to_points_in_it_without_this_package(
-    name: str, exported: dict[str, Path], tiny_phantom: Path, tmp_path: Path
+    name: str, tiny_phantom: Path, tmp_path: Path
 ) -> None:
     assert len([line for line in SCRIPTS[name].splitlines() if line]) <= 15
+    [exported] = export_detectors([SHIPPED], tmp_path, domains=["hand"], formats=[name])
     (tmp_path / "script.py").write_text(SCRIPTS[name])
     (tmp_path / "without.py").write_text(WITHOUT)
     image = sorted((tiny_phantom.parent / "hand").glob("*.png"))[0]
-    command = [sys.executable, "-I", "without.py", "script.py", str(exported[name]), str(image)]
+    command = [sys.executable, "-I", "without.py", "script.py", str(exported.files[0]), str(image)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [line.split(",") for line in done.stdout.splitlines()]
