@@ -34,7 +34,7 @@ def mean_logits(logits: Sequence[Tensor]) -> Tensor:
         [0.4, 0.5]
     """
     shapes = [tuple(single.shape) for single in logits]
-    if len(set(shapes)) != 1:
+    if not shapes or any(shape != shapes[0] for shape in shapes):  # lengths that torch.export keeps open have no hash
         raise ValueError(
             f"logits must be at least one tensor, all of one shape; got {shapes}. Pass those of one image."
         )
