@@ -6,6 +6,7 @@ from . import data as data
 from . import dicom as dicom
 from . import engines as engines
 from . import evaluation as evaluation
+from . import export as export
 from . import handlers as handlers
 from . import inferers as inferers
 from . import landmarks as landmarks

@@ -41,6 +41,7 @@ def head_image(tiny_phantom: Path) -> Path:
         ["listen"],
         ["calibrate"],
         ["add-domain"],
+        ["export"],
         ["label"],
         ["info"],
         ["report"],

@@ -18,7 +18,18 @@ from monai.bundle import ConfigParser
 import monai_gu2net
 
 HEAVY = {"torch", "monai", "itk", "matplotlib", "pandas", "skimage", "pydicom"}
-COMMANDS = ("prepare", "evaluate", "predict", "dicomweb", "listen", "calibrate", "add-domain", "label", "info")
+COMMANDS = (
+    "prepare",
+    "evaluate",
+    "predict",
+    "dicomweb",
+    "listen",
+    "calibrate",
+    "add-domain",
+    "export",
+    "label",
+    "info",
+)
 ROOMS = [
     monai_gu2net.__name__,
     *(name for _, name, package in pkgutil.walk_packages(monai_gu2net.__path__, "monai_gu2net.") if package),
