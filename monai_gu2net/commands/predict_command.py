@@ -57,7 +57,8 @@ def _run(options: argparse.Namespace) -> int:
         sys.stderr.write("".join(f"{line}\n" for line in left_out_lines(passed_over)))
     if not images:
         raise ValueError(
-            f"IMAGE must be image files or a folder of them; got none in {', '.join(options.images) or 'the command'}. Check the path."
+            f"IMAGE must be image files or a folder of them; got none in "
+            f"{', '.join(options.images) or 'the command'}. Check the path."
         )
     predictor = Predictor(options.checkpoints, prediction_of(options), device=device)
     with progress("predicting", len(images), unit="image") as on_case:

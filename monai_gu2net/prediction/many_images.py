@@ -25,7 +25,6 @@ from monai_gu2net.prediction.result_parts import ResultParts, result_schema
 __all__ = ["ManyImages", "predict_many"]
 
 _OPTIONS = PredictionOptions()
-_SECONDS_PER_PART = 10.0
 _ROWS_PER_PART = 1_000_000
 SHOWN = 10
 """Failures that a summary has."""
@@ -64,6 +63,7 @@ def predict_many(
     workers: int | None = None,
     retry_failed: bool = False,
     batch: int | None = None,
+    seconds_per_part: float = 10.0,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> ManyImages:
     """Find the landmarks of very many images, and write them as Parquet parts.
@@ -87,7 +87,11 @@ def predict_many(
         workers: how many, which share the cores; by default one per core, or per GPU.
         retry_failed: do images that failed in an earlier run again.
         batch: images that a worker is given at a time; by default 8, and up to 128 where there are very many.
+        seconds_per_part: how often results are written; a run that is killed loses those of the last seconds.
         on_case: called with the number of images written, after each part.
+
+    Returns:
+        What was done, with the numbers of images.
 
     Raises:
         ImportError: Ray is not installed.
@@ -129,7 +133,7 @@ def predict_many(
                 begun=ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Begun).remote(),
             )
             batch = batch or min(max(len(waiting) // _BATCHES, _BATCH[0]), _BATCH[1])
-            record = _Record(parts, summary, on_case)
+            record = _Record(parts, summary, on_case, seconds_per_part)
             try:
                 for block in _blocks(ray, waiting, work, batch=batch, workers=workers):
                     record.add(block)
@@ -171,10 +175,11 @@ class _Record:
         parts: where to.
         summary: of what is there.
         on_case: called with the number of images there, after each part.
+        seconds: between two parts.
     """
 
-    def __init__(self, parts: ResultParts, summary: ManyImages, on_case: Callable[[int], None]) -> None:
-        self.summary = summary
+    def __init__(self, parts: ResultParts, summary: ManyImages, on_case: Callable[[int], None], seconds: float) -> None:
+        self.summary, self._seconds = summary, seconds
         self._parts, self._on_case = parts, on_case
         self._there = summary.earlier
         self._blocks: list[pa.Table] = []
@@ -183,7 +188,7 @@ class _Record:
     def add(self, block: pa.Table) -> None:
         """Take the results of a batch."""
         self._blocks.append(block)
-        if time.monotonic() - self._began > _SECONDS_PER_PART or sum(map(len, self._blocks)) > _ROWS_PER_PART:
+        if time.monotonic() - self._began > self._seconds or sum(map(len, self._blocks)) > _ROWS_PER_PART:
             self.write()
 
     def write(self) -> None:
