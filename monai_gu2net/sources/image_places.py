@@ -59,7 +59,7 @@ def image_places(
     given = pa.chunked_array(chunks, pa.large_string())
     counts = pc.value_counts(given)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    left_out += [LeftOut("line", str(name), "the image is given more than once") for name in repeated]
+    left_out += [LeftOut("image", str(name), "it is given more than once") for name in repeated]
     return pa.chunked_array([pc.unique(given)], pa.large_string()), left_out
 
 

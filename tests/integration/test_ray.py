@@ -132,7 +132,7 @@ def killed(model: Path, images: list[Path], tmp_path_factory: pytest.TempPathFac
     """Three runs of one list: a worker and then the first run are killed, the second is interrupted."""
     needed("ray", "fsspec")
     folder = tmp_path_factory.mktemp("killed")
-    deadly = images[0].with_name("deadly.png")
+    deadly = folder / "deadly.png"
     deadly.write_bytes(images[0].read_bytes())
     listed = [*map(str, images), str(deadly)]
     (folder / "list.txt").write_text("\n".join([*listed, listed[0], ""]))
