@@ -10,8 +10,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -135,15 +135,18 @@ def predict_many(
             batch = batch or min(max(len(waiting) // _BATCHES, _BATCH[0]), _BATCH[1])
             record = _Record(parts, summary, on_case, seconds_per_part)
             try:
-                for block in _blocks(ray, waiting, work, batch=batch, workers=workers):
-                    record.add(block)
+                with closing(_blocks(ray, waiting, work, batch=batch, workers=workers)) as blocks:
+                    for block in blocks:
+                        record.add(block)
             finally:  # also what is there when a user stops the run
                 record.write()
                 shutil.rmtree(scratch_folder(results, work.run).parent, ignore_errors=True)
     return record.summary
 
 
-def _blocks(ray: Any, images: pa.ChunkedArray, work: Work, *, batch: int, workers: int) -> Iterator[pa.Table]:
+def _blocks(
+    ray: Any, images: pa.ChunkedArray, work: Work, *, batch: int, workers: int
+) -> Generator[pa.Table, None, None]:
     """The results of the images, batch by batch as they come."""
     from ray.data import ActorPoolStrategy, DataContext, from_arrow
 

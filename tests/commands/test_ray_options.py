@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Domain
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
-from monai_gu2net.prediction import Predictor
+from monai_gu2net.prediction import PredictionOptions, Predictor
 from monai_gu2net.prediction.result_parts import ResultParts, result_block, result_schema
 
 
@@ -34,8 +35,7 @@ def image(tmp_path: Path) -> Path:
 @pytest.fixture
 def done(model: Path, image: Path, tmp_path: Path) -> Path:
     """The folder of a run that has done the image."""
-    run = {"model": Predictor(model).model, "domain": "knee"}
-    run["options"] = {"min_confidence": 0.0, "tta": 1, "spacing": None, "accept_spacing_source": None}
+    run = {"model": Predictor(model).model, "domain": "knee", "options": asdict(PredictionOptions())}
     row = {"case": str(image), "domain": "knee", "landmark": "a", "error": None, "unit": "px"}
     with ResultParts(tmp_path / "out", schema=result_schema()) as parts:
         parts.begin(run)
