@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 import shutil
 import time
 import uuid
@@ -95,7 +96,8 @@ def predict_many(
 
     Raises:
         ImportError: Ray is not installed.
-        OSError: the folder does not take files, or another run has it.
+        OSError: the folder does not take files, another run has it, no cluster is at the address, or a worker fails at
+            something else than an image, such as a disk that is full.
         ValueError: the domain is not one of the model's, the number of workers is impossible, or the folder holds
             results of another model or of other options.
     """
@@ -167,8 +169,24 @@ def _blocks(
         )
         try:
             yield from results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-        except ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+        except ray.exceptions.RayError as error:
+            raise OSError(
+                f"The workers must be able to go on; got {worker_error(str(error))}. What is written is whole: "
+                "mend that, and start again."
+            ) from error
+
+
+def worker_error(text: str) -> str:
+    r"""What a worker said, of all that Ray says when one fails: the first line of a traceback with an error in it.
+
+    Example:
+        >>> worker_error("ray::Map() (pid=1)\n  File x\nOSError: disk full\n\nray.exceptions.UserCodeException: ...")
+        'OSError: disk full'
+        >>> worker_error("The node died.\nSee its logs.")
+        'The node died.'
+    """
+    found = re.search(r"^\w+(Error|Exception|Interrupt): .+$", text, flags=re.MULTILINE)
+    return found[0] if found else text.partition("\n")[0]
 
 
 class _Record:
