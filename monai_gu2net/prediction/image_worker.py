@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,26 +20,10 @@ from monai_gu2net.prediction.fetching import fetch, scratch_folder
 from monai_gu2net.prediction.predictor import PredictionOptions, Predictor
 from monai_gu2net.prediction.result_parts import result_block
 
-__all__ = ["Begun", "ImageWorker", "Work"]
+__all__ = ["ImageWorker", "Work"]
 
 _AT_ONCE = 8  # objects fetched at a time, for a store answers after tens of milliseconds
 _DEATHS = 2  # of workers at one image
-
-
-class Begun:
-    """Counts what was begun and not ended, so that an image at which workers die is known to those after them."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def begin(self, what: str) -> int:
-        """How often it was begun before."""
-        self._counts[what] += 1
-        return self._counts[what] - 1
-
-    def end(self, what: str) -> None:
-        """It has ended."""
-        self._counts.pop(what, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +39,7 @@ class Work:
         schema: of the results, see :func:`~monai_gu2net.prediction.result_parts.result_schema`.
         results: where they go.
         run: a name of the run's own.
-        begun: a Ray actor of :class:`Begun`.
+        begun: a Ray actor of :class:`~monai_gu2net.prediction.begun.Begun`.
     """
 
     models: Sequence[Any]

@@ -18,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monai_gu2net.prediction.begun import Begun
 from monai_gu2net.prediction.fetching import scratch_folder
-from monai_gu2net.prediction.image_worker import Begun, ImageWorker, Work
+from monai_gu2net.prediction.image_worker import ImageWorker, Work
 from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
 from monai_gu2net.prediction.result_parts import ResultParts, result_schema
 
