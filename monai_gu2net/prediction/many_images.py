@@ -33,7 +33,7 @@ SHOWN = 10
 _BATCHES = 4096  # that a run is cut into, as long as they are neither small nor large
 _BATCH = (8, 128)
 _BATCHES_AT_ONCE = 8192  # Ray's driver holds something for each
-_OBJECT_STORE_BYTES = 256 * 2**20  # batches are names and results, and small
+_OBJECT_STORE_BYTES = 512 * 2**20  # of models, names and results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,6 +240,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
     # to be set before Ray is imported: it sends nothing to its makers, and on this machine its processes listen at the
     # loopback address alone, as they do on Windows and macOS unless this says otherwise
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # those of Ray's own statistics
     if address is None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
