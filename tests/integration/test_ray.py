@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -242,14 +243,26 @@ def server(images: list[Path]) -> Iterator[tuple[str, Counter[str]]]:
         http.shutdown()
 
 
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """For temporary files: the name of a socket has at most 107 bytes, and Ray's are long."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
 def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
-    model: Path, images: list[Path], expected: pd.DataFrame, server: tuple[str, Counter[str]], tmp_path: Path
+    model: Path,
+    images: list[Path],
+    expected: pd.DataFrame,
+    server: tuple[str, Counter[str]],
+    tmp_path: Path,
+    short_folder: str,
 ) -> None:
     needed("ray", "fsspec", "aiohttp")
     uri, asked = server
     command = [sys.executable, "-m", "monai_gu2net", "predict", "--ray", f"{uri}/", "-m", str(model)]
     command += ["-o", str(tmp_path / "out"), "--spacing", "0.5,0.25", "--workers", "1"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": short_folder}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1, done.stderr
     assert f"Wrote landmarks of {_IMAGES // 2} image(s)" in done.stdout
@@ -264,7 +277,7 @@ def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
     pd.testing.assert_frame_equal(
         result_table(table).sort_values(order, ignore_index=True), of_folder.sort_values(order, ignore_index=True)
     )
-    assert not list(tmp_path.glob("monai_gu2net_*")), "copies of images are left"
+    assert not list(Path(short_folder).glob("monai_gu2net_*")), "copies of images are left"
     fetched = asked.copy()
     again = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "image(s) were done before" in again.stdout
