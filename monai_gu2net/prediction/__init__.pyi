@@ -4,6 +4,8 @@
 from .calibrated_radius import CalibratedRadiusd as CalibratedRadiusd
 from .calibrated_radius import calibrations_of as calibrations_of
 from .fitting_cases import fitting_cases as fitting_cases
+from .many_images import ManyImages as ManyImages
+from .many_images import predict_many as predict_many
 from .model_identity import model_identity as model_identity
 from .postprocessing import PredictionPostprocessing as PredictionPostprocessing
 from .predictor import PredictionOptions as PredictionOptions

@@ -1,6 +1,7 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
 
+from .image_places import image_places as image_places
 from .kinds import SOURCES as SOURCES
 from .kinds import recognize_layout as recognize_layout
 from .layouts import LAYOUTS as LAYOUTS
