@@ -28,7 +28,8 @@ from monai_gu2net.export.detector import LandmarkDetector
 __all__ = ["DESCRIPTION", "DETECTOR_FORMATS", "DetectorFormat", "RecordedDetector", "import_openvino"]
 
 DESCRIPTION = "monai_gu2net"
-"""The key of the description, JSON, in each file; in those of PyTorch with ".json" after it."""
+"""The key of the description, JSON, in files of ONNX and OpenVINO."""
+_DESCRIPTION_FILE = "landmark_detector.json"  # within those of PyTorch
 _OUTPUTS = ["points", "confidence"]
 _TELEMETRY = "openvino_telemetry"
 
@@ -93,7 +94,7 @@ class DetectorFormat:
 
 def _write_pt2(recorded: RecordedDetector, description: str, path: Path) -> None:
     with _quiet():
-        torch.export.save(recorded.program, path, extra_files={f"{DESCRIPTION}.json": description})
+        torch.export.save(recorded.program, path, extra_files={_DESCRIPTION_FILE: description})
 
 
 def _load_pt2(path: Path) -> Run:
@@ -103,7 +104,7 @@ def _load_pt2(path: Path) -> Run:
 
 def _write_torchscript(recorded: RecordedDetector, description: str, path: Path) -> None:
     with _quiet():
-        torch.jit.save(recorded.trace, path, _extra_files={f"{DESCRIPTION}.json": description.encode()})
+        torch.jit.save(recorded.trace, path, _extra_files={_DESCRIPTION_FILE: description.encode()})
 
 
 def _load_torchscript(path: Path) -> Run:

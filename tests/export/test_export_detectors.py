@@ -108,7 +108,7 @@ def _of_openvino(path: Path) -> str:
 
 def _of_archive(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
-        [name] = [name for name in archive.namelist() if name.endswith("monai_gu2net.json")]
+        [name] = [name for name in archive.namelist() if name.endswith("landmark_detector.json")]
         return archive.read(name).decode()
 
 
