@@ -1,0 +1,33 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""A part of what ``predict`` does, from the start of Python to it: loading the model, reading, points without pictures.
+
+python benchmarks/timing/stage.py load|read|points MODEL DOMAIN FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from monai_gu2net.prediction import Predictor
+from monai_gu2net.sources import images_in
+from monai_gu2net.transforms import RadiographPreprocessing
+
+
+def main(stage: str, model: str, domain: str, folder: str) -> None:
+    """Do it, with what comes before it."""
+    predictor = Predictor(model)
+    if stage == "load":
+        return
+    images, _ = images_in(Path(folder))
+    if stage == "points":
+        predictor.predict_files(images, output_dir="found", domain=domain, overlays=False)
+        return
+    read = RadiographPreprocessing(predictor.card.domains_for_new_images)
+    for path in images:
+        read({"image": str(path), "domain": domain, "case": path.stem})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
