@@ -40,6 +40,8 @@ def _run(options: argparse.Namespace) -> int:
             output=options.output,
             tta=options.tta,
             device=device,
+            backend=options.backend,
+            precision=options.precision,
             on_case=on_case,
         )
     for line in calibration_lines(ModelCard.load(written)):

@@ -79,6 +79,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     counts = {kind: sum(each["outcome"] == kind for each in outcomes) for kind in ("answered", "there already")}
     say(f"{len(outcomes)} images: {', '.join(f'{count} {kind}' for kind, count in counts.items())}")
+    say(f"Ran on {answers.predictor.backend}")
     return list_failures([each for each in outcomes if each["outcome"] == "failed"], any_done=any(counts.values()))
 
 

@@ -47,6 +47,8 @@ def _run(options: argparse.Namespace) -> int:
             split=options.split,
             tta=options.tta,
             device=device,
+            backend=options.backend,
+            precision=options.precision,
             worst=options.worst,
             protocol=protocol_of(options),
             annotator=options.annotator,

@@ -70,6 +70,7 @@ def _run(options: argparse.Namespace) -> int:
         if not 0 < options.max_gigabytes < math.inf:
             raise ValueError(f"--max-gigabytes must be positive; got {options.max_gigabytes}. Correct it.")
         answers = answers_of(options)
+        _log.info("Running on %s", answers.predictor.backend)
         spool = Spool(options.spool, max_files=options.max_images, max_bytes=int(options.max_gigabytes * 1e9))
         with closing(spool):
             listener = Listener(

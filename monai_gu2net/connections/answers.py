@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class RadiographAnswers:
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
         self.predictor = Predictor(checkpoint, options, device=device)
+        self.predictor.backend.expect(math.inf)  # one engine for all, so that the same image has the same answer
         named = self.predictor.checked_domain
         self.by_body_part = {part.upper(): named(name) for part, name in (by_body_part or {}).items()}
         self.domain = None if domain is None and by_body_part else named(domain)
@@ -66,6 +68,7 @@ class RadiographAnswers:
         sources = None if accepted is None else sorted(accepted)
         self.identity = f"{model['name']} {model['version']} {options.tta} {options.min_confidence} {sources} {_FORM}"
         self.identity += "" if options.spacing is None else f" {list(options.spacing)}"
+        self.identity += " bfloat16" if options.precision == "bfloat16" else ""
 
     def checked_domain(self, body_part: str) -> str:
         """The domain of an image.

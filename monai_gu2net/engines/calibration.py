@@ -33,6 +33,8 @@ def calibrate_model(
     split: str = "validation",
     output: str | os.PathLike[str] | None = None,
     tta: int = 1,
+    backend: str = "auto",
+    precision: str = "auto",
     required: bool = True,
     device: str | torch.device = "cpu",
     allow_outside: float = ALLOWED_OUTSIDE,
@@ -50,6 +52,8 @@ def calibrate_model(
         output: the checkpoint to write; by default the model's own file.
         tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`. A calibration holds for
             predictions with the same augmentation and number of models only.
+        backend: the engine that runs the networks, see :class:`~monai_gu2net.export.Backend`, as for the next.
+        precision: that it computes in.
         required: whether a split without an annotated case that can be read is an error; else there is a warning, and
             the checkpoint stays as it is.
         device: where the network runs.
@@ -66,7 +70,7 @@ def calibrate_model(
             the data's domains are not the model's; or several models are given without output.
         OSError: the folder of the output does not take files.
     """
-    predictor = Predictor(checkpoint, PredictionOptions(tta=tta), device=device)
+    predictor = Predictor(checkpoint, PredictionOptions(tta=tta, backend=backend, precision=precision), device=device)
     paths = predictor.paths
     if len(paths) > 1 and output is None:
         raise ValueError(

@@ -39,6 +39,8 @@ def evaluate_model(
     annotator: str | None = None,
     spacing: Sequence[float] | None = None,
     accept_spacing_source: Sequence[str] | None = None,
+    backend: str = "auto",
+    precision: str = "auto",
     allow_outside: float = ALLOWED_OUTSIDE,
     on_case: Callable[[int], None] = lambda count: None,
 ) -> EvaluationResult:
@@ -51,7 +53,8 @@ def evaluate_model(
             does not fit is a failure, and the others go on.
         output_dir: where the report goes, see :func:`~monai_gu2net.report.write_report`.
         split: "training", "validation", "test" or "all".
-        tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`, as are the two on spacing.
+        tta: test-time augmentation, see :class:`~monai_gu2net.prediction.PredictionOptions`, as are the two on spacing,
+            backend and precision.
         device: where the network runs.
         worst: number of worst cases drawn in each domain.
         protocol: how errors are measured and counted; its ground truth is filled in from the data.
@@ -60,6 +63,8 @@ def evaluate_model(
         spacing: mm per pixel of every image, whatever else says so.
         accept_spacing_source: what the source of a spacing must begin with, such as "detector"; cases with another one
             are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
+        backend: the engine that runs the networks.
+        precision: that it computes in.
         allow_outside: share of a domain's landmarks that may lie outside of their images, see
             :func:`~monai_gu2net.data.cases_in_frame`.
         on_case: called with the number of cases done, after each.
@@ -72,7 +77,9 @@ def evaluate_model(
             too many landmarks lie outside of their images, or what the protocol leaves out is not there.
         OSError: the folder does not take files.
     """
-    options = PredictionOptions(tta=tta, spacing=spacing, accept_spacing_source=accept_spacing_source)
+    options = PredictionOptions(
+        tta=tta, spacing=spacing, accept_spacing_source=accept_spacing_source, backend=backend, precision=precision
+    )
     predictor = Predictor(checkpoint, options, device=device)
     data = data if annotator is None else data.annotated_by(annotator)
     mismatched: dict[str, str] = {}
@@ -100,6 +107,7 @@ def evaluate_model(
         "Seed of the training": str(predictor.card.provenance.get("seed", "not recorded")),
         "Network input (px)": sizes,
         "Heatmaps": f"test-time augmentation {tta}, mean of {len(predictor.paths)} model(s)",
+        "Engine": str(predictor.backend),
         "Scale of the files": _scales(domains, spacing, accept_spacing_source),
     }
     truths = {name: domain.ground_truth for name, domain in domains.items() if domain.ground_truth}

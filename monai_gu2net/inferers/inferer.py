@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -46,9 +47,7 @@ class LandmarkInferer(Inferer):
             )
         self.precision = precision
 
-    def __call__(  # type: ignore[override]
-        self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any
-    ) -> torch.Tensor:
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs

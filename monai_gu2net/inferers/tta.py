@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -37,6 +38,8 @@ class TTAInferer(LandmarkInferer):
         shift_px: and shifted by at most this along each axis, in pixels of the network's input.
         seed: of the draws.
         precision: see :class:`LandmarkInferer`.
+        compiled: what makes another callable of a network, called with a network of the image alone and an image, such
+            as a :class:`monai_gu2net.export.Backend`. A network in training mode runs as it is.
 
     Raises:
         ValueError: tta is not a positive whole number, or precision is not known.
@@ -51,20 +54,23 @@ class TTAInferer(LandmarkInferer):
         shift_px: float = 2.0,
         seed: int = 0,
         precision: str = "float32",
+        compiled: Callable[[torch.nn.Module, Tensor], Callable[[Tensor], Tensor]] | None = None,
     ) -> None:
         super().__init__(precision=precision)
         if isinstance(tta, bool) or not isinstance(tta, int) or tta < 1:
             raise ValueError(f"tta must be a positive whole number; got {tta!r}. 1 is the image itself.")
         self.tta, self.degrees, self.scale, self.shift_px, self.seed = tta, degrees, scale, shift_px, seed
-        self._taken_out: dict[Any, tuple[list[Any], torch.nn.Module]] = {}
+        self.compiled = compiled
+        self._taken_out: dict[Any, tuple[list[Any], Callable[..., Tensor]]] = {}
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
     ) -> Tensor:
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
-        network, args = self._one_domain(network, with_domain(inputs, args))
+        args = with_domain(inputs, args)
         image = inputs.as_subclass(Tensor)  # without the mark, which has been read
-        logits = super().__call__(image, network, *args)
+        run, args = self._one_domain(network, args, image)
+        logits = super().__call__(image, run, *args)
         if self.tta == 1:
             return logits
         image = image.float()
@@ -74,24 +80,28 @@ class TTAInferer(LandmarkInferer):
         for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
             version = _resample(image, matrix, shift)
-            heatmaps = super().__call__(version, network, *args).float().sigmoid()
+            heatmaps = super().__call__(version, run, *args).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
             total = total + _resample(heatmaps, back, -back @ shift)
             seen = seen + shown
         return (total / seen).clamp(_LEAST, _MOST).logit()
 
-    def _one_domain(self, network: torch.nn.Module, args: tuple[Any, ...]) -> tuple[torch.nn.Module, tuple[Any, ...]]:
+    def _one_domain(
+        self, network: torch.nn.Module, args: tuple[Any, ...], image: Tensor
+    ) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
         """The network of the domain that the arguments name, which takes the image alone."""
         take_out = getattr(network, "specialize", None)
-        if take_out is None or network.training:
+        if not isinstance(network, torch.nn.Module) or network.training or not (take_out or self.compiled):
             return network, args
         tensors = chain(network.parameters(), network.buffers())
         # one made in inference mode does not count its changes, so nothing equals its state
         state = [network, *((t.data_ptr(), object() if t.is_inference() else t._version) for t in tensors)]
         kept = self._taken_out.get(args)
         if kept is None or kept[0] != state:
-            kept = self._taken_out[args] = state, take_out(*args or (None,))
+            alone = take_out(*args or (None,)) if take_out else _OfImage(network, args)
+            run = alone if self.compiled is None else self.compiled(alone, image)
+            kept = self._taken_out[args] = state, run
         return kept[1], ()
 
     def _draw(self, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -100,6 +110,19 @@ class TTAInferer(LandmarkInferer):
         turn = math.radians(self.degrees) * numbers[: dims * dims].view(dims, dims).triu(1)
         matrix = torch.linalg.matrix_exp(turn - turn.T) * (1 + self.scale * numbers[-1])
         return matrix, self.shift_px * numbers[dims * dims : -1]
+
+
+class _OfImage(torch.nn.Module):
+    """A network that takes the image alone, for its other arguments are given."""
+
+    def __init__(self, network: torch.nn.Module, others: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.network, self.others = network, others
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image, *self.others)
+        return logits
 
 
 def _resample(image: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:

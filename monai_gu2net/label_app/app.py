@@ -47,13 +47,16 @@ class LandmarkApp(MONAILabelApp):
         app_dir: the app's folder, with the weights in ``model/``.
         studies: a folder of images, or the address of a DICOMweb server.
         conf: ``domains``, those served, with commas (all of the model's); ``train_config``, the bundle's train.json;
-            ``spacing`` ("SX,SY" mm per pixel) and ``accept_spacing_source`` (with commas).
+            ``spacing`` ("SX,SY" mm per pixel) and ``accept_spacing_source`` (with commas); ``backend`` and
+            ``precision``, see :class:`~monai_gu2net.export.Backend`.
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         options = PredictionOptions(
             spacing=[float(length) for length in _listed(conf.get("spacing"))] or None,
             accept_spacing_source=_listed(conf.get("accept_spacing_source")) or None,
+            backend=conf.get("backend") or "auto",
+            precision=conf.get("precision") or "auto",
         )
         self.weights = AppWeights(Path(app_dir) / "model", options)
         flat = {name: each for name, each in self.weights.card.domains_for_new_images.items() if len(each.size) == 2}

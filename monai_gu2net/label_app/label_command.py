@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {_BUNDLE}, if it is there)"
     )
-    add_options(command, *SCALE, "--password-file")
+    add_options(command, *SCALE, "--backend", "--precision", "--password-file")
     command.add_argument("--verbose", action="store_true", help="show MONAI Label's messages, with names of images")
 
 
@@ -68,6 +68,8 @@ def _run(options: argparse.Namespace) -> int:
         "train_config": "" if bundle is None else str(bundle / "configs" / "train.json"),
         "spacing": ",".join(map(str, options.spacing or ())),
         "accept_spacing_source": ",".join(options.accept_spacing_source or ()),
+        "backend": options.backend,
+        "precision": options.precision,
     }
     if options.password_file is not None:
         user, _, password = read_secret(options.password_file).partition(":")

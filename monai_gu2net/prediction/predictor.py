@@ -19,6 +19,7 @@ from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.first_error import first_error
 from monai_gu2net.data.spacing_source import checked_sources, checked_spacing
+from monai_gu2net.export.backends import Backend
 from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.prediction.calibrated_radius import calibrations_of
@@ -49,6 +50,9 @@ class PredictionOptions:
             reference length, else pixels are the unit.
         accept_spacing_source: what the source of a spacing must begin with, such as "detector"; with another one
             results are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
+        backend: the engine that runs the networks: "auto", "torch", "openvino", "onnxruntime" or "tensorrt", see
+            :class:`~monai_gu2net.export.Backend`, as for the next.
+        precision: that it computes in: "auto", "float32" or "bfloat16".
 
     Raises:
         ValueError: one of those that are numbers is impossible, or a source is misspelt.
@@ -58,6 +62,8 @@ class PredictionOptions:
     tta: int = 1
     spacing: Sequence[float] | None = None
     accept_spacing_source: Sequence[str] | None = None
+    backend: str = "auto"
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.min_confidence, Real) or not 0 <= self.min_confidence <= 1:
@@ -79,10 +85,13 @@ class Predictor:
         card: its description.
         model: its name and version for the record.
         calibrations: by domain, those that hold for the options.
+        backend: the engine that runs the networks, and says which it is.
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: one is no checkpoint, those of several do not fit each other, or the device is not there.
+        ImportError: the engine that is asked for is not installed.
+        ValueError: one is no checkpoint, those of several do not fit each other, the device is not there, or the engine
+            does not run on it.
     """
 
     def __init__(
@@ -98,7 +107,13 @@ class Predictor:
         self.device = torch.device(device)
         self.model = model_identity(self.card, self.paths)
         self.options = options
-        self.inferer = TTAInferer(tta=options.tta)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """What follows from the options."""
+        options = self.options
+        self.backend = Backend(options.backend, device=self.device, precision=options.precision)
+        self.inferer = TTAInferer(tta=options.tta, compiled=self.backend)
         self.calibrations = calibrations_of(self.card, tta=options.tta, members=len(self.paths))
 
     def __repr__(self) -> str:
@@ -112,9 +127,8 @@ class Predictor:
         """
         other = copy.copy(self)
         other.options = replace(self.options, **changes)
-        if other.options.tta != self.options.tta:
-            other.inferer = TTAInferer(tta=other.options.tta)
-            other.calibrations = calibrations_of(self.card, tta=other.options.tta, members=len(self.paths))
+        if any(getattr(other.options, name) != getattr(self.options, name) for name in ("tta", "backend", "precision")):
+            other._set_up()
         return other
 
     def predict(self, image: str | os.PathLike[str], domain: str | None = None) -> Found:
@@ -218,6 +232,7 @@ class Predictor:
             Result rows, one per case and landmark (see :func:`~monai_gu2net.prediction.result_rows`), with radius and
             presence in calibrated domains, and failures, with ``case``, ``domain`` and ``reason``.
         """
+        self.backend.expect(len(cases) * self.options.tta)
         chain = _Chain(self, domains)
         rows: list[dict[str, Any]] = []
         failures = Failures()
@@ -289,9 +304,8 @@ class _Chain:
     @torch.no_grad()
     def find(self, sample: Mapping[Any, Any]) -> Found:
         """What the network finds in a prepared sample."""
-        image, device = sample["image"].as_tensor()[None].to(self.predictor.device), self.predictor.device.type
-        with torch.autocast(device, enabled=device == "cuda"):
-            logits = self.predictor.inferer(image, self.predictor.network, sample["domain"])
+        image = sample["image"].as_tensor()[None].to(self.predictor.device)
+        logits = self.predictor.inferer(image, self.predictor.network, sample["domain"])
         decoded = self.decode({**sample, "pred": logits[0]})
         return Found.of_sample(decoded, self.domains[sample["domain"]])
 
