@@ -31,7 +31,7 @@ def main() -> None:
         load = os.getloadavg()[0]
         if load > 0.3:
             sys.stderr.write(f"The machine is busy (load {load:.1f} on {cores()} cores): figures will be too slow.\n")
-        results.begin()
+        results.begin(size=options.size, batch=options.batch)
         run(results, options)
     from timing import page
 

@@ -94,7 +94,8 @@ def _machine(results: Results) -> str:
 
 def _summary(results: Results) -> str:
     lines = []
-    for part, title in (("inference", "inference, batch 1"), ("training", "training step, batch 4")):
+    titles = {"inference": "inference, batch 1", "training": f"training step, batch {results.machine['batch']}"}
+    for part, title in titles.items():
         pairs = _ratios(results, part)
         for variant in (v for p, v in EARLIER if p == part):
             earlier = f"{EARLIER[part, variant]:g}x"
@@ -107,7 +108,7 @@ def _summary(results: Results) -> str:
             now = _times(pairs[variant]) if variant in pairs else "-"
             lines.append([f"{title}: {variant}", earlier, now, _lost(results, part, variant)])
     peak = [row["peak_mib"] for row in _done(results, "training", "float32")]
-    lines.append(["training step, batch 4: memory", "5 GiB", f"{max(peak) / 1024:.1f} GiB" if peak else "-", ""])
+    lines.append([f"{titles['training']}: memory", "5 GiB", f"{max(peak) / 1024:.1f} GiB" if peak else "-", ""])
     whole = _median(results, "end-to-end", "whole")
     lost = _stages_lost(results)
     lines.append(["`predict`, 100 images", "44 s", "-" if math.isnan(whole) else f"{whole:.1f} s", lost])

@@ -27,7 +27,7 @@ class Results:
         again: the parts whose runs in it are dropped.
 
     Attributes:
-        machine: that of the runs, see :func:`machine`.
+        machine: that of the runs, see :func:`machine`, with their settings.
         rows: the runs in their order.
 
     Raises:
@@ -47,20 +47,20 @@ class Results:
             text = "".join(f"{json.dumps(row)}\n" for row in (self.machine, *self.rows))
             path.write_text(text, encoding="utf-8")
 
-    def begin(self) -> None:
-        """Note this machine, or see that it is the one of the earlier runs.
+    def begin(self, **settings: Any) -> None:
+        """Note this machine and the settings, or see that they are those of the earlier runs.
 
         Raises:
-            ValueError: it is not, or has other versions of the packages.
+            ValueError: they are not, or the versions of the packages.
         """
-        here = machine()
+        here = {**machine(), **settings}
         if not self.machine:
             self.machine = here
             self._write(here)
         changed = [key for key in here if key != "date" and here[key] != self.machine.get(key)]
         if changed:
             raise ValueError(
-                f"{self.path} must hold runs of one machine; its {', '.join(changed)} were "
+                f"{self.path} must hold runs of one machine and size; its {', '.join(changed)} were "
                 f"{[self.machine.get(key) for key in changed]} and are {[here[key] for key in changed]}. Name another "
                 "file (--results)."
             )

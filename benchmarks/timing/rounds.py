@@ -69,9 +69,8 @@ class Worker:
 
     def close(self) -> None:
         if self.process is not None:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-            self.process.wait()
+            with self.process:  # its input ends, and so does it
+                pass
             self.process = None
 
 

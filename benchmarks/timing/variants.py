@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from monai_gu2net.inferers import LandmarkInferer
+from monai_gu2net.inferers import LandmarkInferer, TTAInferer
 from monai_gu2net.losses import HeatmapLoss
 from monai_gu2net.networks import GU2Net
 
@@ -56,8 +56,11 @@ def inference(spec: Mapping[str, Any], *, size: Sequence[int], batch: int) -> Ca
     network, image = _network().eval().to(spec["device"]), _image(spec, size, batch)
     if spec.get("unfolded"):
         network, inferer = network.to(memory_format=torch.channels_last), LandmarkInferer()
-        return torch.no_grad()(lambda: inferer(image, network, "head"))
-    raise NotImplementedError
+    else:
+        from monai_gu2net.export import Backend  # an earlier version, which trains here as well, has none
+
+        inferer = TTAInferer(compiled=Backend(spec["backend"], device=spec["device"], precision=spec["precision"]))
+    return torch.no_grad()(lambda: inferer(image, network, "head"))
 
 
 def _network(**options: Any) -> GU2Net:
