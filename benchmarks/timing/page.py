@@ -68,14 +68,14 @@ def tables(results: Results, others: Path | None = None) -> dict[str, str]:
 
     Args:
         results: the runs.
-        others: the folder of what other commands printed, ``NAME.txt``.
+        others: the folder of what other commands printed, ``NAME.md``.
     """
     found = {"machine": _machine(results), "summary": _summary(results), "ceilings": _ceilings(results)}
     found |= {"inference": _compared(results, "inference"), "training": _compared(results, "training")}
     found |= {"operations": _operations(results), "sizes": _sizes(results)}
     found |= {"end_to_end": _end_to_end(results), "start": _start(results)}
     for name in OTHERS if others is not None else ():
-        path = others / f"{name}.txt"
+        path = others / f"{name}.md"
         found[name] = path.read_text(encoding="utf-8").strip() if path.is_file() else "Not measured."
     return found
 
@@ -107,11 +107,13 @@ def _summary(results: Results) -> str:
                 continue
             now = _times(pairs[variant]) if variant in pairs else "-"
             lines.append([f"{title}: {variant}", earlier, now, _lost(results, part, variant)])
-    peak = [row["peak_mib"] for row in _done(results, "training", "float32")]
-    lines.append([f"{titles['training']}: memory", "5 GiB", f"{max(peak) / 1024:.1f} GiB" if peak else "-", ""])
-    whole = _median(results, "end-to-end", "whole")
-    lost = _stages_lost(results)
-    lines.append(["`predict`, 100 images", "44 s", "-" if math.isnan(whole) else f"{whole:.1f} s", lost])
+    peaks = {name: [r["peak_mib"] for r in _done(results, "training", name)] for name in ("float32", "bfloat16")}
+    told = ", ".join(f"{max(mib) / 1024:.1f} GiB in {name}" for name, mib in peaks.items() if mib)
+    lines.append([f"{titles['training']}: memory", "5 GiB", told or "-", ""])
+    whole, before = (_median(results, "end-to-end", name) for name in ("whole", "before"))
+    told = "-" if math.isnan(whole) else f"{whole:.1f} s"
+    told += "" if math.isnan(before) else f" (the version before, here: {before:.1f} s)"
+    lines.append(["`predict`, 100 images", "44 s", told, _stages_lost(results)])
     return _table(["", "before", "now", "what the rest is lost to"], lines)
 
 
@@ -238,13 +240,18 @@ def _ceiling(results: Results, device: str) -> dict[str, float]:
 
 
 def _floor(results: Results, part: str, precision: str, device: str = "cpu") -> float:
-    """The greater of the least times for the arithmetic and for the bytes of a run, as PyTorch counts them."""
+    """The greater of the least times for the arithmetic and for the bytes of a run, as PyTorch counts an inference.
+
+    A step of training is three of them for each image: the forward pass and two gradients.
+    """
     ceiling = _ceiling(results, device)
-    wanted = ", bfloat16" if precision == "bfloat16" else ("PyTorch" if part == "inference" else "float32")
-    rows = [r for r in results.of("operations") if r["variant"].startswith(part) and r["variant"].endswith(wanted)]
-    if not rows or "failed" in rows[0] or not ceiling:
+    name = {"float32": "inference, PyTorch", "bfloat16": "inference, PyTorch, bfloat16"}[precision]
+    rows = _done(results, "operations", name)
+    if not rows or not ceiling:
         return math.nan
-    return max(map(sum, zip(*(floor_seconds(kind, ceiling) for kind in rows[0]["operations"].values()), strict=True)))
+    times = 3 * results.machine["batch"] if part == "training" else 1
+    kinds = [floor_seconds(found, ceiling) for found in rows[0]["operations"].values()]
+    return float(times * max(sum(arithmetic for arithmetic, _ in kinds), sum(moving for _, moving in kinds)))
 
 
 def _lost(results: Results, part: str, variant: str) -> str:

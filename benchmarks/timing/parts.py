@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from timing.results import Results
 from timing.rounds import Program, Variant, Worker, measure
+
+from monai_gu2net.phantom import make_phantom
 
 __all__ = ["PARTS", "run"]
 
@@ -28,6 +31,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "float32": {"precision": "float32"},
     "bfloat16": {"precision": "bfloat16"},
 }
+IMAGE = (620, 768)
 SIZES = ([208, 256], [416, 512], [624, 768], [832, 1024])
 COMMANDS = (
     "prepare",
@@ -63,12 +67,12 @@ def _operations(results: Results, options: argparse.Namespace) -> None:
 
 
 def _inference(results: Results, options: argparse.Namespace) -> None:
-    spec = {"task": "inference", "device": options.device, "warm": 1, "calls": 3}
+    spec = {"task": "inference", "device": options.device, "warm": 1, "calls": 2}
     variants: dict[str, Variant] = _peers(spec, options)
     variants["as trained"] = Worker({**spec, "unfolded": True})
     variants |= {name: Worker({**spec, **backend}) for name, backend in _backends(options).items()}
     case = {"size": options.size, "batch": 1}
-    measure(results, "inference", variants, rounds=options.rounds or 12, cases=[case], device=options.device)
+    measure(results, "inference", variants, rounds=options.rounds or 10, cases=[case], device=options.device)
 
 
 def _training(results: Results, options: argparse.Namespace) -> None:
@@ -80,7 +84,7 @@ def _training(results: Results, options: argparse.Namespace) -> None:
         variants["before, bfloat16"] = Worker({**spec, **TRAININGS["bfloat16"]}, [options.before])
     variants |= {name: Worker({**spec, **training}) for name, training in TRAININGS.items()}
     case = {"size": options.size, "batch": options.batch}
-    measure(results, "training", variants, rounds=options.rounds or 4, cases=[case], device=options.device)
+    measure(results, "training", variants, rounds=options.rounds or 3, cases=[case], device=options.device)
 
 
 def _sizes(results: Results, options: argparse.Namespace) -> None:
@@ -88,32 +92,24 @@ def _sizes(results: Results, options: argparse.Namespace) -> None:
     wanted = ("PyTorch", "OpenVINO") if options.device == "cpu" else ("PyTorch", "PyTorch, bfloat16")
     variants = {name: Worker({**spec, **BACKENDS[name]}) for name in wanted}
     cases = [{"size": size, "batch": batch} for size in SIZES for batch in (1, 4)]
-    measure(results, "sizes", variants, rounds=options.rounds or 3, cases=cases, device=options.device)
+    measure(results, "sizes", variants, rounds=options.rounds or 2, cases=cases, device=options.device)
 
 
 def _end_to_end(results: Results, options: argparse.Namespace) -> None:
-    folder, model = options.images, str(options.model.resolve())
-    if folder is None:
-        from monai_gu2net.phantom import make_phantom
-
-        # made once, and found again by a measurement that goes on
-        folder = make_phantom(options.phantom, cases={"test": 100}, domains=("head",)).parent / "images"
-    folder = folder.resolve()
+    folder, model = (options.images or _heads(options.phantom)).resolve(), str(options.model.resolve())
     command = ["-m", "monai_gu2net", "predict", str(folder), "-m", model, "--domain", options.domain, "-o", "found"]
     command += ["--device", options.device]
     stage = [str(Path(__file__).with_name("stage.py"))]
-    variants: dict[str, Variant] = {}
+    told = {"images": sum(path.is_file() for path in folder.iterdir()), "device": options.device}
     if options.before:
-        variants["before"] = Program(command, [options.before])
-    variants |= {
+        measure(results, "end-to-end", {"before": Program(command, [options.before])}, rounds=1, **told)
+    variants: dict[str, Variant] = {
         "whole": Program(command),
         "whole, PyTorch": Program([*command, "--backend", "torch"]),
         "whole, bfloat16": Program([*command, "--precision", "bfloat16"]),
     }
-    variants |= {
-        name: Program([*stage, name, model, options.domain, str(folder)]) for name in ("load", "read", "points")
-    }
-    told = {"images": sum(path.is_file() for path in folder.iterdir()), "device": options.device}
+    for name in ("load", "read", "points"):
+        variants[name] = Program([*stage, name, model, options.domain, str(folder)])
     measure(results, "end-to-end", variants, rounds=options.rounds or 2, **told)
 
 
@@ -146,6 +142,16 @@ def run(results: Results, options: argparse.Namespace) -> None:
     """Do the parts that are asked for."""
     for part in options.parts:
         PARTS[part](results, options)
+
+
+def _heads(folder: Path, *, count: int = 100) -> Path:
+    """Heads of the phantom, as large as radiographs are shown; drawn once, and found again later."""
+    large = folder / f"{IMAGE[0]}x{IMAGE[1]}"
+    for path in sorted(make_phantom(folder, cases={"test": count}, domains=("head",)).parent.glob("head/*.png")):
+        if not (large / path.name).is_file():
+            large.mkdir(exist_ok=True)
+            Image.open(path).resize(IMAGE).save(large / path.name)
+    return large
 
 
 def _backends(options: argparse.Namespace) -> Mapping[str, Mapping[str, str]]:

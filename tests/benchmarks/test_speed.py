@@ -174,8 +174,11 @@ def test_the_summary_says_what_the_stored_runs_say(tmp_path: Path) -> None:
             *runs("inference", "peer", [0.4, 0.8, 0.4]),
             *runs("inference", "PyTorch", [0.2, 0.4, 0.2]),
             {"part": "inference", "variant": "TensorRT", "device": "cpu", "round": 0, "failed": "absent"},
+            *runs("training", "peer", [3.0]),
+            *runs("training", "float32", [1.5]),
             ceiling,
             counted,
+            {**counted, "variant": "inference, PyTorch, bfloat16"},
         ],
     )
     tables = page.tables(found)
@@ -183,6 +186,10 @@ def test_the_summary_says_what_the_stored_runs_say(tmp_path: Path) -> None:
         "| inference, batch 1: PyTorch | 2x | 2.0x (2.0 to 2.0) | "
         "50% over the limit: all else 40%, point-wise convolutions 10% |"
     ) in tables["summary"]
+    # a step of four is twelve times that: 1.2 s
+    assert "| training step, batch 4: float32 | 1.1x | 2.0x (2.0 to 2.0) | 20% over the limit |" in tables["summary"]
+    assert "| training step, batch 4: limit of the machine in bfloat16 | 5x | 2.5x |" in tables["summary"]
+    assert "| training step, batch 4: memory | 5 GiB | 1.0 GiB in float32 |" in tables["summary"]
     assert "| PyTorch | 200 | 200 | 2.0x (2.0 to 2.0) | 1.0 | 50% |" in tables["inference"]
     assert "| TensorRT | - | - | - | - | did not run: absent |" in tables["inference"]
     assert tables["inference"].endswith(page.UNTESTED)
