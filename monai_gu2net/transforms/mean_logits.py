@@ -33,13 +33,15 @@ def mean_logits(logits: Sequence[Tensor]) -> Tensor:
         >>> [round(value, 4) for value in mean_logits(pair).sigmoid().tolist()]
         [0.4, 0.5]
     """
-    shapes = [tuple(single.shape) for single in logits]
-    if len(set(shapes)) != 1:
+    wide = [single if single.dtype == torch.float64 else single.float() for single in logits]
+    if len(wide) == 1:
+        return wide[0]
+    try:  # the shapes are not compared here: a network that is recorded has no numbers for them
+        stack = torch.stack(wide)
+    except RuntimeError:
+        shapes = [tuple(single.shape) for single in logits]
         raise ValueError(
             f"logits must be at least one tensor, all of one shape; got {shapes}. Pass those of one image."
-        )
-    if len(logits) == 1:
-        return logits[0] if logits[0].dtype == torch.float64 else logits[0].float()
-    stack = torch.stack([single if single.dtype == torch.float64 else single.float() for single in logits])
+        ) from None
     log_mean, log_rest = (torch.logsumexp(functional.logsigmoid(sign * stack), dim=0) for sign in (1, -1))
     return log_mean - log_rest

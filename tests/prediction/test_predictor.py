@@ -130,7 +130,7 @@ def test_the_folded_network_finds_what_the_whole_one_does(
     models: list[Path], picture: Path, monkeypatch: pytest.MonkeyPatch, count: int, tta: int
 ) -> None:
     folded = load(models[:count], tta=tta).predict(picture, domain="hand")
-    monkeypatch.setattr(TTAInferer, "_one_domain", lambda _, network, args: (network, args))
+    monkeypatch.setattr(TTAInferer, "_one_domain", lambda _, network, args, image: (network, args))
     whole = load(models[:count], tta=tta).predict(picture, domain="hand")
     np.testing.assert_allclose(folded.points_index, whole.points_index, atol=1e-3)
     np.testing.assert_allclose(folded.confidence, whole.confidence, rtol=1e-5)
@@ -220,6 +220,8 @@ def test_what_is_no_image_or_no_domain_is_an_error_in_plain_words(models: list[P
         ("min_confidence", float("nan"), "min_confidence must be from 0 to 1; got nan"),
         ("tta", 0, "tta must be a positive whole number; got 0"),
         ("tta", 2.5, "tta must be a positive whole number; got 2.5"),
+        ("backend", "fastest", "backend must be one of .*; got 'fastest'"),
+        ("precision", "half", "precision must be one of .*; got 'half'"),
         ("accept_spacing_source", ["detecter"], "accept_spacing_source must be among"),
         ("device", "nowhere", r"The device must be one of this machine; got 'nowhere' \(Expected one of"),
         ("device", "cuda:99", r"The device must be one of this machine; got 'cuda:99'"),
