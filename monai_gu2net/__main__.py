@@ -32,7 +32,7 @@ from monai_gu2net.commands import (
     report_command,
 )
 from monai_gu2net.data.first_error import first_error, reason_of
-from monai_gu2net.engines import keep_freed_memory
+from monai_gu2net.engines import keep_freed_memory, wait_passively
 from monai_gu2net.label_app import label_command
 
 _EPILOG = """\
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     if options.keep_memory:
         keep_freed_memory()
+    wait_passively()
     try:
         return int(options.run(options))
     except Exception as error:

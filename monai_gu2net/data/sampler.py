@@ -29,8 +29,8 @@ class DomainBatchSampler(Sampler[list[int]]):
         domains: the domain of each sample of the dataset.
         batch_size: samples in a batch; the last batch of a pass through a domain is filled from its next
             pass.
-        batches: batches in an epoch over all replicas; by default as many as it takes to see as many samples
-            as the dataset has.
+        batches: batches in an epoch of each replica; by default as many as it takes all of them to see as many
+            samples as the dataset has.
         temperature: exponent of the domains' sizes, 0 to 1.
         shares: relative number of batches by domain, instead of a temperature; every domain must have one.
         seed: with the epoch, decides all draws.
@@ -74,8 +74,7 @@ class DomainBatchSampler(Sampler[list[int]]):
             raise ValueError(f"shares must be positive for each of {names}; got {dict(shares)}. Correct them.")
         self._batch_size, self._seed = batch_size, seed
         self._replicas, self._rank = num_replicas, rank
-        total = batches if batches is not None else -(-len(domains) // batch_size)
-        self._steps = max(1, -(-total // num_replicas))
+        self._steps = batches if batches is not None else -(-len(domains) // (batch_size * num_replicas))
         self._quotas = _quotas(np.array([shares[name] for name in names], dtype=float), self._steps)
         self._epoch = 0
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ignite import distributed
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
+from monai_gu2net.engines.shared_run import run_shared
 from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import save_calibration
 from monai_gu2net.prediction.fitting_cases import fitting_cases
@@ -42,6 +44,8 @@ def calibrate_model(
 ) -> tuple[Path, list[dict[str, str]]]:
     """Measure a model's errors against the spread of its heatmaps, and write what follows into its card.
 
+    The processes of a distributed run share the cases; every one must call it, and the first writes.
+
     A level for which a domain has too few landmarks, or too many not found, is left out with a warning.
 
     Args:
@@ -59,7 +63,7 @@ def calibrate_model(
         device: where the network runs.
         allow_outside: share of a domain's landmarks that may lie outside of their images, see
             :func:`~monai_gu2net.data.cases_in_frame`.
-        on_case: called with the number of cases done, after each.
+        on_case: called with the number of this process's cases done, after each.
 
     Returns:
         The checkpoint written, whole or not at all (the first model's where nothing was), and the cases that could not
@@ -78,9 +82,10 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     domains, cases = fitting_cases(predictor.card, data, split=split, allow_outside=allow_outside)
-    writable_folder(Path(paths[0] if output is None else output).parent)
+    written = Path(paths[0] if output is None else output)
+    writable_folder(written.parent)
     warn_of_left_out(data, cases)
-    rows, failures = predictor.run(cases, domains=domains, on_case=on_case)
+    rows, failures = run_shared(predictor, cases, domains=domains, on_case=on_case)
     calibration = {}
     for name, domain in domains.items():
         shape = (-1, len(domain.landmarks))  # rows come case by case, with all of a domain's landmarks in order
@@ -107,4 +112,6 @@ def calibrate_model(
             raise ValueError(f"{missing_cases} Choose another split.")
         _log.warning("%s The model is not calibrated.", missing_cases)
         return paths[0], failures
-    return save_calibration(paths[0], calibration, output=output), failures
+    if distributed.get_rank() == 0:
+        save_calibration(paths[0], calibration, output=output)
+    return written, failures

@@ -11,14 +11,17 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from ignite import distributed
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.data.spacing_source import checked_sources
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
+from monai_gu2net.engines.shared_run import run_shared
 from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows
 from monai_gu2net.files import writable_folder
+from monai_gu2net.metrics.gathering import gather
 from monai_gu2net.prediction import PredictionOptions, Predictor, fitting_cases, warn_of_pixels
 from monai_gu2net.prediction.predictor import Checkpoints
 from monai_gu2net.report import EvaluationResult, write_report
@@ -46,6 +49,8 @@ def evaluate_model(
 ) -> EvaluationResult:
     """Find the landmarks of annotated cases, compare, and write a report.
 
+    The processes of a distributed run share the cases; every one must call it, and the first writes.
+
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
         data: its cases of one split; a domain of the data must be one of the model's, with landmarks among the model's,
@@ -67,10 +72,10 @@ def evaluate_model(
         precision: that it computes in.
         allow_outside: share of a domain's landmarks that may lie outside of their images, see
             :func:`~monai_gu2net.data.cases_in_frame`.
-        on_case: called with the number of cases done, after each.
+        on_case: called with the number of this process's cases done, after each.
 
     Returns:
-        The result: tables, summaries, failures, and where the report is.
+        The result, the same on every process: tables, summaries, failures, and where the report is.
 
     Raises:
         ValueError: the split is not known or empty, no domain of the data fits the model, no case has the annotator,
@@ -98,7 +103,7 @@ def evaluate_model(
         cases, lacking = _with_landmarks(cases, annotator)
     writable_folder(output_dir)
     left_out = warn_of_left_out(data.only(domains), cases)
-    rows, failures = predictor.run(cases, domains=domains, on_case=on_case)
+    rows, failures = run_shared(predictor, cases, domains=domains, on_case=on_case)
     warn_of_pixels(rows)
     sizes = ", ".join(f"{name} {'x'.join(map(str, domain.size))}" for name, domain in domains.items())
     conditions = {
@@ -111,19 +116,23 @@ def evaluate_model(
         "Scale of the files": _scales(domains, spacing, accept_spacing_source),
     }
     truths = {name: domain.ground_truth for name, domain in domains.items() if domain.ground_truth}
-    return write_report(
-        output_dir,
-        rows,
-        images={(case["domain"], case["case"]): case["image"] for case in cases},
-        scoring=replace(protocol, ground_truth=truths),
-        protocol=conditions,
-        annotators=annotator_rows(rows, cases, domains),
-        calibrations=predictor.calibrations,
-        measurements={name: domain.all_measurements for name, domain in domains.items()},
-        failures=[*refused, *lacking, *failures],
-        left_out=left_out,
-        worst=worst,
-    )
+    written: list[EvaluationResult] = []
+    if distributed.get_rank() == 0:
+        result = write_report(
+            output_dir,
+            rows,
+            images={(case["domain"], case["case"]): case["image"] for case in cases},
+            scoring=replace(protocol, ground_truth=truths),
+            protocol=conditions,
+            annotators=annotator_rows(rows, cases, domains),
+            calibrations=predictor.calibrations,
+            measurements={name: domain.all_measurements for name, domain in domains.items()},
+            failures=[*refused, *lacking, *failures],
+            left_out=left_out,
+            worst=worst,
+        )
+        written.append(result)
+    return gather(written)[0][0]
 
 
 def _with_landmarks(

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from monai_gu2net.handlers.resumed_optimizer import restore_optimizer
+from monai_gu2net.metrics.gathering import gather
 from monai_gu2net.networks.checkpoint import load_state, refuse_not_finite, save_atomically
 from monai_gu2net.networks.model_card import ModelCard, save_model
 
@@ -55,7 +56,8 @@ class TrainingCheckpoints:
 
     Raises:
         ValueError: when the trainer starts, on resuming: a checkpoint of other domains, landmarks, input size, network,
-            sigma or options, or one that is not finite; on saving: what is not finite, and the files stay as they were.
+            sigma or options, one that is not finite, or one that not all processes see; on saving: what is not finite,
+            and the files stay as they were.
     """
 
     def __init__(
@@ -85,7 +87,15 @@ class TrainingCheckpoints:
 
     def _start(self, engine: Engine) -> None:
         last = self.folder / "last.pt"
-        if not (self.resume and last.is_file()):
+        if not self.resume:
+            return
+        seen = gather(last.is_file())
+        if len(set(seen)) > 1:
+            raise ValueError(
+                f"All processes of a resumed run must see {str(last)!r}; got {sum(seen)} of {len(seen)} that do. Name "
+                "an output_dir that all machines share."
+            )
+        if not last.is_file():
             return
         saved = load_state(last)
         refuse_not_finite(saved, last)

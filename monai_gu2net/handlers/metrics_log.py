@@ -16,6 +16,7 @@ from ignite import distributed
 from ignite.engine import Engine, Events
 
 from monai_gu2net.files import csv_text, original_cell, write_text_whole
+from monai_gu2net.metrics.gathering import gather
 from monai_gu2net.visualize import draw_learning_curve, save_figure
 
 __all__ = ["MetricsLog"]
@@ -24,9 +25,10 @@ __all__ = ["MetricsLog"]
 class MetricsLog:
     """Writes ``metrics.csv`` and ``learning_curve.png`` after every epoch.
 
-    A row has the epoch, the seconds it took, the mean training loss of the batches that had a landmark, the learning
-    rate, and in epochs with a validation its metrics; nothing measured is an empty field. A resumed run goes on with
-    the rows of the epochs before it. Attach it to the trainer after the validation handler.
+    A row has the epoch, the seconds it took, the mean training loss of the steps that had a landmark, the learning
+    rate, and in epochs with a validation its metrics; nothing measured is an empty field. A step's loss is the mean
+    over the processes. A resumed run goes on with the rows of the epochs before it. Attach it to the trainer after the
+    validation handler.
 
     Args:
         folder: where the files go.
@@ -44,9 +46,7 @@ class MetricsLog:
         self._validated = 0
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the trainer; of a distributed run, the first process alone writes."""
-        if distributed.get_rank() > 0:
-            return
+        """Attach to the trainer, on every process of a distributed run; the first alone writes."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.EPOCH_STARTED, self._start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._note_loss)
@@ -73,11 +73,13 @@ class MetricsLog:
         self._measured.append(not points or any(bool((~torch.isnan(each)).any()) for each in points))
 
     def _write(self, engine: Engine) -> None:
-        losses = [loss for loss, measured in zip(self._losses, self._measured, strict=True) if measured]
+        losses = self._losses_of_steps()
+        if distributed.get_rank() > 0:
+            return
         row: dict[str, Any] = {
             "epoch": engine.state.epoch,
             "seconds": f"{time.monotonic() - self._began:.2f}",
-            "train_loss": f"{torch.stack(losses).mean().item():.6g}" if losses else "",
+            "train_loss": f"{losses.mean().item():.6g}" if len(losses) else "",
             "learning_rate": f"{self.optimizer.param_groups[0]['lr']:.6g}",
         }
         if self.validator.state.epoch > self._validated:
@@ -92,3 +94,9 @@ class MetricsLog:
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
         write_text_whole(path, csv_text([columns, *([row.get(name, "") for name in columns] for row in self._rows)]))
         save_figure(draw_learning_curve(path), self.folder / "learning_curve.png")
+
+    def _losses_of_steps(self) -> torch.Tensor:
+        """Of each step in which a process had a landmark, the mean over all processes."""
+        parts = gather((torch.stack([loss.detach().cpu() for loss in self._losses]), torch.tensor(self._measured)))
+        losses, measured = (torch.stack(each) for each in zip(*parts, strict=True))
+        return losses.mean(dim=0)[measured.any(dim=0)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from math import sqrt
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from monai_gu2net.transforms.heatmaps import gaussian_profiles, plain_tensor
@@ -57,6 +57,8 @@ class HeatmapLoss(nn.Module):
         sigma: standard deviation of the target Gaussians in pixels.
         positive_weight: how much more the peak of a target weighs than the background; a pixel's weight is
             1 + (positive_weight - 1) t. 1 is the paper's loss.
+        all_processes: average over the landmarks of all processes' batches, also where one has fewer: the mean of the
+            processes' losses, and of their gradients, is that of one batch. Every process must call it.
 
     Raises:
         ValueError: ``sigma`` or ``positive_weight`` is not positive.
@@ -68,13 +70,13 @@ class HeatmapLoss(nn.Module):
         44.3614
     """
 
-    def __init__(self, sigma: float = 3.0, *, positive_weight: float = 1.0) -> None:
+    def __init__(self, sigma: float = 3.0, *, positive_weight: float = 1.0, all_processes: bool = False) -> None:
         super().__init__()
         if not sigma > 0:
             raise ValueError(f"sigma must be positive; got {sigma}. Give it in pixels, such as 3.0.")
         if not positive_weight > 0:
             raise ValueError(f"positive_weight must be positive; got {positive_weight}. 1 is the paper's loss.")
-        self.sigma, self.positive_weight = sigma, positive_weight
+        self.sigma, self.positive_weight, self.all_processes = sigma, positive_weight, all_processes
 
     def forward(self, logits: Tensor, points: Tensor) -> Tensor:
         """Compare predicted heatmaps with landmarks.
@@ -105,7 +107,7 @@ class HeatmapLoss(nn.Module):
                 # the same with every pixel times t; t squared is a Gaussian as well
                 at_targets = _overlap(background, points, self.sigma) - _overlap(logits, points, self.sigma / sqrt(2))
                 losses = losses + (self.positive_weight - 1) * at_targets
-            return _mean_over_present(losses, points.isfinite().all(dim=-1))
+            return _mean_over_present(losses, points.isfinite().all(dim=-1), all_processes=self.all_processes)
 
 
 def _overlap(maps: Tensor, points: Tensor, sigma: float) -> Tensor:
@@ -115,6 +117,9 @@ def _overlap(maps: Tensor, points: Tensor, sigma: float) -> Tensor:
     return maps.squeeze(-1)
 
 
-def _mean_over_present(per_landmark: Tensor, present: Tensor) -> Tensor:
-    total = torch.where(present, per_landmark, 0.0).sum()
-    return total / present.sum().clamp(min=1)
+def _mean_over_present(per_landmark: Tensor, present: Tensor, *, all_processes: bool = False) -> Tensor:
+    total, count = torch.where(present, per_landmark, 0.0).sum(), present.sum()
+    if all_processes and distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(count)
+        total = total * distributed.get_world_size()
+    return total / count.clamp(min=1)

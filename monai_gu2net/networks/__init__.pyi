@@ -20,3 +20,4 @@ from .start import domains_from as domains_from
 from .start import keep_domains as keep_domains
 from .start import parameter_groups as parameter_groups
 from .start import start_from as start_from
+from .synchronized_norms import synchronize_norms as synchronize_norms

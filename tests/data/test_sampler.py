@@ -240,3 +240,15 @@ def test_what_is_owed_is_the_same_on_every_process_and_after_a_restart() -> None
     resumed = DomainBatchSampler(domains, batch_size=1, batches=4, num_replicas=2, rank=0)
     resumed.load_state_dict({"epoch": 13})
     assert [[domains[batch[0]] for batch in resumed] for _ in range(7)] == first[13:]
+
+
+def test_replicas_see_together_what_one_with_their_batches_sees() -> None:
+    domains = domains_of({"a": 9, "b": 4})
+    for batches in (None, 5):
+        whole = list(DomainBatchSampler(domains, batch_size=4, batches=batches, seed=3))
+        ranks = [
+            list(DomainBatchSampler(domains, batch_size=2, batches=batches, seed=3, num_replicas=2, rank=rank))
+            for rank in range(2)
+        ]
+        assert [first + second for first, second in zip(*ranks, strict=True)] == whole
+        assert len(whole) == (4 if batches is None else batches)  # 13 samples, 4 a step

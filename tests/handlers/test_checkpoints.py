@@ -354,3 +354,14 @@ def test_a_state_that_lacks_a_part_is_said_and_the_part_starts_anew(
     assert run.trainer.state.epoch == 2
     assert "has no scaler, which starts anew" in caplog.text
     assert "has no early_stop, which starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_state_that_not_all_processes_see_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    if here:
+        Run(tmp_path, [1.0]).go(1)
+    monkeypatch.setattr("monai_gu2net.handlers.checkpoints.gather", lambda own: [own, not own])
+    with pytest.raises(ValueError, match=r"must see '.*last\.pt'; got 1 of 2 that do\. Name an output_dir that all"):
+        Run(tmp_path, [1.0, 1.0], resume=True).go(2)

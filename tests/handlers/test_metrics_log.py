@@ -111,3 +111,25 @@ def test_a_batch_without_landmarks_measures_nothing(tmp_path: Path) -> None:
     MetricsLog(tmp_path, optimizer=optimizer, validator=Engine(lambda *_: None)).attach(trainer)
     trainer.run([0, 0], max_epochs=2)
     assert [row["train_loss"] for row in rows_of(tmp_path)] == ["3", ""]
+
+
+def test_a_steps_loss_is_the_mean_over_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the second of the other process's steps there was a landmark, and in none of this one's last two."""
+
+    def gather(own: tuple[torch.Tensor, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        assert own[1].tolist() == [True, False, False]
+        return [own, (torch.tensor([2.0, 8.0, 0.0]), torch.tensor([True, True, False]))]
+
+    monkeypatch.setattr("monai_gu2net.handlers.metrics_log.gather", gather)
+    present, absent = torch.zeros(1, 1, 2), torch.full((1, 1, 2), math.nan)
+    batches = iter([(4.0, present), (0.0, absent), (0.0, absent)])
+
+    def step(*_: object) -> dict[str, torch.Tensor]:
+        loss, points = next(batches)
+        return {"loss": torch.tensor(loss), "label": points}
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    trainer = Engine(step)
+    MetricsLog(tmp_path, optimizer=optimizer, validator=Engine(lambda *_: None)).attach(trainer)
+    trainer.run([0] * 3, max_epochs=1)
+    assert [row["train_loss"] for row in rows_of(tmp_path)] == ["3.5"]  # ((4 + 2) / 2 + (0 + 8) / 2) / 2

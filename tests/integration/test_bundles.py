@@ -48,10 +48,12 @@ def config(bundle: str, name: str) -> str:
     return str(BUNDLES / bundle / "configs" / name)
 
 
-def run_monai(*launcher: str, folder: Path, config_file: str, fails: bool = False, **options: Any) -> str:
-    """``python -m monai.bundle run training`` in a process of its own; what it wrote to its error stream."""
-    command = [sys.executable, "-m", *launcher, "monai.bundle", "run", "training", "--config_file", config_file]
-    for name, value in {**TINY, **options}.items():
+def run_monai(
+    *launcher: str, folder: Path, config_file: str, run_id: str = "training", fails: bool = False, **options: Any
+) -> str:
+    """``python -m monai.bundle run`` in a process of its own; what it wrote to its error stream."""
+    command = [sys.executable, "-m", *launcher, "monai.bundle", "run", run_id, "--config_file", config_file]
+    for name, value in {**(TINY if run_id == "training" else {}), **options}.items():
         command += [f"--{name}", str(value)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
@@ -282,22 +284,82 @@ def test_without_data_the_spine_bundle_draws_four_domains_of_which_the_spine_is_
     assert inference["domain"] == "spine"
 
 
-def test_two_processes_train_one_model(tiny_phantom: Path, tmp_path: Path) -> None:
+TWO_PROCESSES = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
+# No draws, and steps along the gradient: Adam's first ones depend on its sign, which rounding decides where it is zero,
+# as that of a bias before a batch norm.
+EXACT: dict[str, Any] = {"augmentation": [], "precision": "float32", "optimizer#eps": 10.0}
+
+
+def train_in_two_processes(output: Path, **options: Any) -> str:
+    """The training of the bundle as torchrun runs it; what it wrote to its error stream."""
     configs = [config("gu2net", name) for name in ("train.json", "multi_gpu_train.json")]
-    run_monai(
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        "-m",
-        folder=ROOT,
-        config_file=str(configs),
-        datalist=tiny_phantom,
-        output_dir=tmp_path,
-        max_epochs=1,
-    )
+    return run_monai(*TWO_PROCESSES, folder=ROOT, config_file=str(configs), output_dir=output, **options)
+
+
+def assert_same_course(found: Path, expected: Path) -> None:
+    """The tables of two runs, and the states that they ended with, but for rounding."""
+    for row, other in zip(log_of(found), log_of(expected), strict=True):
+        assert set(row) == set(other)
+        for name in set(row) - {"seconds"}:
+            assert float(row[name] or "nan") == pytest.approx(float(other[name] or "nan"), rel=2e-3, nan_ok=True)
+    states = [torch.load(output / "last.pt", weights_only=True) for output in (found, expected)]
+    for part in ("model", "average"):
+        for name, value in states[1][part].items():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                torch.testing.assert_close(states[0][part][name], value, rtol=1e-3, atol=1e-5)
+    steps = [[entry["step"] for entry in state["optimizer"]["state"].values()] for state in states]
+    assert steps[0] == steps[1]
+    for part in ("early_stop", "sampler", "lr_scheduler"):
+        assert states[0][part].keys() == states[1][part].keys()
+    assert states[0]["sampler"] == states[1]["sampler"]
+    assert states[0]["progress"]["iteration"] == states[1]["progress"]["iteration"]
+
+
+@pytest.fixture(scope="session")
+def trained_by_one(tiny_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of two epochs of one process, with batches of 4."""
+    output = tmp_path_factory.mktemp("one")
+    train(datalist=str(tiny_phantom), output_dir=str(output), max_epochs=2, batch_size=4, **EXACT).run()
+    return output
+
+
+def test_two_processes_train_one_model_which_one_goes_on_with(
+    tiny_phantom: Path, tmp_path: Path, trained_by_one: Path
+) -> None:
+    train_in_two_processes(tmp_path, datalist=tiny_phantom, max_epochs=1, batch_size=2, **EXACT)
     assert [path.name for path in tmp_path.rglob("model.pt")] == ["model.pt"]
     assert [row["epoch"] for row in log_of(tmp_path)] == ["1"]
     assert set(units_of(tmp_path)) == {"head", "hand", "chest"}
+    # the trainer, the validator and the pictures of the first process have a file each, the second process none
+    assert len({path.name.split(".")[-2] for path in (tmp_path / "tensorboard").iterdir()}) == 1
+    options = {"datalist": str(tiny_phantom), "output_dir": str(tmp_path), "batch_size": 2, **EXACT}
+    train(**options, max_epochs=2, resume=True).run()
+    assert_same_course(tmp_path, trained_by_one)
+
+
+def test_two_processes_go_on_with_the_run_of_one(tiny_phantom: Path, tmp_path: Path, trained_by_one: Path) -> None:
+    options = {"datalist": str(tiny_phantom), "output_dir": str(tmp_path), "batch_size": 4, **EXACT}
+    first = train(**options, max_epochs=2)
+    first.trainer.add_event_handler(Events.EPOCH_COMPLETED(once=1), lambda engine: engine.terminate())
+    first.trainer.run()
+    train_in_two_processes(tmp_path, datalist=tiny_phantom, max_epochs=2, batch_size=4, resume=True, **EXACT)
+    assert_same_course(tmp_path, trained_by_one)
+
+
+def test_two_processes_evaluate_as_one(tiny_phantom: Path, tmp_path: Path, trained: Path) -> None:
+    options = {"datalist": str(tiny_phantom), "checkpoint": str(trained / "model.pt")}
+    run_here("evaluating", config("gu2net", "evaluate.json"), output_dir=str(tmp_path / "one"), **options)
+    run_monai(
+        *TWO_PROCESSES,
+        folder=ROOT,
+        config_file=str([config("gu2net", name) for name in ("evaluate.json", "multi_gpu_evaluate.json")]),
+        run_id="evaluating",
+        output_dir=tmp_path / "two",
+        device="$torch.device('cpu')",
+        **options,
+    )
+    for name in ("summary.json", "results.csv", "report.md"):
+        assert (tmp_path / "two" / "report" / name).read_text() == (tmp_path / "one" / "report" / name).read_text()
 
 
 DRAW_AS_ONE_OF_TWO_PROCESSES = """
