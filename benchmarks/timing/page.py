@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from timing.operations import KINDS, floor_seconds
+from timing.others import accuracy_lines, beside_lines
 from timing.plot import plot, times_by_size
 from timing.ratios import Ratio, median_ratio
 from timing.results import Results
@@ -70,7 +71,7 @@ def tables(results: Results, others: Path | None = None) -> dict[str, str]:
         results: the runs.
         others: the folder of what other commands printed, ``NAME.md``.
     """
-    found = {"machine": _machine(results), "summary": _summary(results), "ceilings": _ceilings(results)}
+    found = {"machine": _machine(results), "summary": _summary(results, others), "ceilings": _ceilings(results)}
     found |= {"inference": _compared(results, "inference"), "training": _compared(results, "training")}
     found |= {"operations": _operations(results), "sizes": _sizes(results)}
     found |= {"end_to_end": _end_to_end(results), "start": _start(results)}
@@ -92,7 +93,7 @@ def _machine(results: Results) -> str:
     return f"{here['processor']}; {size}, {card}; {packages}; {here['date']}{share}."
 
 
-def _summary(results: Results) -> str:
+def _summary(results: Results, others: Path | None) -> str:
     lines = []
     titles = {"inference": "inference, batch 1", "training": f"training step, batch {results.machine['batch']}"}
     for part, title in titles.items():
@@ -114,6 +115,10 @@ def _summary(results: Results) -> str:
     told = "-" if math.isnan(whole) else f"{whole:.1f} s"
     told += "" if math.isnan(before) else f" (the version before, here: {before:.1f} s)"
     lines.append(["`predict`, 100 images", "44 s", told, _stages_lost(results)])
+    if others is not None:
+        beside = others / "shared_machine.md"
+        lines += beside_lines(beside.read_text(encoding="utf-8")) if beside.is_file() else []
+        lines += accuracy_lines(others / "backends.csv")
     return _table(["", "before", "now", "what the rest is lost to"], lines)
 
 

@@ -30,6 +30,7 @@ BACKENDS: dict[str, dict[str, str]] = {
 TRAININGS: dict[str, dict[str, Any]] = {
     "float32": {"precision": "float32"},
     "bfloat16": {"precision": "bfloat16"},
+    "bfloat16, checkpointed": {"precision": "bfloat16", "checkpointed": True},
 }
 IMAGE = (620, 768)
 SIZES = ([208, 256], [416, 512], [624, 768], [832, 1024])

@@ -10,13 +10,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from monai_gu2net.prediction import Predictor
-from monai_gu2net.sources import images_in
-from monai_gu2net.transforms import RadiographPreprocessing
+from monai_gu2net.engines import keep_freed_memory, wait_passively
 
 
 def main(stage: str, model: str, domain: str, folder: str) -> None:
     """Do it, with what comes before it."""
+    keep_freed_memory()
+    wait_passively()  # before PyTorch is loaded, as the command does
+    from monai_gu2net.prediction import Predictor
+    from monai_gu2net.sources import images_in
+    from monai_gu2net.transforms import RadiographPreprocessing
+
     predictor = Predictor(model)
     if stage == "load":
         return

@@ -23,13 +23,15 @@ def training(spec: Mapping[str, Any], *, size: Sequence[int], batch: int) -> Cal
     """A step of the optimiser on one batch, as the bundles take it.
 
     Args:
-        spec: ``device``; ``precision``; ``network``: further arguments of the network; or ``peer``.
+        spec: ``device``; ``precision``; ``checkpointed``: activations are computed twice; or ``peer``.
         size: width and height.
         batch: number of images.
     """
     if "peer" in spec:
         return _peer(spec, size, batch)[0]
-    network = _network(**spec.get("network", {})).to(spec["device"], memory_format=torch.channels_last).train()
+    network = _network().to(spec["device"], memory_format=torch.channels_last).train()
+    if spec.get("checkpointed"):
+        network.set_grad_checkpointing()
     image = _image(spec, size, batch)
     points = (torch.rand(batch, DOMAINS["head"], 2) * torch.tensor(size)).to(spec["device"])
     optimizer, loss = torch.optim.AdamW(network.parameters(), lr=1e-4), HeatmapLoss()
@@ -63,9 +65,9 @@ def inference(spec: Mapping[str, Any], *, size: Sequence[int], batch: int) -> Ca
     return torch.no_grad()(lambda: inferer(image, network, "head"))
 
 
-def _network(**options: Any) -> GU2Net:
+def _network() -> GU2Net:
     torch.manual_seed(0)
-    return GU2Net(2, 1, DOMAINS, default_domain="head", **options)
+    return GU2Net(2, 1, DOMAINS, default_domain="head")
 
 
 def _image(spec: Mapping[str, Any], size: Sequence[int], batch: int) -> torch.Tensor:

@@ -196,6 +196,24 @@ def test_the_summary_says_what_the_stored_runs_say(tmp_path: Path) -> None:
     assert "| point-wise convolutions | 10.0 | 0.00 | 100 | 0 | 120 |" in tables["operations"]
 
 
+def test_what_other_commands_found_stands_in_the_summary(tmp_path: Path) -> None:
+    (tmp_path / "shared_machine.md").write_text(
+        "2 processors, load of the last minute 0.10: quiet\n\n"
+        "| inference, 256x320, ms | beside 0 busy | beside 1 busy |\n|---|---|---|\n"
+        "| as OpenMP comes | 90 | 270 |\n| OMP_WAIT_POLICY=PASSIVE | 95 | 153 |\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "backends.csv").write_text(
+        "domain,unit,images,mre,engine\n"
+        'head,mm,150,1.1612,"PyTorch 2.13.0, float32"\nhead,mm,150,1.1634,"OpenVINO 2026.4, bfloat16"\n',
+        encoding="utf-8",
+    )
+    summary = page.tables(stored(tmp_path / "r.jsonl", []), tmp_path)["summary"]
+    assert "| inference beside one busy process | 3.4x as long | 1.7x as long | " in summary
+    assert "; 3.0x if threads spin |" in summary
+    assert "| 1.4716 and 1.4708 mm (100 heads) | 1.1612 and 1.1634 mm (150 heads) |" in summary
+
+
 def test_times_of_sizes_are_those_of_an_image(tmp_path: Path) -> None:
     rows = [
         *runs("sizes", "OpenVINO", [0.1, 0.3, 0.2], size=[416, 512], batch=1),
