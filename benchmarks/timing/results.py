@@ -10,9 +10,11 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+from monai_gu2net.files import write_text_whole
 
 __all__ = ["PACKAGES", "Results", "cores", "machine"]
 
@@ -42,10 +44,8 @@ class Results:
         except ValueError as error:
             raise ValueError(f"{path} must be JSON lines; got {error}. Remove the line, or the file.") from None
         self.machine: dict[str, Any] = content[0] if content else {}
-        self.rows: list[dict[str, Any]] = [row for row in content[1:] if row["part"] not in again]
-        if len(self.rows) + 1 < len(content):
-            text = "".join(f"{json.dumps(row)}\n" for row in (self.machine, *self.rows))
-            path.write_text(text, encoding="utf-8")
+        self.rows: list[dict[str, Any]] = content[1:]
+        self._keep([row for row in self.rows if row["part"] not in again])
 
     def begin(self, **settings: Any) -> None:
         """Note this machine and the settings, or see that they are those of the earlier runs.
@@ -71,6 +71,11 @@ class Results:
         self.rows.append(row)
         self._write(row)
 
+    def forget_failures(self, part: str, variants: Collection[str]) -> None:
+        """Drop what tells that variants of a part did not run, for they are tried again."""
+        tried = [row for row in self.rows if row["part"] == part and row["variant"] in variants and "failed" in row]
+        self._keep([row for row in self.rows if row not in tried])
+
     def has(self, key: Mapping[str, Any]) -> bool:
         """Whether there is a run of this part, variant, round and so on."""
         return any(all(row.get(name) == value for name, value in key.items()) for row in self.rows)
@@ -78,6 +83,11 @@ class Results:
     def of(self, part: str, **values: Any) -> list[dict[str, Any]]:
         """The runs of a part that have these values."""
         return [r for r in self.rows if r["part"] == part and all(r.get(k) == v for k, v in values.items())]
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
+        if len(rows) < len(self.rows):
+            self.rows = rows
+            write_text_whole(self.path, "".join(f"{json.dumps(row)}\n" for row in (self.machine, *rows)))
 
     def _write(self, row: Mapping[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

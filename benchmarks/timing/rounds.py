@@ -110,7 +110,7 @@ def measure(
     cases: Sequence[Mapping[str, Any]] = ({},),
     **told: Any,
 ) -> None:
-    """Do the runs that are missing; one that failed is not tried again.
+    """Do the runs that are missing. A variant that fails is left out of the later rounds, and tried again next time.
 
     Args:
         results: where they go.
@@ -120,7 +120,8 @@ def measure(
         cases: what each variant runs, such as sizes of the image.
         told: noted with each run.
     """
-    failed: set[str] = {row["variant"] for row in results.of(part, **told) if "failed" in row}
+    results.forget_failures(part, variants)
+    failed: set[str] = set()
     try:
         for number in range(rounds):
             for case in cases:

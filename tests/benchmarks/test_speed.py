@@ -56,12 +56,18 @@ def runs(part: str, variant: str, seconds: list[float], **told: Any) -> list[dic
     return [{**common, "round": number, "seconds": each} for number, each in enumerate(seconds)]
 
 
-def test_variants_take_turns_and_one_that_fails_is_not_tried_again(tmp_path: Path) -> None:
+def test_variants_take_turns_and_one_that_fails_is_tried_again_by_the_next_command(tmp_path: Path) -> None:
     order: list[str] = []
     variants = {name: Counted(name, order, fails=name == "b") for name in "abc"}
-    measure(Results(tmp_path / "r.jsonl"), "inference", variants, rounds=3)
+    found = Results(tmp_path / "r.jsonl")
+    found.begin(size=[8, 8], batch=1)
+    measure(found, "inference", variants, rounds=3)
     assert "".join(order) == "abcacac"
     assert all(variant.closed for variant in variants.values())
+    order.clear()
+    measure(Results(tmp_path / "r.jsonl"), "inference", {name: Counted(name, order) for name in "abc"}, rounds=3)
+    assert "".join(order) == "bbb"
+    assert not any("failed" in row for row in Results(tmp_path / "r.jsonl").rows)
 
 
 def test_a_measurement_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
