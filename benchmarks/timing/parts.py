@@ -110,7 +110,7 @@ def _end_to_end(results: Results, options: argparse.Namespace) -> None:
         "whole, bfloat16": Program([*command, "--precision", "bfloat16"]),
     }
     for name in ("load", "read", "points"):
-        variants[name] = Program([*stage, name, model, options.domain, str(folder)])
+        variants[name] = Program([*stage, name, model, options.domain, str(folder), options.device])
     measure(results, "end-to-end", variants, rounds=options.rounds or 2, **told)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A part of what ``predict`` does, from the start of Python to it: loading the model, reading, points without pictures.
 
-python benchmarks/timing/stage.py load|read|points MODEL DOMAIN FOLDER
+python benchmarks/timing/stage.py load|read|points MODEL DOMAIN FOLDER DEVICE
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from monai_gu2net.engines import keep_freed_memory, wait_passively
 
 
-def main(stage: str, model: str, domain: str, folder: str) -> None:
+def main(stage: str, model: str, domain: str, folder: str, device: str) -> None:
     """Do it, with what comes before it."""
     keep_freed_memory()
     wait_passively()  # before PyTorch is loaded, as the command does
@@ -21,7 +21,7 @@ def main(stage: str, model: str, domain: str, folder: str) -> None:
     from monai_gu2net.sources import images_in
     from monai_gu2net.transforms import RadiographPreprocessing
 
-    predictor = Predictor(model)
+    predictor = Predictor(model, device=device)
     if stage == "load":
         return
     images, _ = images_in(Path(folder))
