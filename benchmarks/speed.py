@@ -1,86 +1,74 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Time and memory of a training step and of inference, as ratios within one run.
+"""Time and memory of inference, training and whole predictions, in interleaved runs; and docs/performance.md from them.
 
-    python benchmarks/speed.py [--size 416x512] [--repeats 5]
+    python benchmarks/speed.py [--parts inference training] [--device cuda] [--peer MODULE:CALLABLE] [--write-docs]
 
-Every variant runs in a process of its own, so that peak memory belongs to it. The first row of each table is the
-network as it comes: contiguous float32, freed memory given back to the system.
+Each variant has a process of its own, which waits while another runs; they take turns, so that what else the machine
+does hits all alike. Each run is a line of the results' file. A command that was interrupted goes on when it is given
+again. What runs on CUDA has not been tried.
+
+A peer is another implementation: ``build(size=(W, H), n_landmarks=19, batch=4)`` gives two functions without arguments,
+a step of training on such a batch and an inference of such a batch; with ``--device cuda`` it is given ``device``, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import statistics
-import subprocess
+import os
 import sys
-import time
+from pathlib import Path
 
-import torch
-
-from monai_gu2net.engines import keep_freed_memory
-from monai_gu2net.losses import HeatmapLoss
-from monai_gu2net.networks import GU2Net
-
-VARIANTS = ("plain", "kept memory", "channels_last", "channels_last bfloat16", "channels_last folded")
-DOMAINS = {"head": 19, "hand": 37, "chest": 6}
-
-
-def measure(task: str, variant: str, size: tuple[int, int], repeats: int) -> dict[str, float]:
-    """Median seconds and peak memory in MiB of one variant."""
-    if variant != "plain":
-        keep_freed_memory()
-    torch.manual_seed(0)
-    layout = torch.channels_last if "channels_last" in variant else torch.contiguous_format
-    network = GU2Net(2, 1, DOMAINS, default_domain="head").to(memory_format=layout)
-    batch = 4 if task == "training" else 1
-    image = torch.randn(batch, 1, *size).to(memory_format=layout)
-    points = torch.rand(batch, DOMAINS["head"], 2) * torch.tensor(size)
-    optimizer, loss = torch.optim.AdamW(network.parameters(), lr=1e-4), HeatmapLoss()
-    module = network.specialize("head").to(memory_format=layout) if "folded" in variant else network
-    module.train(task == "training")
-    seconds = []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        with torch.set_grad_enabled(task == "training"), torch.autocast("cpu", enabled="bfloat16" in variant):
-            logits = module(image)
-        if task == "training":
-            optimizer.zero_grad(set_to_none=True)
-            loss(logits, points).backward()
-            optimizer.step()
-        seconds.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": statistics.median(seconds[1:]), "peak_mib": peak}
+from timing.parts import PARTS, ROOT, run
+from timing.results import Results, cores
 
 
 def main() -> None:
-    """Print a table for training and one for inference."""
+    """Measure what is missing, then print the tables or write them into the page."""
+    options = _options()
+    results = Results(options.results, again=tuple(options.again))
+    if options.parts:
+        load = os.getloadavg()[0]
+        if load > 0.3:
+            sys.stderr.write(f"The machine is busy (load {load:.1f} on {cores()} cores): figures will be too slow.\n")
+        results.begin(size=options.size, batch=options.batch)
+        run(results, options)
+    from timing import page
+
+    if options.write_docs:
+        page.write(results, ROOT / "docs")
+    else:
+        sys.stdout.write("\n".join(f"## {name}\n\n{text}\n" for name, text in page.tables(results).items()))
+
+
+def _size(text: str) -> list[int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT; got {text!r}")
+    return [int(width), int(height)]
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="416x512")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--one", nargs=2, metavar=("TASK", "VARIANT"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    width, height = map(int, options.size.split("x"))
-    if options.one:
-        sys.stdout.write(json.dumps(measure(*options.one, (width, height), options.repeats)))
-        return
-    for task in ("training", "inference"):
-        sys.stdout.write(f"\n{task}, {options.size}, {torch.get_num_threads()} threads\n")
-        first = None
-        for variant in VARIANTS:
-            if task == "training" and "folded" in variant:
-                continue
-            command = [sys.executable, __file__, "--size", options.size, "--repeats", str(options.repeats)]
-            done = subprocess.run([*command, "--one", task, variant], capture_output=True, text=True, check=True)
-            result = json.loads(done.stdout)
-            first = first or result["seconds"]
-            sys.stdout.write(
-                f"{variant:24} {result['seconds']:7.3f} s  {first / result['seconds']:5.2f} x"
-                f"  peak {result['peak_mib']:6.0f} MiB\n"
-            )
-            sys.stdout.flush()
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument(
+        "--again", nargs="+", choices=PARTS, default=[], metavar="PART", help="forget their earlier runs"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--size", type=_size, default=[416, 512], help="WIDTHxHEIGHT (default 416x512)")
+    parser.add_argument("--batch", type=int, default=4, help="of a training step (default %(default)s)")
+    parser.add_argument("--rounds", type=int, help="by default as many as each part needs")
+    parser.add_argument("--peer", metavar="MODULE:CALLABLE", help="another implementation, found on PYTHONPATH")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier version to compare with")
+    parser.add_argument("--model", type=Path, default=ROOT / "bundles" / "gu2net" / "models" / "model.pt")
+    parser.add_argument("--domain", default="head", help="of the images (default %(default)s)")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="by default 100 heads of the phantom")
+    parser.add_argument(
+        "--phantom", type=Path, default=Path("speed_phantom"), metavar="FOLDER", help="where to draw it"
+    )
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "performance" / "speed.jsonl")
+    parser.add_argument("--write-docs", action="store_true", help="fill docs/performance.md")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "performance"]  # performance.md has what is in the folder
 
 html_theme = "furo"
 html_title = f"{project} {release}"
