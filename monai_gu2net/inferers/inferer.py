@@ -53,13 +53,24 @@ class LandmarkInferer(Inferer):
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if image.ndim == 4:
-            image = image.contiguous(memory_format=torch.channels_last)
+            image = _channels_last(image)
         with self._autocast(image.device):
             return network(image, *args)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         bfloat16 = self.precision == "bfloat16"
         return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def _channels_last(image: torch.Tensor) -> torch.Tensor:
+    """The image, channels last, and in strides that say so.
+
+    Of one channel PyTorch calls both layouts the same and gives the strides of channels first; the first convolution
+    then answers channels first, and the next ones rearrange all their features.
+    """
+    batch, channels, *size = image.shape
+    strides = (channels * size[0] * size[1], 1, channels * size[1], channels)
+    return image.contiguous(memory_format=torch.channels_last).as_strided((batch, channels, *size), strides)
 
 
 def with_domain(inputs: torch.Tensor, args: tuple[Any, ...]) -> tuple[Any, ...]:

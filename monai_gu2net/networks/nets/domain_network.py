@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
+from monai_gu2net.networks.blocks.u_shape import UShapedBody
 from monai_gu2net.networks.card_state import CARD_KEY, CardState, card_from_tensor, first_not_finite
 
 
@@ -88,6 +89,21 @@ class DomainNetwork(DomainModule):
         for module in self.modules():
             if isinstance(module, _BatchNorm) and not any(p.requires_grad for p in module.parameters()):
                 module.eval()
+        return self
+
+    def set_grad_checkpointing(self, enable: bool = True) -> DomainNetwork:
+        """Choose memory or time in training: two thirds of the memory against a fifth more time.
+
+        Args:
+            enable: whether the stages of a U-shaped body are computed a second time in the backward pass instead of
+                being kept. Results are the same, and running statistics see a batch once.
+
+        Returns:
+            The network.
+        """
+        for module in self.modules():
+            if isinstance(module, UShapedBody):
+                module.recompute = enable
         return self
 
     def domain_index(self, domain: str | int | None) -> int:
