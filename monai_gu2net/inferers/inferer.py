@@ -20,15 +20,15 @@ class LandmarkInferer(Inferer):
     """Calls ``network(image, domain)`` on a plain tensor, in a chosen precision.
 
     A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed.
-    MONAI's engines autocast on CUDA only; on a processor this inferer can autocast itself. That is for
-    training: bfloat16 heatmaps move the maximum by up to a pixel in some percent of the landmarks.
+    MONAI's engines autocast on CUDA only and to float16, which needs a scaled loss; this inferer can autocast itself, on
+    every device and to bfloat16, which needs none. That is for training: bfloat16 heatmaps move the maximum by up to a
+    pixel in some percent of the landmarks.
 
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     Args:
         precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` says
-            which is faster on a processor. On other devices "float32" is all that is needed: the engine's ``amp`` rules
-            there.
+            which is faster.
 
     Raises:
         ValueError: precision is neither.

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from monai_gu2net.losses import HeatmapLoss, heatmap_bce_with_logits
 from monai_gu2net.losses.heatmap_loss import _CrossEntropy
-from monai_gu2net.networks import GU2Net, UShapedNet
+from monai_gu2net.networks import GU2Net, UShapedNet, ready_to_train
 from monai_gu2net.networks.blocks import DomainConv, DomainSeparableConv, SharedConv
 from monai_gu2net.networks.blocks.cell_product import combine_logits, combine_with_cells
 from monai_gu2net.networks.blocks.recompute import is_trained
@@ -230,3 +230,16 @@ def test_a_compiled_step_is_the_eager_one() -> None:
     image = torch.randn(2, 1, 16, 16)
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(compiled(image, 1), network(image, 1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_network_that_is_made_ready_stays_itself(compiled: bool) -> None:
+    network = network_for((16, 16))
+    keys = list(network.state_dict())
+    ready = ready_to_train(network, device="cpu", grad_checkpointing=True, compiled=compiled)
+    assert ready is network
+    assert list(ready.state_dict()) == keys
+    assert ready.local_net is not None
+    assert ready.local_net.body.recompute
+    assert (ready._compiled_call_impl is not None) is compiled
+    assert copy.deepcopy(ready)._compiled_call_impl is None  # such as the average, which is validated
