@@ -20,9 +20,9 @@ class LandmarkInferer(Inferer):
     """Calls ``network(image, domain)`` on a plain tensor, in a chosen precision.
 
     A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed.
-    MONAI's engines autocast on CUDA only and to float16, which needs a scaled loss; this inferer can autocast itself, on
-    every device and to bfloat16, which needs none. That is for training: bfloat16 heatmaps move the maximum by up to a
-    pixel in some percent of the landmarks.
+    MONAI's engines autocast on CUDA only and to float16, which needs a scaled loss; this inferer can autocast itself,
+    on every device and to bfloat16, which needs none. That is for training: bfloat16 heatmaps move the maximum by up to
+    a pixel in some percent of the landmarks.
 
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 

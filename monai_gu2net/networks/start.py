@@ -161,9 +161,10 @@ def ready_to_train(
     Returns:
         The network, with the channels last in memory.
     """
-    network.set_grad_checkpointing(grad_checkpointing).to(device, memory_format=torch.channels_last)
+    network.set_grad_checkpointing(grad_checkpointing)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compiled:
-        network.compile()  # type: ignore[no-untyped-call]
+        network.compile()
     return network
 
 
