@@ -109,6 +109,31 @@ def test_in_single_precision_the_step_is_the_same_to_five_digits() -> None:
     assert (ours - theirs).norm() < 1e-5 * theirs.norm()
 
 
+def curve(kind: str, *, bfloat16: bool) -> Tensor:
+    """The losses of thirty steps on one batch, from the same start."""
+    network = network_for((32, 32)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    image, points = torch.randn(4, 1, 32, 32), torch.rand(4, 4, 2) * 31
+    losses = []
+    for _ in range(30):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits = network(image, 1) if kind == "now" else written_out(network, image, 1)
+        loss = HeatmapLoss(3.0)(logits, points)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return torch.tensor(losses)
+
+
+def test_the_loss_curve_is_that_of_the_network_written_out() -> None:
+    expected = curve("written out", bfloat16=False)
+    torch.testing.assert_close(curve("now", bfloat16=False), expected, rtol=5e-3, atol=0)
+    noise = (curve("written out", bfloat16=True) / expected - 1).abs().mean()
+    assert (curve("now", bfloat16=True) / expected - 1).abs().mean() < 2 * noise + 0.002
+    assert expected[-1] < 0.7 * expected[0]
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("block_class", [DomainSeparableConv, DomainConv, SharedConv])
 def test_parts_that_are_not_put_together_give_what_their_concatenation_gives(

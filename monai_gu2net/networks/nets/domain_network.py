@@ -92,7 +92,9 @@ class DomainNetwork(DomainModule):
         return self
 
     def set_grad_checkpointing(self, enable: bool = True) -> DomainNetwork:
-        """Choose memory or time in training: two thirds of the memory against a fifth more time.
+        """Choose memory or time in training.
+
+        Of 416 x 512 pixels in bfloat16, batch 4, a first step was measured at 2.8 GiB instead of 3.3, in a tenth more time.
 
         Args:
             enable: whether the stages of a U-shaped body are computed a second time in the backward pass instead of
