@@ -29,8 +29,8 @@ def decide_precision(
     of a run, the model's card is to record it as ``provenance["precision"]``, and a resumed run keeps it.
 
     Args:
-        precision: "float32", "bfloat16", or "auto": bfloat16 on a processor that is faster in it. On other devices
-            "auto" is float32, for the engine's ``amp`` rules there.
+        precision: "float32", "bfloat16", or "auto": bfloat16 on a processor that is faster in it, and on a CUDA device
+            that has it (not tested on one); float32 elsewhere.
         device: where the network runs.
         resumed: the state that the run goes on from, written by
             :class:`~monai_gu2net.handlers.TrainingCheckpoints`; None, or a file that is not there: it begins.
@@ -48,12 +48,17 @@ def decide_precision(
         return precision
     decided = _recorded(Path(resumed)) if resumed is not None else None
     if decided is None:
-        prefers = torch.device(device).type == "cpu" and processor_prefers_bfloat16()
-        decided = "bfloat16" if prefers else "float32"
+        decided = "bfloat16" if _prefers_bfloat16(torch.device(device)) else "float32"
     if distributed.get_world_size() > 1:
         decided = str(distributed.broadcast(decided, src=0))
     _log.info("Training in %s, which 'auto' came to; precision=%s asks for it", decided, decided)
     return decided
+
+
+def _prefers_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and processor_prefers_bfloat16()
 
 
 def _recorded(last: Path) -> str | None:

@@ -21,15 +21,15 @@ class LandmarkInferer(Inferer):
     """Calls ``network(image, domain)`` on a plain tensor, in a chosen precision.
 
     A MetaTensor's bookkeeping at every operation slows a network down, so the tensor inside is passed.
-    MONAI's engines autocast on CUDA only; on a processor this inferer can autocast itself. That is for
-    training: bfloat16 heatmaps move the maximum by up to a pixel in some percent of the landmarks.
+    MONAI's engines autocast on CUDA only and to float16, which needs a scaled loss; this inferer can autocast itself,
+    on every device and to bfloat16, which needs none. That is for training: bfloat16 heatmaps move the maximum by up to
+    a pixel in some percent of the landmarks.
 
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     Args:
         precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` says
-            which is faster on a processor. On other devices "float32" is all that is needed: the engine's ``amp`` rules
-            there.
+            which is faster.
 
     Raises:
         ValueError: precision is neither.
@@ -52,13 +52,24 @@ class LandmarkInferer(Inferer):
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
         if image.ndim == 4:
-            image = image.contiguous(memory_format=torch.channels_last)
+            image = _channels_last(image)
         with self._autocast(image.device):
             return network(image, *args)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         bfloat16 = self.precision == "bfloat16"
         return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def _channels_last(image: torch.Tensor) -> torch.Tensor:
+    """The image, channels last, and in strides that say so.
+
+    Of one channel PyTorch calls both layouts the same and gives the strides of channels first; the first convolution
+    then answers channels first, and the next ones rearrange all their features.
+    """
+    batch, channels, *size = image.shape
+    strides = (channels * size[0] * size[1], 1, channels * size[1], channels)
+    return image.contiguous(memory_format=torch.channels_last).as_strided((batch, channels, *size), strides)
 
 
 def with_domain(inputs: torch.Tensor, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from monai_gu2net.transforms.heatmaps import gaussian_profiles, plain_tensor
@@ -51,7 +53,7 @@ class HeatmapLoss(nn.Module):
     """Heatmap loss from points: no target heatmap is stored, neither by the data loader nor here.
 
     With logits z and targets t the cross-entropy of a pixel is softplus(z) - z t, and t is a product of
-    one-dimensional Gaussians, so the sum of z t is a chain of small products.
+    one-dimensional Gaussians, so the sum of z t is a chain of small products. Its gradient is written out too.
 
     Args:
         sigma: standard deviation of the target Gaussians in pixels.
@@ -101,20 +103,69 @@ class HeatmapLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):
             logits = plain_tensor(logits).float()
             points = plain_tensor(points).to(device=logits.device, dtype=torch.float32)
-            background = functional.softplus(logits)
-            losses = background.flatten(2).sum(dim=-1) - _overlap(logits, points, self.sigma)
-            if self.positive_weight != 1:
-                # the same with every pixel times t; t squared is a Gaussian as well
-                at_targets = _overlap(background, points, self.sigma) - _overlap(logits, points, self.sigma / sqrt(2))
-                losses = losses + (self.positive_weight - 1) * at_targets
+            profiles = gaussian_profiles(points, logits.shape[2:], sigma=self.sigma)
+            # a compiler writes its own backward pass, which does as much
+            compute = _losses if torch.compiler.is_compiling() else _CrossEntropy.apply
+            losses = compute(logits, self.positive_weight, *profiles)
             return _mean_over_present(losses, points.isfinite().all(dim=-1), all_processes=self.all_processes)
 
 
-def _overlap(maps: Tensor, points: Tensor, sigma: float) -> Tensor:
-    """(B, N) sums over the pixels of maps times the Gaussians at the points."""
-    for profile in gaussian_profiles(points, maps.shape[2:], sigma=sigma):
-        maps = (profile.unsqueeze(-2) @ maps.reshape(*profile.shape, -1)).squeeze(-2)
-    return maps.squeeze(-1)
+def _losses(logits: Tensor, weight: float, *profiles: Tensor) -> Tensor:
+    """(B, N) sums over the pixels of (1 + (w - 1) t) (softplus(z) - z t), where t is the profiles' outer product."""
+    sums = []
+    for z, p, q in _in_cache(logits, profiles):
+        background = functional.softplus(z)
+        loss = background.sum(dim=(1, 2)) - _overlap(z, p, q)
+        if weight != 1:  # the same with every pixel times t; t squared is an outer product as well
+            loss = loss + (weight - 1) * (_overlap(background, p, q) - _overlap(z, p * p, q * q))
+        sums.append(loss)
+    return torch.cat(sums).unflatten(0, logits.shape[:2])
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """:func:`_losses` with its derivative, (1 + (w - 1) t) (sigmoid(z) - t), in one pass and one map."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, weight: float, *profiles: Tensor) -> Tensor:
+        ctx.weight = weight
+        ctx.save_for_backward(logits, *profiles)
+        return _losses(logits, weight, *profiles)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        logits, *profiles = ctx.saved_tensors
+        for_logits = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        maps = zip(_in_cache(for_logits, profiles), _in_cache(logits, profiles), strict=True)
+        factors = gradient.flatten().split(_slice(logits))
+        for factor, ((out, _, _), (z, p, q)) in zip(factors, maps, strict=True):
+            torch.sigmoid(z, out=out)
+            target = p.unsqueeze(2) * q.unsqueeze(1)
+            out.sub_(target)
+            if ctx.weight != 1:
+                out.mul_(target.mul_(ctx.weight - 1).add_(1))
+            out.mul_(factor[:, None, None])
+        return for_logits, None, *(None for _ in profiles)
+
+
+def _in_cache(maps: Tensor, profiles: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The maps as (n, X, rest) matrices with their profiles (n, X) and (n, rest)."""
+    rows, *others = (profile.flatten(0, 1) for profile in profiles)
+    columns = others[0]
+    for other in others[1:]:
+        columns = (columns.unsqueeze(2) * other.unsqueeze(1)).flatten(1)
+    matrices = maps.flatten(0, 1).flatten(2)
+    return zip(*(tensor.split(_slice(maps)) for tensor in (matrices, rows, columns)), strict=True)
+
+
+def _slice(maps: Tensor) -> int:
+    """How many maps to compute at once: on a processor one, while it lies in the cache."""
+    return 1 if maps.is_cpu and not torch.compiler.is_compiling() else maps.shape[0] * maps.shape[1]
+
+
+def _overlap(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(n,) sums over the pixels of (n, X, rest) maps times the outer product of (n, X) rows and (n, rest) columns."""
+    return (rows.unsqueeze(1) @ maps @ columns.unsqueeze(2)).flatten()
 
 
 def _mean_over_present(per_landmark: Tensor, present: Tensor, *, all_processes: bool = False) -> Tensor:

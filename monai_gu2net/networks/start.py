@@ -19,7 +19,7 @@ from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "start_from"]
+__all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "ready_to_train", "start_from"]
 
 _OWN = re.compile(r"\.domains\.(\d+)\.")
 
@@ -144,6 +144,28 @@ def keep_domains(checkpoint: str | os.PathLike[str], names: Sequence[str]) -> tu
         calibration={name: card.calibration[name] for name in names if name in card.calibration},
     )
     return start_from(kept.build_network(), checkpoint).eval(), kept
+
+
+def ready_to_train(
+    network: DomainNetwork, *, device: str | torch.device, grad_checkpointing: bool = False, compiled: bool = False
+) -> DomainNetwork:
+    """Put a network where and how it is to be trained, in place.
+
+    Args:
+        network: a network over domains.
+        device: where it runs.
+        grad_checkpointing: memory or time, see :meth:`DomainNetwork.set_grad_checkpointing`.
+        compiled: ``torch.compile`` it. On a processor that is no gain; on CUDA it has not been measured. The network's
+            keys stay, and its copies (the average, what is evaluated) are not compiled.
+
+    Returns:
+        The network, with the channels last in memory.
+    """
+    network.set_grad_checkpointing(grad_checkpointing)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compiled:
+        network.compile()
+    return network
 
 
 def parameter_groups(network: nn.Module, *, learning_rate: float, shared_rate: float = 1.0) -> list[dict[str, Any]]:

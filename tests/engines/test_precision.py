@@ -35,6 +35,15 @@ def test_auto_is_bfloat16_on_a_processor_that_is_faster_in_it(
     assert decide_precision(precision, device=device) == expected
 
 
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_on_a_cuda_device_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it)
+    assert decide_precision("auto", device="cuda:0") == expected
+
+
 @pytest.mark.parametrize("recorded", ["float32", "bfloat16"])
 def test_a_resumed_run_keeps_the_decision_whatever_a_new_trial_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recorded: str

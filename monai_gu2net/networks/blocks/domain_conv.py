@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convolution, batch norm, activation, in three degrees of sharing between domains.
 
-The three classes begin with the same arguments and have the same forward, so a network takes any of them.
+The three classes begin with the same arguments and have the same methods, so a network takes any of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from monai.networks.layers.factories import Conv, Norm
 from monai.networks.layers.utils import get_act_layer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
+from monai_gu2net.networks.blocks.parts import convolution_of_parts, separable_convolution_of_parts
+from monai_gu2net.networks.blocks.recompute import is_trained
 
 Sharing = Literal["separable", "shared", "per_domain"]
 
@@ -48,7 +52,15 @@ class DomainSeparableConv(DomainModule):
 
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z])."""
+        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out the branch only if it stands alone
+            if is_trained(self.training) and x.is_cpu:
+                return self.joined([x], domain)
         return self.act(self.norm(self.pointwise(self.channelwise(x, domain)), domain))
+
+    def joined(self, parts: Sequence[Tensor], domain: int) -> Tensor:
+        """``forward`` of the parts' channels together; what is kept for a backward pass is less."""
+        mixed = separable_convolution_of_parts(self.channelwise.domains[domain], self.pointwise, parts)
+        return self.act(self.norm(mixed, domain))
 
     def keep_only(self, domain: int) -> None:
         norm = self.norm.domains[domain]
@@ -88,6 +100,10 @@ class DomainConv(DomainModule):
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z])."""
         return self.act(self.norm(self.conv(x, domain), domain))
 
+    def joined(self, parts: Sequence[Tensor], domain: int) -> Tensor:
+        """``forward`` of the parts' channels together."""
+        return self.act(self.norm(convolution_of_parts(self.conv.domains[domain], parts), domain))
+
     def keep_only(self, domain: int) -> None:
         conv, norm = self.conv.domains[domain], self.norm.domains[domain]
         self.conv = DomainSwitch([_fold(conv, norm)])
@@ -111,6 +127,10 @@ class SharedConv(DomainModule):
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z]), the same for every domain."""
         return self.act(self.norm(self.conv(x)))
+
+    def joined(self, parts: Sequence[Tensor], domain: int) -> Tensor:
+        """``forward`` of the parts' channels together."""
+        return self.act(self.norm(convolution_of_parts(self.conv, parts)))
 
     def keep_only(self, domain: int) -> None:
         self.conv = _fold(self.conv, self.norm)

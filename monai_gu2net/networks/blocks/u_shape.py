@@ -12,6 +12,7 @@ from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 
 from monai_gu2net.networks.blocks.domain_conv import SHARING, Sharing
+from monai_gu2net.networks.blocks.recompute import is_trained, recomputed
 
 
 class DoubleConv(nn.Module):
@@ -45,6 +46,10 @@ class DoubleConv(nn.Module):
         """(B, in_channels, X, Y[, Z]) to (B, out_channels, X, Y[, Z])."""
         return self.second(self.first(x, domain), domain)
 
+    def joined(self, parts: Sequence[Tensor], domain: int) -> Tensor:
+        """``forward`` of the parts' channels together."""
+        return self.second(self.first.joined(parts, domain), domain)
+
 
 class UShapedBody(nn.Module):
     """Encoder with maximum pooling, decoder with linear upsampling, and skips between them.
@@ -59,6 +64,7 @@ class UShapedBody(nn.Module):
 
     def __init__(self, spatial_dims: int, features: Sequence[int], n_domains: int, *, sharing: Sharing) -> None:
         super().__init__()
+        self.recompute = False
         self.mode = "bilinear" if spatial_dims == 2 else "trilinear"
         self.pool = Pool[Pool.MAX, spatial_dims](kernel_size=2)
         self.encoder = nn.ModuleList()
@@ -75,6 +81,9 @@ class UShapedBody(nn.Module):
 
     def forward(self, x: Tensor, domain: int) -> Tensor:
         """(B, features[0], X, Y[, Z]) to the same shape; each axis at least 2 ** (levels - 1)."""
+        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out the branch only if it stands alone
+            if is_trained(self.training) and (x.is_cpu or self.recompute):
+                return self._trained(x, domain)
         levels: list[Tensor] = []
         for index, encode in enumerate(self.encoder):
             x = encode(x if index == 0 else self.pool(x), domain)
@@ -85,6 +94,25 @@ class UShapedBody(nn.Module):
             x = F.interpolate(x, scale_factor=2.0, mode=self.mode, align_corners=True)
             x = decode(torch.cat([skip, _pad_to(x, skip)], dim=1), domain)
         return x
+
+    def _trained(self, x: Tensor, domain: int) -> Tensor:
+        """``forward`` in a step of training: no concatenation, and less is kept for the backward pass."""
+        levels: list[Tensor] = []
+        for index, encode in enumerate(self.encoder):
+            x = self._run(encode, domain, x if index == 0 else self.pool(x))
+            levels.append(x)
+        levels.pop()
+        for decode in self.decoder:
+            skip = levels.pop()
+            x = F.interpolate(x, scale_factor=2.0, mode=self.mode, align_corners=True)
+            x = self._run(decode, domain, skip, _pad_to(x, skip))
+        return x
+
+    def _run(self, convs: nn.Module, domain: int, *parts: Tensor) -> Tensor:
+        assert isinstance(convs, DoubleConv)
+        if not self.recompute:
+            return convs.joined(parts, domain)
+        return recomputed(lambda *parts: convs.joined(parts, domain), *parts, norms=convs)
 
 
 def _pad_to(x: Tensor, skip: Tensor) -> Tensor:

@@ -100,6 +100,10 @@ class GlobalNet(DomainNetwork):
         """
         index = self.domain_index(domain)
         self.check_image(image, index)
+        return F.interpolate(self.cells(image, index, local_logits), size=image.shape[2:], mode="nearest")
+
+    def cells(self, image: Tensor, index: int, local_logits: Tensor | None = None) -> Tensor:
+        """``forward`` before the cells are spread over the image: (B, N, x, y[, z]), by the index of the domain."""
         x = self.entry(self._shrink(image), index)
         if self.heatmap_entry is not None:
             if local_logits is None:
@@ -111,7 +115,7 @@ class GlobalNet(DomainNetwork):
             x = torch.cat([x, self.heatmap_entry(heatmap, index)], dim=1)
         for conv in self.convs:
             x = conv(x, index)
-        return F.interpolate(self.exit(x, index), size=image.shape[2:], mode="nearest")
+        return self.exit(x, index)
 
     def _shrink(self, x: Tensor) -> Tensor:
         """Every downsample-th pixel from the first on; what is left at the end of an axis falls away."""

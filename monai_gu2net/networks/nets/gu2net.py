@@ -9,36 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from monai_gu2net.networks.blocks.cell_product import combine_logits, combine_with_cells
+from monai_gu2net.networks.blocks.recompute import is_trained
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.networks.nets.global_net import GlobalNet
 from monai_gu2net.networks.nets.u_shaped_net import FEATURES, UShapedNet
-
-
-def combine_logits(local_logits: Tensor, global_logits: Tensor) -> Tensor:
-    """Logits of the product of two heatmaps: sigmoid(result) = sigmoid(local) * sigmoid(global).
-
-    With a and b the two logits, z = -log(exp(-a) + exp(-b) + exp(-a - b)); it is computed in float32 as the logarithm
-    of the sum of exp(-a) and exp(softplus(-a) - b), of which the greater is taken out: that neither overflows nor loses
-    a gradient, and ONNX, which has no ``logaddexp``, knows all of it.
-
-    Args:
-        local_logits: any shape.
-        global_logits: a shape that broadcasts with it.
-
-    Returns:
-        float32 logits (float64 if an input is).
-
-    Example:
-        >>> round(combine_logits(torch.tensor(50.0), torch.tensor(2.0)).item(), 4)
-        2.0
-    """
-    a = local_logits if local_logits.dtype == torch.float64 else local_logits.float()
-    b = global_logits if global_logits.dtype == torch.float64 else global_logits.float()
-    first, second = -a, F.softplus(-a) - b
-    return -torch.maximum(first, second) - F.softplus(-(first - second).abs())
 
 
 class GU2Net(DomainNetwork):
@@ -143,6 +120,9 @@ class GU2Net(DomainNetwork):
         if self.local_net is not None:
             local_logits = self.local_net(image, index)
             if self.global_net is not None:
+                if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves it out only if it stands alone
+                    if is_trained(self.training):
+                        return combine_with_cells(local_logits, self.global_net.cells(image, index, local_logits))
                 return combine_logits(local_logits, self.global_net(image, index, local_logits))
             return local_logits
         assert self.global_net is not None
