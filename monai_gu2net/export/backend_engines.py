@@ -5,28 +5,21 @@
 from __future__ import annotations
 
 import importlib
-import logging
-import sys
 import tempfile
 import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from monai_gu2net.export.conversion import exported_program
+from monai_gu2net.export.conversion import exported_program, import_openvino, onnx_model, openvino_model, traced
 
-__all__ = ["Run", "import_openvino", "onnxruntime_run", "openvino_run", "piece", "tensorrt_run", "torch_run"]
+__all__ = ["Run", "onnxruntime_run", "openvino_run", "piece", "tensorrt_run", "torch_run"]
 
 Run = Callable[[Tensor], Tensor]
 """(B, C, *spatial) to logits (B, N, *spatial)."""
-
-_TELEMETRY = "openvino_telemetry"
 
 
 def piece(image: Tensor, *, more: int = 0) -> Tensor:
@@ -49,25 +42,15 @@ def torch_run(network: nn.Module, image: Tensor, precision: str) -> Run:
 
 
 def openvino_run(network: nn.Module, image: Tensor, precision: str) -> Run:
-    """OpenVINO on the processor, on as many threads as PyTorch uses.
-
-    The network is traced, which takes a tenth of the time that ``torch.export`` takes.
-    """
-    openvino = import_openvino()
-    decoders = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
-    with torch.no_grad():
-        # the front end is called itself, for openvino.convert_model reports its use over the network
-        traced = torch.jit.trace(network, (piece(image),), check_trace=False)
-    frontend = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
-    decoder = decoders.TorchScriptPythonDecoder(traced)
-    model = frontend.convert(frontend.load(decoder))
+    """OpenVINO on the processor, on as many threads as PyTorch uses."""
+    model, decoder = openvino_model(traced(network, piece(image)))
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "ENABLE_CPU_PINNING": False,  # another process may have the processor that it would be bound to
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
     }
-    return _CompiledModel(openvino.Core().compile_model(model, "CPU", options), weights=decoder)
+    return _CompiledModel(import_openvino().Core().compile_model(model, "CPU", options), weights=decoder)
 
 
 class _CompiledModel:
@@ -88,24 +71,17 @@ def onnxruntime_run(network: nn.Module, image: Tensor, precision: str) -> Run:
     """ONNX Runtime on the processor, on as many threads as PyTorch uses."""
     onnxruntime: Any = importlib.import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()  # which its builds for Windows have
-    program = exported_program(network, piece(image))
-    with warnings.catch_warnings(), _silent("torch.onnx"):
-        warnings.simplefilter("ignore")  # PyTorch's own
-        model = torch.onnx.export(program, dynamo=True, verbose=False)
-    assert model is not None
+    model = onnx_model(exported_program(network, piece(image)), inputs=["image"], outputs=["logits"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # threads that wait sleep: beside other processes a run took 0.8 of the time
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        model.model_proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    name = session.get_inputs()[0].name
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def run(image: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {name: image.detach().float().contiguous().numpy()})[0])
+        return torch.from_numpy(session.run(["logits"], {"image": image.detach().float().contiguous().numpy()})[0])
 
     return run
 
@@ -133,35 +109,3 @@ def tensorrt_run(network: nn.Module, image: Tensor, precision: str) -> Run:
         return logits.float()
 
     return run
-
-
-def import_openvino() -> ModuleType:
-    """OpenVINO, which reports its use over the network when it is imported and converts a network, without that.
-
-    What reports is a package of its own; while it is hidden OpenVINO takes a stub for it, for the whole process. Where
-    OpenVINO was imported before, that import has been reported.
-
-    Raises:
-        ImportError: it is absent.
-    """
-    if "openvino" not in sys.modules:
-        hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == _TELEMETRY}
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-        try:
-            importlib.import_module("openvino")
-        finally:
-            sys.modules.pop(_TELEMETRY, None)
-            sys.modules.update(hidden)
-    return importlib.import_module("openvino")
-
-
-@contextmanager
-def _silent(name: str) -> Iterator[None]:
-    """Without the warnings of a logger, such as that a package is absent which is not needed."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from monai_gu2net.export.backend_engines import (
     Run,
-    import_openvino,
     onnxruntime_run,
     openvino_run,
     piece,
@@ -25,6 +24,7 @@ from monai_gu2net.export.backend_engines import (
     torch_run,
 )
 from monai_gu2net.export.backend_names import BACKENDS, PRECISIONS
+from monai_gu2net.export.conversion import import_openvino
 
 __all__ = ["Backend"]
 

@@ -6,15 +6,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
-import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,16 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from monai_gu2net.export.conversion import exported_program
+from monai_gu2net.export.conversion import (
+    exported_program,
+    import_openvino,
+    onnx_model,
+    openvino_model,
+    quiet,
+    traced,
+)
 from monai_gu2net.export.detector import LandmarkDetector
 
-__all__ = ["DESCRIPTION", "DETECTOR_FORMATS", "DetectorFormat", "RecordedDetector", "import_openvino"]
+__all__ = ["DESCRIPTION", "DETECTOR_FORMATS", "DetectorFormat", "RecordedDetector"]
 
 DESCRIPTION = "monai_gu2net"
 """The key of the description, JSON, in files of ONNX and OpenVINO."""
 _DESCRIPTION_FILE = "landmark_detector.json"  # within those of PyTorch
 _OUTPUTS = ["points", "confidence"]
-_TELEMETRY = "openvino_telemetry"
 
 Array = NDArray[np.float32]
 Run = Callable[[Array], tuple[Array, Array]]
@@ -50,14 +51,11 @@ class RecordedDetector:
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        with _quiet():
-            return exported_program(self.detector, self.image, least_size=2)
+        return exported_program(self.detector, self.image, least_size=2)
 
     @cached_property
     def trace(self) -> torch.jit.ScriptModule:
-        with torch.no_grad(), _quiet():
-            traced: torch.jit.ScriptModule = torch.jit.trace(self.detector, (self.image,), check_trace=False)
-        return traced
+        return traced(self.detector, self.image)
 
 
 @dataclass(frozen=True)
@@ -93,28 +91,28 @@ class DetectorFormat:
 
 
 def _write_pt2(recorded: RecordedDetector, description: str, path: Path) -> None:
-    with _quiet():
+    with quiet():
         torch.export.save(recorded.program, path, extra_files={_DESCRIPTION_FILE: description})
 
 
 def _load_pt2(path: Path) -> Run:
-    with _quiet():
+    with quiet():
         return _by_torch(torch.export.load(path).module())
 
 
 def _write_torchscript(recorded: RecordedDetector, description: str, path: Path) -> None:
-    with _quiet():
+    with quiet():
         torch.jit.save(recorded.trace, path, _extra_files={_DESCRIPTION_FILE: description.encode()})
 
 
 def _load_torchscript(path: Path) -> Run:
-    with _quiet():
+    with quiet():
         return _by_torch(torch.jit.load(path))
 
 
 def _by_torch(module: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
     def run(image: Array) -> tuple[Array, Array]:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             points, confidence = module(torch.from_numpy(image))
         return points.numpy(), confidence.numpy()
 
@@ -123,23 +121,7 @@ def _by_torch(module: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
 
 def _write_onnx(recorded: RecordedDetector, description: str, path: Path) -> None:
     onnx: Any = importlib.import_module("onnx")
-    operators: Any = importlib.import_module("onnxscript").opset18
-
-    def log_sigmoid(x: Any) -> Any:
-        # PyTorch 2.13 writes log(sigmoid(x)), of which nothing is left where the sigmoid is rounded
-        return operators.Neg(operators.Softplus(operators.Neg(x)))
-
-    with _quiet():
-        program = torch.onnx.export(
-            recorded.program,
-            input_names=["image"],
-            output_names=_OUTPUTS,
-            dynamo=True,
-            verbose=False,
-            custom_translation_table={torch.ops.aten.log_sigmoid.default: log_sigmoid},
-        )
-    assert program is not None
-    model = program.model_proto
+    model = onnx_model(recorded.program, inputs=["image"], outputs=_OUTPUTS)
     lengths = [dimension.dim_param for dimension in model.graph.input[0].type.tensor_type.shape.dim]
     names = {length: name for length, name in zip(lengths, ("B", "", "X", "Y", "Z"), strict=False) if length}
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -158,20 +140,14 @@ def _load_onnx(path: Path) -> Run:
 
 
 def _write_openvino(recorded: RecordedDetector, description: str, path: Path) -> None:
-    openvino = import_openvino()
-    decoders = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
-    # the front end is called itself, for openvino.convert_model reports its use over the network
-    frontend = openvino.frontend.FrontEndManager().load_by_framework("pytorch")
-    with _quiet():
-        decoder = decoders.TorchScriptPythonDecoder(recorded.trace)  # kept, for the front end does not keep it
-        loaded = frontend.load(decoder)
-        model = frontend.convert(loaded)
+    model, weights = openvino_model(recorded.trace)  # the weights must live as long
     shape = recorded.image.shape
     model.reshape([-1, shape[1], *[-1] * (len(shape) - 2)])
     for port, name in zip((*model.inputs, *model.outputs), ("image", *_OUTPUTS), strict=True):
         port.get_tensor().set_names({name})
     model.set_rt_info(description, DESCRIPTION)
-    openvino.save_model(model, str(path), compress_to_fp16=False)
+    import_openvino().save_model(model, str(path), compress_to_fp16=False)
+    del weights
 
 
 def _load_openvino(path: Path) -> Run:
@@ -192,42 +168,3 @@ DETECTOR_FORMATS = {
     "torchscript": DetectorFormat(("ts",), (), "", _write_torchscript, _load_torchscript),
 }
 """By name."""
-
-
-def import_openvino() -> ModuleType:
-    """OpenVINO, which reports its use over the network when it is imported and converts a network, without that.
-
-    What reports is a package of its own; while it is hidden OpenVINO takes a stub for it, for the whole process. Where
-    OpenVINO was imported before, that import has been reported.
-
-    Raises:
-        ImportError: it is absent.
-    """
-    if "openvino" not in sys.modules:
-        hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == _TELEMETRY}
-        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-        try:
-            importlib.import_module("openvino")
-        finally:
-            del sys.modules[_TELEMETRY]
-            sys.modules.update(hidden)
-    return importlib.import_module("openvino")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what PyTorch says here of itself.
-
-    That is: torch.jit is deprecated; its tracer takes the size of the network's input for a constant, which it is in a
-    detector; torch.onnx uses a deprecated class of torch's, and lacks torchvision, which is not needed.
-    """
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for category in (torch.jit.TracerWarning, DeprecationWarning, FutureWarning):
-                warnings.simplefilter("ignore", category)
-            yield
-    finally:
-        logger.setLevel(level)

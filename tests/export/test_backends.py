@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.engines import calibrate_model, evaluate_model
 from monai_gu2net.export import Backend
-from monai_gu2net.export.backend_engines import import_openvino, openvino_run
+from monai_gu2net.export.backend_engines import openvino_run
+from monai_gu2net.export.conversion import import_openvino
 from monai_gu2net.inferers import TTAInferer
 from monai_gu2net.networks import Ensemble, GU2Net, ModelCard, save_model
 from monai_gu2net.prediction import Predictor, load
