@@ -124,7 +124,8 @@ class Killed:
     summary: list[int]
     deadly: str
     listening: set[str]
-    telemetry: str
+    telemetry: list[str]
+    """The environments of the processes that would send Ray's usage statistics, which are those of the dashboard."""
     dashboards: list[str]
 
 
@@ -155,8 +156,8 @@ def killed(model: Path, images: list[Path], tmp_path_factory: pytest.TempPathFac
         below = descendants(process.pid)
         workers = [pid for pid, name in below.items() if name.startswith("ray::MapWorker")]
         addresses = listening(set(below) | {process.pid})
-        raylet = next(pid for pid, name in below.items() if "raylet/raylet" in name)
-        telemetry = Path(f"/proc/{raylet}/environ").read_text()
+        dashboards = {pid: name for pid, name in below.items() if "dashboard/dashboard.py" in name}
+        telemetry = [Path(f"/proc/{pid}/environ").read_text() for pid in dashboards]
         os.kill(workers[0], signal.SIGKILL)
         until(process, 20)
         process.kill()
@@ -169,8 +170,7 @@ def killed(model: Path, images: list[Path], tmp_path_factory: pytest.TempPathFac
         summary = json.loads(process.communicate()[0].splitlines()[-1])  # after what Ray says of workers that died
     assert process.returncode == 0
     logs = [(folder / f"{number}.log").read_text().splitlines() for number in range(3)]
-    dashboards = [name for name in below.values() if "dashboard/dashboard.py" in name]
-    return Killed(results, first, second, logs, summary, str(deadly), addresses, telemetry, dashboards)
+    return Killed(results, first, second, logs, summary, str(deadly), addresses, telemetry, list(dashboards.values()))
 
 
 def test_whatever_is_killed_each_image_is_in_one_part_once(killed: Killed, images: list[Path]) -> None:
@@ -215,8 +215,8 @@ def test_nothing_listens_to_other_machines_and_nothing_is_sent_to_rays_makers(ki
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert killed.listening
     assert killed.listening <= loopback
-    assert "RAY_USAGE_STATS_ENABLED=0" in killed.telemetry.split("\0")
-    assert killed.dashboards == []
+    assert all("RAY_USAGE_STATS_ENABLED=0" in environment.split("\0") for environment in killed.telemetry)
+    assert all("--disable-frontend" in name.split("\0") for name in killed.dashboards)
 
 
 def test_no_copy_and_no_half_written_file_is_left(killed: Killed) -> None:
