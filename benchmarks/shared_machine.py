@@ -57,12 +57,10 @@ def measure(task: str, variant: str, size: tuple[int, int]) -> float:
         optimizer.step()
 
     if task == "openvino":
-        import openvino
+        from monai_gu2net.export import Backend
 
-        compiled = openvino.compile_model(
-            openvino.convert_model(folded, example_input=image), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-        )
-    run = {"inference": lambda: folded(image), "training": train, "openvino": lambda: compiled(image.numpy())}[task]
+        compiled = Backend("openvino")(folded, image)
+    run = {"inference": lambda: folded(image), "training": train, "openvino": lambda: compiled(image)}[task]
     seconds = []
     with torch.set_grad_enabled(task == "training"):
         for _ in range(REPEATS[task] + 1):

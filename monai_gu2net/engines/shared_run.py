@@ -31,6 +31,7 @@ def run_shared(
         Rows and failures of all cases in their order, the same on each process, and as one process alone gives them.
     """
     rank, processes = distributed.get_rank(), distributed.get_world_size()
+    predictor.backend.expect(len(cases) * predictor.options.tta)  # on the engine that one process takes
     parts = gather(predictor.run(cases[rank::processes], **options))
     order = {(case["domain"], case["case"]): place for place, case in enumerate(cases)}
     rows = [row for part, _ in parts for row in part]

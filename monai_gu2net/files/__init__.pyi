@@ -12,6 +12,7 @@ from .text import check_fields as check_fields
 from .text import read_json as read_json
 from .text import read_text as read_text
 from .whole_file import flush_to_disk as flush_to_disk
+from .whole_file import remove_half_written as remove_half_written
 from .whole_file import whole_file as whole_file
 from .whole_file import write_bytes_whole as write_bytes_whole
 from .whole_file import write_durably as write_durably

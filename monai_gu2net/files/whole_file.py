@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "flush_to_disk",
     "noted_files",
+    "remove_half_written",
     "whole_file",
     "write_bytes_whole",
     "write_durably",
@@ -76,6 +77,12 @@ def noted_files() -> Iterator[set[Path]]:
         yield noted
     finally:
         _NOTED.reset(token)
+
+
+def remove_half_written(folder: str | os.PathLike[str]) -> None:
+    """Remove what writers that were killed left in a folder, in which nobody writes now."""
+    for path in Path(folder).glob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:

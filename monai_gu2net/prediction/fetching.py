@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from monai_gu2net.dicom import Limits
+from monai_gu2net.files import whole_file
 from monai_gu2net.files.places import file_system
 
 __all__ = ["fetch", "scratch_folder"]
@@ -37,7 +38,7 @@ def fetch(uri: str, folder: Path, *, limit: int = Limits().file_bytes) -> Path:
     folder.mkdir()
     name = PurePosixPath(uri.partition("::")[0].partition("?")[0]).name[-100:] or "image"
     copied = 0
-    with system.open(path, "rb") as source, open(folder / name, "wb") as target:
+    with system.open(path, "rb") as source, whole_file(folder / name) as part, part.open("wb") as target:
         while piece := source.read(_PIECE):
             copied += len(piece)
             if copied > limit:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from monai_gu2net.data.first_error import reason_of
-from monai_gu2net.files import full_disk
+from monai_gu2net.files import full_disk, write_bytes_whole
 from monai_gu2net.files.places import is_uri
 from monai_gu2net.prediction.fetching import fetch, scratch_folder
 from monai_gu2net.prediction.predictor import PredictionOptions, Predictor
@@ -72,8 +73,9 @@ class ImageWorker:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             paths = [Path(folder) / f"{number}.pt" for number in range(len(work.models))]
             for path, content in zip(paths, ray.get(list(work.models)), strict=True):
-                path.write_bytes(content)
+                write_bytes_whole(path, content)
             self._predictor = Predictor(paths, work.options, device=work.device)
+            self._predictor.backend.expect(math.inf)  # one engine for all images, in whichever batch they come
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The results of a batch.

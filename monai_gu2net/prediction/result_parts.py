@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from monai_gu2net.evaluation import result_columns, result_table
-from monai_gu2net.files import writable_folder, write_durably
+from monai_gu2net.files import remove_half_written, writable_folder, write_durably
 from monai_gu2net.files.places import file_system, is_uri, local_path
 
 __all__ = ["ResultParts", "result_block", "result_schema"]
@@ -88,8 +88,7 @@ class ResultParts:
                 "Wait for it, stop it, or choose another folder."
             ) from None
         for kind in (LANDMARKS, FAILURES):
-            for left_by_a_killed_run in (path / kind).glob(".*.part"):
-                left_by_a_killed_run.unlink()
+            remove_half_written(path / kind)
 
     @property
     def is_local(self) -> bool:

@@ -22,13 +22,11 @@ from monai_gu2net.prediction import PredictionOptions, many_images, predict_many
 from monai_gu2net.prediction.image_worker import ImageWorker
 from monai_gu2net.sources import image_places
 
-model, images, results, log = sys.argv[1:]
-
 
 class LoggingWorker(ImageWorker):
     """Ray sends it to the workers with the log's path in it, since it is of the main module."""
 
-    log = log
+    log = ""
 
     def _results(self, images: Sequence[str]) -> pa.Table:
         for image in images:
@@ -41,9 +39,9 @@ class LoggingWorker(ImageWorker):
 
 
 if __name__ == "__main__":
+    model, images, results, LoggingWorker.log = sys.argv[1:]
     many_images.ImageWorker = LoggingWorker  # type: ignore[misc]
     found, _ = image_places(lists=[images])
-    done = predict_many(
-        found, model, PredictionOptions(spacing=(0.5, 0.25)), output_dir=results, workers=2, batch=2, seconds_per_part=0
-    )
+    options = PredictionOptions(spacing=(0.5, 0.25), backend="torch")
+    done = predict_many(found, model, options, output_dir=results, workers=2, batch=2, seconds_per_part=0)
     sys.stdout.write(json.dumps([done.earlier, done.done, done.failed]))

@@ -67,7 +67,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def expected(model: Path, images: list[Path]) -> pd.DataFrame:
     """What the predictor gives, one image after the other."""
-    predictor = load(model, spacing=(0.5, 0.25))
+    predictor = load(model, spacing=(0.5, 0.25), backend="torch")
     cases = [{"image": str(path), "domain": "knee", "case": str(path)} for path in images]
     return result_table(predictor.run(cases)[0])
 
@@ -261,7 +261,7 @@ def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
     needed("ray", "fsspec", "aiohttp")
     uri, asked = server
     command = [sys.executable, "-m", "monai_gu2net", "predict", "--ray", f"{uri}/", "-m", str(model)]
-    command += ["-o", str(tmp_path / "out"), "--spacing", "0.5,0.25", "--workers", "1"]
+    command += ["-o", str(tmp_path / "out"), "--spacing", "0.5,0.25", "--workers", "1", "--backend", "torch"]
     environment = {**os.environ, "TMPDIR": short_folder}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1, done.stderr

@@ -16,8 +16,9 @@ from torch.autograd.function import once_differentiable
 def combine_logits(local_logits: Tensor, global_logits: Tensor) -> Tensor:
     """Logits of the product of two heatmaps: sigmoid(result) = sigmoid(local) * sigmoid(global).
 
-    With a and b the two logits, z = -log(exp(-a) + exp(-b) + exp(-a - b)) = b - softplus(softplus(b) - a), in float32.
-    That neither overflows nor loses a gradient, and ONNX, which has no ``logaddexp``, knows all of it.
+    With a and b the two logits, z = -log(exp(-a) + exp(-b) + exp(-a - b)); it is computed in float32 as the logarithm
+    of the sum of exp(-a) and exp(softplus(-a) - b), of which the greater is taken out: that neither overflows nor loses
+    a gradient or a digit, and ONNX, which has no ``logaddexp``, knows all of it.
 
     Args:
         local_logits: any shape.
@@ -32,7 +33,8 @@ def combine_logits(local_logits: Tensor, global_logits: Tensor) -> Tensor:
     """
     a = local_logits if local_logits.dtype == torch.float64 else local_logits.float()
     b = global_logits if global_logits.dtype == torch.float64 else global_logits.float()
-    return b - F.softplus(F.softplus(b) - a)
+    first, second = -a, F.softplus(-a) - b
+    return -torch.maximum(first, second) - F.softplus(-(first - second).abs())
 
 
 def combine_with_cells(local_logits: Tensor, cell_logits: Tensor) -> Tensor:
