@@ -33,9 +33,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     spec = json.loads(sys.argv[1])
-    engines.keep_freed_memory()
-    if "peer" not in spec and hasattr(engines, "wait_passively"):  # an earlier version, to compare with, has none
-        engines.wait_passively()
+    if "peer" not in spec:  # which runs as it comes, and this package as its commands and bundles have it
+        engines.keep_freed_memory()
+        if hasattr(engines, "wait_passively"):  # an earlier version, to compare with, has none
+            engines.wait_passively()
     tasks: dict[str, Callable[[], Any]] = {}
     for line in sys.stdin:
         used = time.process_time()

@@ -123,8 +123,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--backend": {
         "choices": BACKENDS,
         "default": "auto",
-        "help": "the engine that runs the network (default %(default)s: on a processor OpenVINO if it is installed and "
-        "there are enough images to make up for its start, else ONNX Runtime, else PyTorch)",
+        "help": "the engine that runs the network (default %(default)s: on a processor OpenVINO, or else ONNX "
+        "Runtime, if it is installed and there are enough images to make up for its start; PyTorch otherwise)",
     },
     "--checkpoint": {
         "dest": "checkpoints",

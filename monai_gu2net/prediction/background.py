@@ -26,7 +26,7 @@ def background(name: str, *, interrupt: Callable[[], object] = lambda: None) -> 
 
     Args:
         name: of the thread.
-        interrupt: called when the block is interrupted, to end the task that has begun.
+        interrupt: called when an error or an interruption ends the block, to end the task that has begun.
 
     Yields:
         What takes a function and its arguments, and gives the future of its result. It runs in a copy of the caller's
@@ -35,7 +35,7 @@ def background(name: str, *, interrupt: Callable[[], object] = lambda: None) -> 
     executor = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:
         yield lambda task, *given: executor.submit(copy_context().run, task, *given)
-    except KeyboardInterrupt:
+    except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         interrupt()
         raise

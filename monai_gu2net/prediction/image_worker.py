@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +74,6 @@ class ImageWorker:
             for path, content in zip(paths, ray.get(list(work.models)), strict=True):
                 write_bytes_whole(path, content)
             self._predictor = Predictor(paths, work.options, device=work.device)
-            self._predictor.backend.expect(math.inf)  # one engine for all images, in whichever batch they come
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The results of a batch.

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monai_gu2net.files.places import file_system
 from monai_gu2net.prediction.begun import Begun
 from monai_gu2net.prediction.fetching import scratch_folder
 from monai_gu2net.prediction.image_worker import ImageWorker, Work
@@ -44,12 +46,14 @@ class ManyImages:
         earlier: images that were done before.
         done: images whose landmarks this run wrote.
         failed: images that failed, in this run and before.
+        engine: that the workers run the networks on, with version and precision.
         reasons: the first failures of this run, with ``case``, ``domain`` and ``reason``.
     """
 
     earlier: int
     done: int
     failed: int
+    engine: str
     reasons: list[dict[str, str]]
 
 
@@ -96,7 +100,7 @@ def predict_many(
         What was done, with the numbers of images.
 
     Raises:
-        ImportError: Ray is not installed.
+        ImportError: Ray is not installed, or the package that fsspec needs for one of the URIs.
         OSError: the folder does not take files, another run has it, no cluster is at the address, or a worker fails at
             something else than an image, such as a disk that is full.
         ValueError: the domain is not one of the model's, the number of workers is impossible, or the folder holds
@@ -108,8 +112,9 @@ def predict_many(
     predictor = Predictor(checkpoint, options, device=device)  # here, where its errors are seen at once
     domain = predictor.checked_domain(domain)
     schema = result_schema("xyz"[: len(predictor.card.domains[domain].size)])
+    options = dataclasses.replace(options, backend=predictor.backend.name)  # one for all workers and later runs
     run = {"model": predictor.model, "domain": domain, "options": dataclasses.asdict(options)}
-    models = predictor.paths
+    models, engine = predictor.paths, str(predictor.backend)
     del predictor
     with ResultParts(output_dir, schema=schema) as parts:
         parts.begin(run)
@@ -117,9 +122,10 @@ def predict_many(
             parts.forget_failures()
         finished, failed = parts.finished()
         waiting = images.filter(pc.invert(pc.is_in(images, value_set=finished)))
-        summary = ManyImages(len(images) - len(waiting), 0, failed, [])
+        summary = ManyImages(len(images) - len(waiting), 0, failed, engine, [])
         if not len(waiting):
             return summary
+        _check_kinds(waiting)
         on_case(summary.earlier)
         with _cluster(address) as ray:
             workers, threads = _shares(ray.cluster_resources(), device, workers)
@@ -175,6 +181,21 @@ def _blocks(
                 f"The workers must be able to go on; got {worker_error(str(error))}. What is written is whole: "
                 "mend that, and start again."
             ) from error
+
+
+def _check_kinds(images: pa.ChunkedArray) -> None:
+    """Refuse URIs of a kind that cannot be read here, before each of them is a failure.
+
+    Raises:
+        ImportError: the package that fsspec needs for it is not installed.
+        ValueError: fsspec does not know it.
+    """
+    kinds: dict[tuple[str, ...], str] = {}
+    for image in images.filter(pc.match_substring(images, "://")):
+        uri = image.as_py()
+        kinds.setdefault(tuple(link.partition("://")[0] for link in uri.split("::")), uri)
+    for uri in kinds.values():
+        file_system(uri)
 
 
 def worker_error(text: str) -> str:
@@ -256,6 +277,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address is not None:
+        _check_address(address)
     local: dict[str, Any] = (
         {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if address is None else {}
     )
@@ -267,6 +290,22 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address at which nobody answers, for which Ray waits very long.
+
+    Raises:
+        OSError: it is such a one.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise OSError(
+                f"The address must be of a running Ray cluster; got {address!r} ({error}). Start it."
+            ) from error
 
 
 def _shares(resources: Mapping[str, float], device: str, workers: int | None) -> tuple[int, int]:

@@ -100,7 +100,12 @@ def _listed(name: str | os.PathLike[str]) -> Iterator[str]:
         system, path = file_system(place)
         file = system.open(path, "rt", encoding="utf-8-sig")
     else:
-        file = open(local_path(place), encoding="utf-8-sig")  # noqa: SIM115 (closed below)
+        try:
+            file = open(local_path(place), encoding="utf-8-sig")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise OSError(
+                f"The list must be a file that can be read; got {place} ({error.strerror}). Check the path."
+            ) from error
     folder = None if is_uri(place) else Path(os.path.abspath(local_path(place))).parent
     with file:
         try:

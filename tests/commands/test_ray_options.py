@@ -35,7 +35,9 @@ def image(tmp_path: Path) -> Path:
 @pytest.fixture
 def done(model: Path, image: Path, tmp_path: Path) -> Path:
     """The folder of a run that has done the image."""
-    run = {"model": Predictor(model).model, "domain": "knee", "options": asdict(PredictionOptions())}
+    predictor = Predictor(model)
+    options = PredictionOptions(backend=predictor.backend.name)
+    run = {"model": predictor.model, "domain": "knee", "options": asdict(options)}
     row = {"case": str(image), "domain": "knee", "landmark": "a", "error": None, "unit": "px"}
     with ResultParts(tmp_path / "out", schema=result_schema()) as parts:
         parts.begin(run)
@@ -102,3 +104,17 @@ def test_without_ray_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["predict", "--ray", str(image), "-m", str(model), "-o", str(tmp_path / "out")]) == 2
     assert 'Run: pip install "monai_gu2net[ray]"' in capsys.readouterr().err
+
+
+def test_a_kind_of_uri_that_cannot_be_read_here_ends_the_run_before_it_begins(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.txt").write_text("x.png\nnosuch://store/y.png\n")
+    assert main(["predict", "--ray", "--list", str(tmp_path / "list.txt"), "-m", str(model), "-o", str(tmp_path)]) == 2
+    assert "A URI must be of a kind that fsspec knows; got 'nosuch://store/y.png'" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_list_that_is_not_there_is_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "--ray", "--list", "nolist.txt", "-m", str(model), "-o", str(tmp_path / "out")]) == 2
+    assert "The list must be a file that can be read; got nolist.txt (No such file" in capsys.readouterr().err

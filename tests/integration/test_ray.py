@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,8 @@ from PIL import Image
 from monai_gu2net.data import Domain
 from monai_gu2net.evaluation import result_columns, result_table
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
-from monai_gu2net.prediction import load
+from monai_gu2net.prediction import load, predict_many
+from monai_gu2net.sources import image_places
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
@@ -266,6 +268,8 @@ def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1, done.stderr
     assert f"Wrote landmarks of {_IMAGES // 2} image(s)" in done.stdout
+    assert "Ran on PyTorch" in done.stdout
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["options"]["backend"] == "torch"
     assert "failed: knee" in done.stderr
     assert "broken.png must be a whole picture" in done.stderr
     table = pd.read_parquet(tmp_path / "out" / "landmarks")
@@ -282,3 +286,12 @@ def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
     again = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "image(s) were done before" in again.stdout
     assert {path for path in asked if asked[path] > fetched[path]} == {"/"}, "only the folder is listed again"
+
+
+def test_an_address_at_which_nobody_answers_is_refused_at_once(model: Path, images: list[Path], tmp_path: Path) -> None:
+    needed("ray")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    found, _ = image_places(images[:1])
+    with pytest.raises(OSError, match=f"must be of a running Ray cluster; got '{address}'"):
+        predict_many(found, model, output_dir=tmp_path / "out", address=address)
