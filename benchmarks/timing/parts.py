@@ -162,4 +162,8 @@ def _backends(options: argparse.Namespace) -> Mapping[str, Mapping[str, str]]:
 
 
 def _peers(spec: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Variant]:
-    return {"peer": Worker({**spec, "peer": options.peer})} if options.peer else {}
+    """The peer as it comes, and keeping freed memory as this package's processes do."""
+    if not options.peer:
+        return {}
+    peer = {**spec, "peer": options.peer}
+    return {"peer": Worker(peer), "peer, memory kept": Worker({**peer, "keeps_memory": True})}

@@ -33,10 +33,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     spec = json.loads(sys.argv[1])
-    if "peer" not in spec:  # which runs as it comes, and this package as its commands and bundles have it
+    ours = "peer" not in spec  # which runs as it comes, and this package as its commands and bundles have it
+    if ours or spec.get("keeps_memory"):
         engines.keep_freed_memory()
-        if hasattr(engines, "wait_passively"):  # an earlier version, to compare with, has none
-            engines.wait_passively()
+    if ours and hasattr(engines, "wait_passively"):  # an earlier version, to compare with, has none
+        engines.wait_passively()
     tasks: dict[str, Callable[[], Any]] = {}
     for line in sys.stdin:
         used = time.process_time()

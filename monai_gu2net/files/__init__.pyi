@@ -11,6 +11,7 @@ from .one_run import results_of_one_run as results_of_one_run
 from .text import check_fields as check_fields
 from .text import read_json as read_json
 from .text import read_text as read_text
+from .whole_file import copy_whole as copy_whole
 from .whole_file import flush_to_disk as flush_to_disk
 from .whole_file import remove_half_written as remove_half_written
 from .whole_file import whole_file as whole_file

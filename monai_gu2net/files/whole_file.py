@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = [
+    "copy_whole",
     "flush_to_disk",
     "noted_files",
     "remove_half_written",
@@ -24,6 +25,7 @@ __all__ = [
     "write_text_whole",
 ]
 
+_PIECE = 2**20
 _NOTED: ContextVar[tuple[set[Path], ...]] = ContextVar("noted", default=())
 
 
@@ -102,6 +104,27 @@ def write_bytes_whole(path: str | os.PathLike[str], content: bytes) -> Path:
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
     return Path(path)
+
+
+def copy_whole(source: IO[bytes], path: str | os.PathLike[str], *, limit: int) -> Path:
+    """Copy what a stream gives to a file, see :func:`whole_file`.
+
+    Args:
+        source: it is read to its end.
+        path: the file.
+        limit: bytes that it may have.
+
+    Raises:
+        ValueError: it has more.
+    """
+    path, copied = Path(path), 0
+    with whole_file(path) as part, part.open("wb") as target:
+        while piece := source.read(_PIECE):
+            copied += len(piece)
+            if copied > limit:
+                raise ValueError(f"{path.name} must have at most {limit:,} bytes; got more. Check what it is.")
+            target.write(piece)
+    return path
 
 
 def write_durably(path: str | os.PathLike[str], content: bytes, *, mode: int = 0o600) -> Path:

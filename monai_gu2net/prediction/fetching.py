@@ -11,12 +11,10 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from monai_gu2net.dicom import Limits
-from monai_gu2net.files import whole_file
+from monai_gu2net.files import copy_whole
 from monai_gu2net.files.places import file_system
 
 __all__ = ["fetch", "scratch_folder"]
-
-_PIECE = 2**20
 
 
 def fetch(uri: str, folder: Path, *, limit: int = Limits().file_bytes) -> Path:
@@ -37,14 +35,8 @@ def fetch(uri: str, folder: Path, *, limit: int = Limits().file_bytes) -> Path:
     system, path = file_system(uri)
     folder.mkdir()
     name = PurePosixPath(uri.partition("::")[0].partition("?")[0]).name[-100:] or "image"
-    copied = 0
-    with system.open(path, "rb") as source, whole_file(folder / name) as part, part.open("wb") as target:
-        while piece := source.read(_PIECE):
-            copied += len(piece)
-            if copied > limit:
-                raise ValueError(f"{name} must have at most {limit:,} bytes; got more. Check what it is.")
-            target.write(piece)
-    return folder / name
+    with system.open(path, "rb") as source:
+        return copy_whole(source, folder / name, limit=limit)
 
 
 def scratch_folder(results: str, run: str) -> Path:
