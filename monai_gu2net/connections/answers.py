@@ -14,7 +14,8 @@ from monai_gu2net.connections.worker import NoAnswerError
 from monai_gu2net.dicom import DicomError, Limits, read_header
 from monai_gu2net.dicom.derived_uid import derived_uid
 from monai_gu2net.dicom.metadata import metadata_of
-from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
+from monai_gu2net.prediction.prediction_options import PredictionOptions
+from monai_gu2net.prediction.predictor import Checkpoints, Predictor
 from monai_gu2net.transforms.result_formats import ANSWER_FORMATS, DICOM_FORMATS, OBJECTS
 
 __all__ = ["RadiographAnswers"]

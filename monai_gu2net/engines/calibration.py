@@ -20,7 +20,8 @@ from monai_gu2net.engines.shared_run import run_shared
 from monai_gu2net.files import writable_folder
 from monai_gu2net.networks.checkpoint import save_calibration
 from monai_gu2net.prediction.fitting_cases import fitting_cases
-from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
+from monai_gu2net.prediction.prediction_options import PredictionOptions
+from monai_gu2net.prediction.predictor import Checkpoints, Predictor
 from monai_gu2net.uncertainty import LEVELS, calibrate
 
 __all__ = ["calibrate_model"]

@@ -8,7 +8,7 @@ from .many_images import ManyImages as ManyImages
 from .many_images import predict_many as predict_many
 from .model_identity import model_identity as model_identity
 from .postprocessing import PredictionPostprocessing as PredictionPostprocessing
-from .predictor import PredictionOptions as PredictionOptions
+from .prediction_options import PredictionOptions as PredictionOptions
 from .predictor import Predictor as Predictor
 from .predictor import load as load
 from .result_rows import result_rows as result_rows

@@ -17,7 +17,8 @@ from monai_gu2net.data.first_error import reason_of
 from monai_gu2net.files import full_disk, write_bytes_whole
 from monai_gu2net.files.places import is_uri
 from monai_gu2net.prediction.fetching import fetch, scratch_folder
-from monai_gu2net.prediction.predictor import PredictionOptions, Predictor
+from monai_gu2net.prediction.prediction_options import PredictionOptions
+from monai_gu2net.prediction.predictor import Predictor
 from monai_gu2net.prediction.result_parts import result_block
 
 __all__ = ["ImageWorker", "Work"]

@@ -23,7 +23,8 @@ from monai_gu2net.files.places import file_system
 from monai_gu2net.prediction.begun import Begun
 from monai_gu2net.prediction.fetching import scratch_folder
 from monai_gu2net.prediction.image_worker import ImageWorker, Work
-from monai_gu2net.prediction.predictor import Checkpoints, PredictionOptions, Predictor
+from monai_gu2net.prediction.prediction_options import PredictionOptions
+from monai_gu2net.prediction.predictor import Checkpoints, Predictor
 from monai_gu2net.prediction.result_parts import ResultParts, result_schema
 
 __all__ = ["ManyImages", "predict_many"]

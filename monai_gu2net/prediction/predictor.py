@@ -9,8 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from numbers import Real
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from monai_gu2net.data.case_names import case_names
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.first_error import first_error
-from monai_gu2net.data.spacing_source import checked_sources, checked_spacing
 from monai_gu2net.dicom.isolated import stop_decoding
 from monai_gu2net.export.backends import Backend
 from monai_gu2net.inferers.tta import TTAInferer
@@ -30,52 +28,20 @@ from monai_gu2net.prediction.calibrated_radius import calibrations_of
 from monai_gu2net.prediction.failures import Failures
 from monai_gu2net.prediction.model_identity import model_identity
 from monai_gu2net.prediction.postprocessing import PredictionPostprocessing
+from monai_gu2net.prediction.prediction_options import PredictionOptions
 from monai_gu2net.prediction.result_files import ResultFiles
 from monai_gu2net.prediction.result_rows import result_rows, warn_of_pixels
 from monai_gu2net.transforms.found import Found
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 from monai_gu2net.transforms.save import FORMATS
 
-__all__ = ["Checkpoints", "PredictionOptions", "Predictor", "load"]
+__all__ = ["Checkpoints", "Predictor", "load"]
 
 Checkpoints = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """The file of a model, or those of several models whose heatmaps are averaged."""
 
+_OPTIONS = PredictionOptions()
 _READ_AHEAD, _UNSAVED = 2, 2  # images in memory beside the one that the network has
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictionOptions:
-    """How a model is used, whatever the image.
-
-    Args:
-        min_confidence: landmarks below it are called absent.
-        tta: test-time augmentation: of so many versions of each image the heatmaps are averaged, see
-            :class:`~monai_gu2net.inferers.TTAInferer`; 1 is the image itself.
-        spacing: mm per pixel of every image, whatever else says so; by default what each file says, or the domain's
-            reference length, else pixels are the unit.
-        accept_spacing_source: what the source of a spacing must begin with, such as "detector"; with another one
-            results are in pixels, see :func:`~monai_gu2net.data.case_spacing`. None: any will do.
-        backend: the engine that runs the networks: "auto", "torch", "openvino", "onnxruntime" or "tensorrt", see
-            :class:`~monai_gu2net.export.Backend`, as for the next.
-        precision: that it computes in: "auto", "float32" or "bfloat16".
-
-    Raises:
-        ValueError: one of those that are numbers is impossible, or a source is misspelt.
-    """
-
-    min_confidence: float = 0.0
-    tta: int = 1
-    spacing: Sequence[float] | None = None
-    accept_spacing_source: Sequence[str] | None = None
-    backend: str = "auto"
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.min_confidence, Real) or not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence must be from 0 to 1; got {self.min_confidence!r}. Correct it.")
-        checked_spacing(self.spacing)
-        checked_sources(self.accept_spacing_source)
 
 
 class Predictor:
@@ -103,7 +69,7 @@ class Predictor:
     def __init__(
         self,
         checkpoint: Checkpoints,
-        options: PredictionOptions = PredictionOptions(),
+        options: PredictionOptions = _OPTIONS,
         *,
         device: str | torch.device = "cpu",
     ) -> None:

@@ -94,8 +94,8 @@ class DomainNetwork(DomainModule):
     def set_grad_checkpointing(self, enable: bool = True) -> DomainNetwork:
         """Choose memory or time in training.
 
-        With 416 x 512 pixels, batch 4, in bfloat16 on a processor a process was measured at 3.1 GiB instead of 3.6, and
-        a step took a sixth more time.
+        With 416 x 512 pixels, batch 4, in bfloat16 on a processor a process was measured at 3.2 GiB instead of 3.6, and
+        a step took a fifth more time.
 
         Args:
             enable: whether the stages of a U-shaped body are computed a second time in the backward pass instead of
