@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
 __all__ = ["Domain", "ReferenceLength"]
+
+_FIELDS = ("landmarks", "size", "orientation", "target_spacing", "spacing")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ class Domain:
     Args:
         name: the domain's name, as in datalists, checkpoints and ``net(image, domain)``.
         landmarks: N different names, in the order of the network's output channels.
-        size: the network's input size in pixels, one number per spatial axis, width first.
+        size: the network's input size in pixels, one number per spatial axis, width first. With a ``target_spacing`` it
+            is what the network sees at once: a smaller image is padded to it, a larger one seen in windows of it.
+        orientation: of a volume, where its first, second and third axis lead when the network sees it, such as "RAS"
+            (to the right, the front, the head), which is the default; None for radiographs, which have no such axes.
+        target_spacing: mm per pixel of the network's input along each axis; None: an image is resized to ``size``.
         spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
         mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
@@ -53,6 +60,8 @@ class Domain:
     name: str
     landmarks: tuple[str, ...]
     size: tuple[int, ...]
+    orientation: str | None = None
+    target_spacing: tuple[float, ...] | None = None
     spacing: tuple[float, ...] | None = None
     reference: ReferenceLength | None = None
     mirror: tuple[tuple[str, str], ...] = ()
@@ -72,10 +81,15 @@ class Domain:
             self._refuse("landmarks", "be all different", repeated, "Rename the repeated ones")
         if len(self.size) not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
             self._refuse("size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels")
-        if self.spacing is not None and (
-            len(self.spacing) != len(self.size) or not all(0 < s < float("inf") for s in self.spacing)
-        ):
-            self._refuse("spacing", "be one positive number per axis of size", self.spacing, "Leave it out if unknown")
+        if len(self.size) == 3 and self.orientation is None:
+            object.__setattr__(self, "orientation", "RAS")
+        if self.orientation is not None and not (len(self.size) == 3 and _is_orientation(self.orientation)):
+            rule = "be three letters, one each of R or L, A or P, S or I, of a domain of volumes"
+            self._refuse("orientation", rule, self.orientation, "Give one such as 'RAS'")
+        for field in ("spacing", "target_spacing"):
+            lengths = getattr(self, field)
+            if lengths is not None and (len(lengths) != len(self.size) or not all(0 < s < math.inf for s in lengths)):
+                self._refuse(field, "be one positive number per axis of size", lengths, "Leave it out if unknown")
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
@@ -130,20 +144,20 @@ class Domain:
 
         Args:
             name: the domain's name.
-            fields: ``landmarks`` and ``size``; optionally ``spacing``, ``reference`` (``{"between": [a, b],
-                "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``, ``measurements`` (see
-                :func:`~monai_gu2net.measurements.read_measurements`).
+            fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``spacing``,
+                ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``,
+                ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
-        allowed = {"landmarks", "size", "spacing", "reference", "mirror", "in_channels", "ground_truth", "measurements"}
+        allowed = {*_FIELDS, "reference", "mirror", "in_channels", "ground_truth", "measurements"}
         fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
         check_fields(fields, allowed, where=f"Domain {name!r}")
-        for field in ("landmarks", "size", "spacing", "mirror"):
+        for field in ("landmarks", "size", "target_spacing", "spacing", "mirror"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):
                 raise ValueError(f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets.")
@@ -158,12 +172,13 @@ class Domain:
                     f"Domain {name!r}: reference must be {{'between': [landmark, landmark], 'mm': length}}; "
                     f"got {reference!r}. Correct it."
                 ) from error
-        spacing = fields.get("spacing")
         return cls(
             name=name,
             landmarks=tuple(fields["landmarks"]),
             size=tuple(fields["size"]),
-            spacing=None if spacing is None else tuple(map(float, spacing)),
+            orientation=fields.get("orientation"),
+            target_spacing=_lengths(fields.get("target_spacing")),
+            spacing=_lengths(fields.get("spacing")),
             reference=reference,
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
             in_channels=fields.get("in_channels", 1),
@@ -183,6 +198,8 @@ class Domain:
             "mm": self.reference.mm,
         }
         optional = {
+            "orientation": self.orientation,
+            "target_spacing": self.target_spacing and list(self.target_spacing),
             "spacing": self.spacing and list(self.spacing),
             "reference": reference,
             "mirror": [list(pair) for pair in self.mirror],
@@ -200,3 +217,13 @@ class Domain:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
+
+
+def _is_orientation(letters: object) -> bool:
+    return (
+        isinstance(letters, str) and len(letters) == 3 and all(set(letters) & set(axis) for axis in ("RL", "AP", "SI"))
+    )
+
+
+def _lengths(values: Sequence[Any] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(map(float, values))

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from monai.data import MetaTensor
-from monai.inferers import Inferer
+from monai.inferers import Inferer, sliding_window_inference
 
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.transforms.domain_choice import DOMAIN_META
 
 __all__ = ["LandmarkInferer"]
@@ -27,7 +28,11 @@ class LandmarkInferer(Inferer):
 
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
+    An image that is larger than what its domain sees at once is seen in windows of that size, by MONAI's
+    ``sliding_window_inference``: they overlap by half, and each counts most in its middle.
+
     Args:
+        domains: by name, of which the first further argument names one; None: every image is seen as a whole.
         precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` says
             which is faster.
 
@@ -38,8 +43,9 @@ class LandmarkInferer(Inferer):
         ValueError: no domain is passed, and the images are marked with different ones.
     """
 
-    def __init__(self, *, precision: str = "float32") -> None:
+    def __init__(self, *, domains: Mapping[str, Domain] | None = None, precision: str = "float32") -> None:
         super().__init__()
+        self.windows = {name: domain.size for name, domain in (domains or {}).items() if domain.target_spacing}
         if precision not in ("bfloat16", "float32"):
             raise ValueError(
                 f"precision must be 'bfloat16' or 'float32'; got {precision!r}. Choose one, or let "
@@ -51,10 +57,26 @@ class LandmarkInferer(Inferer):
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        if image.ndim == 4:
-            image = _channels_last(image)
+        return self.logits(image, lambda part: network(part, *args), self.window(args))
+
+    def window(self, args: tuple[Any, ...]) -> tuple[int, ...] | None:
+        """What the domain that a network's arguments name sees at once; None: any image as a whole."""
+        return self.windows.get(args[0]) if args and isinstance(args[0], str) else None
+
+    def logits(
+        self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], window: tuple[int, ...] | None
+    ) -> torch.Tensor:
+        """Logits (B, N, *spatial) of image (B, C, *spatial) by a network of the image alone."""
+
+        def run(part: torch.Tensor) -> torch.Tensor:
+            return network(_channels_last(part) if part.ndim == 4 else part)
+
         with self._autocast(image.device):
-            return network(image, *args)
+            if window is None or all(length <= most for length, most in zip(image.shape[2:], window, strict=True)):
+                return run(image)
+            found = sliding_window_inference(image, window, 1, run, overlap=0.5, mode="gaussian")
+            assert isinstance(found, torch.Tensor)  # as the network's answer is
+            return found
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         bfloat16 = self.precision == "bfloat16"

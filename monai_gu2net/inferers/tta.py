@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.inferers.inferer import LandmarkInferer, with_domain
 
 __all__ = ["TTAInferer"]
@@ -38,6 +39,7 @@ class TTAInferer(LandmarkInferer):
         shift_px: and shifted by at most this along each axis, in pixels of the network's input.
         seed: of the draws.
         precision: see :class:`LandmarkInferer`.
+        domains: see :class:`LandmarkInferer`.
         compiled: what makes another callable of a network, called with a network of the image alone and an image, such
             as a :class:`monai_gu2net.export.Backend`. A network in training mode runs as it is.
 
@@ -54,14 +56,15 @@ class TTAInferer(LandmarkInferer):
         shift_px: float = 2.0,
         seed: int = 0,
         precision: str = "float32",
+        domains: Mapping[str, Domain] | None = None,
         compiled: Callable[[torch.nn.Module, Tensor], Callable[[Tensor], Tensor]] | None = None,
     ) -> None:
-        super().__init__(precision=precision)
+        super().__init__(domains=domains, precision=precision)
         if isinstance(tta, bool) or not isinstance(tta, int) or tta < 1:
             raise ValueError(f"tta must be a positive whole number; got {tta!r}. 1 is the image itself.")
         self.tta, self.degrees, self.scale, self.shift_px, self.seed = tta, degrees, scale, shift_px, seed
         self.compiled = compiled
-        self._taken_out: dict[Any, tuple[list[Any], Callable[..., Tensor]]] = {}
+        self._taken_out: dict[Any, tuple[list[Any], Callable[[Tensor], Tensor]]] = {}
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
@@ -69,8 +72,9 @@ class TTAInferer(LandmarkInferer):
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_subclass(Tensor)  # without the mark, which has been read
-        run, args = self._one_domain(network, args, image)
-        logits = super().__call__(image, run, *args)
+        window = self.window(args)
+        run = self._one_domain(network, args, image)
+        logits = self.logits(image, run, window)
         if self.tta == 1:
             return logits
         image = image.float()
@@ -80,20 +84,18 @@ class TTAInferer(LandmarkInferer):
         for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
             version = _resample(image, matrix, shift)
-            heatmaps = super().__call__(version, run, *args).float().sigmoid()
+            heatmaps = self.logits(version, run, window).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
             total = total + _resample(heatmaps, back, -back @ shift)
             seen = seen + shown
         return (total / seen).clamp(_LEAST, _MOST).logit()
 
-    def _one_domain(
-        self, network: torch.nn.Module, args: tuple[Any, ...], image: Tensor
-    ) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
+    def _one_domain(self, network: torch.nn.Module, args: tuple[Any, ...], image: Tensor) -> Callable[[Tensor], Tensor]:
         """The network of the domain that the arguments name, which takes the image alone."""
         take_out = getattr(network, "specialize", None)
         if not isinstance(network, torch.nn.Module) or network.training or not (take_out or self.compiled):
-            return network, args
+            return lambda part: network(part, *args)
         tensors = chain(network.parameters(), network.buffers())
         # one made in inference mode does not count its changes, so nothing equals its state
         state = [network, *((t.data_ptr(), object() if t.is_inference() else t._version) for t in tensors)]
@@ -102,7 +104,7 @@ class TTAInferer(LandmarkInferer):
             alone = take_out(*args or (None,)) if take_out else _OfImage(network, args)
             run = alone if self.compiled is None else self.compiled(alone, image)
             kept = self._taken_out[args] = state, run
-        return kept[1], ()
+        return kept[1]
 
     def _draw(self, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Matrix (D, D) and shift (D,) of a version, about the centre of the image."""

@@ -159,10 +159,14 @@ def ready_to_train(
             keys stay, and its copies (the average, what is evaluated) are not compiled.
 
     Returns:
-        The network, with the channels last in memory.
+        The network, where images are of two axes with the channels last in memory.
     """
     network.set_grad_checkpointing(grad_checkpointing)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # of volumes PyTorch's processor kernels take longer with the channels last
+    if network.spatial_dims == 2:
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    else:
+        network.to(device)
     if compiled:
         network.compile()
     return network

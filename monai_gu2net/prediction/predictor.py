@@ -85,7 +85,7 @@ class Predictor:
         """What follows from the options."""
         options = self.options
         self.backend = Backend(options.backend, device=self.device, precision=options.precision)
-        self.inferer = TTAInferer(tta=options.tta, compiled=self.backend)
+        self.inferer = TTAInferer(tta=options.tta, domains=self.card.domains, compiled=self.backend)
         self.calibrations = calibrations_of(self.card, tta=options.tta, members=len(self.paths))
 
     def __repr__(self) -> str:

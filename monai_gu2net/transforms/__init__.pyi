@@ -22,3 +22,4 @@ from .resolve_spacing import ScaleByPredictiond as ScaleByPredictiond
 from .save import SaveLandmarksd as SaveLandmarksd
 from .to_json import LandmarksToJsond as LandmarksToJsond
 from .upright import TurnUprightd as TurnUprightd
+from .windows import RandWindowd as RandWindowd

@@ -30,14 +30,19 @@ class LandmarksToPointsd(MapTransform):
 
     Args:
         keys: landmarks, (N, D) in the world, NaN for absent ones.
+        keep_outside: leave points outside the frame as they are, so that a window learns that they are not in it: the
+            target of a heatmap is then what of its Gaussian reaches into the frame.
         allow_missing_keys: pass samples without landmarks.
 
     Raises (when called):
         ValueError: the sample has no landmarks; the message names its case.
     """
 
-    def __init__(self, keys: KeysCollection = "landmarks", *, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self, keys: KeysCollection = "landmarks", *, keep_outside: bool = False, allow_missing_keys: bool = False
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.keep_outside = keep_outside
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -53,5 +58,7 @@ class LandmarksToPointsd(MapTransform):
             landmarks = torch.as_tensor(sample[key])
             inverse = torch.linalg.inv(spatial_affine(image.affine, landmarks.shape[-1]))
             points = apply_affine(landmarks, inverse)
-            sample["points"] = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX).float()
+            if not self.keep_outside:
+                points = inside_frame(points, image.shape[1:], tolerance=_ROUNDING_PX)
+            sample["points"] = points.float()
         return sample

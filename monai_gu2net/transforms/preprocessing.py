@@ -39,7 +39,7 @@ class RadiographPreprocessing(Compose):
             [
                 LoadRadiographd("image", domains=domains),
                 PhysicalSpaced("image", domains=domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
-                TurnUprightd("image"),
+                TurnUprightd("image", domains=domains),
                 NormalizeIntensityd("image", channel_wise=True),
                 FitToDomaind("image", domains=domains),
             ]

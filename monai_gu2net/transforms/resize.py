@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The image at its domain's input size."""
+"""The image at its domain's input size, or spacing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.networks.layers.convutils import gaussian_1d
-from monai.transforms import MapTransform, Resize, SpatialPad
+from monai.transforms import MapTransform, Resize, Spacing, SpatialPad
 from monai.utils import convert_to_dst_type
 from torch.nn import functional
 
@@ -23,6 +24,10 @@ __all__ = ["FitToDomaind"]
 class FitToDomaind(MapTransform):
     """Resizes the image to its domain's input size, keeping its aspect, and pads the rest with zeros.
 
+    Where the domain has a target spacing, the image is brought to that instead, and padded where it is smaller than the
+    input size; one that is larger stays so, and is seen in windows. A volume is padded with its lowest value, which is
+    air in most modalities.
+
     The affine follows. An image that shrinks is smoothed first, so that fine structure does not alias, and
     then interpolated linearly, as by MONAI's ``Resize`` with ``anti_aliasing``. (MONAI's ``mode="area"`` averages over
     windows that are not centred where the factor is no whole number: up to 0.4 px beside the affine.)
@@ -30,6 +35,9 @@ class FitToDomaind(MapTransform):
     Args:
         keys: the image, (C, *spatial) MetaTensor.
         domains: by name; the sample's ``domain`` picks one.
+
+    Raises (when called):
+        ValueError: the domain has a target spacing, and the image's own is not known (``unit`` is "px").
     """
 
     def __init__(self, keys: KeysCollection = "image", *, domains: Mapping[str, Domain]) -> None:
@@ -38,19 +46,44 @@ class FitToDomaind(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
-        target = self.domains[sample["domain"]].size
+        domain = self.domains[sample["domain"]]
+        if domain.target_spacing is not None and sample.get("unit") == "px":
+            raise ValueError(
+                f"Case {sample.get('case')!r}: the spacing of the image must be known, for domain {domain.name!r} is "
+                f"seen at {' x '.join(f'{length:g}' for length in domain.target_spacing)} mm; got an image that states "
+                "none. Give it in the datalist or for all images (--spacing)."
+            )
         for key in self.key_iterator(sample):
             image = sample[key]
-            scale = min(t / n for t, n in zip(target, image.shape[1:], strict=True))
-            inner = tuple(min(t, max(1, round(n * scale))) for t, n in zip(target, image.shape[1:], strict=True))
-            linear = "bilinear" if len(target) == 2 else "trilinear"
-            image = Resize(inner, mode=linear)(_smoothed(image, inner))
-            sample[key] = SpatialPad(target, mode="constant")(image)
+            if domain.target_spacing is None:
+                image = _resized(image, domain.size)
+            else:
+                image = _respaced(image, domain.target_spacing)
+            outside = float(image.min()) if len(domain.size) == 3 else 0.0
+            sample[key] = SpatialPad(domain.size, mode="constant", value=outside)(image)
         return sample
 
 
-def _smoothed(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """(C, *spatial) without the structure that is too fine for a smaller size, as MONAI's ``Resize`` smooths it.
+def _resized(image: MetaTensor, target: Sequence[int]) -> torch.Tensor:
+    """As large as fits into a size."""
+    size = image.shape[1:]
+    scale = min(t / n for t, n in zip(target, size, strict=True))
+    inner = tuple(min(t, max(1, round(n * scale))) for t, n in zip(target, size, strict=True))
+    factors = [torch.tensor(float(before)) / after for before, after in zip(size, inner, strict=True)]
+    return Resize(inner, mode="bilinear" if len(target) == 2 else "trilinear")(_smoothed(image, factors))
+
+
+def _respaced(image: MetaTensor, spacing: Sequence[float]) -> torch.Tensor:
+    """With voxels of a length along each axis."""
+    lengths = torch.linalg.vector_norm(image.affine.double()[:-1, : len(spacing)], dim=0)
+    factors = list(torch.tensor(spacing, dtype=lengths.dtype) / lengths)
+    return Spacing(spacing)(_smoothed(image, factors))
+
+
+def _smoothed(image: MetaTensor, factors: Sequence[torch.Tensor]) -> MetaTensor:
+    """(C, *spatial) without the structure that is too fine once it has shrunk by a factor along each axis.
+
+    As MONAI's ``Resize`` smooths it.
 
     That takes a convolution, which PyTorch is slow at with a single channel: a sum of shifted images gives the same
     numbers, of a picture to the last bit, in a fifth of the time.
@@ -58,14 +91,15 @@ def _smoothed(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     Source: skimage.transform.resize, whose default sigma MONAI takes.
     """
     smooth = plain_tensor(image).float()
-    for axis, (before, after) in enumerate(zip(image.shape[1:], size, strict=True), start=1):
-        if after < before:
-            sigma = (torch.tensor(float(before)) / after - 1) / 2
+    for axis, factor in enumerate(factors, start=1):
+        if factor > 1:
+            before = image.shape[axis]
+            sigma = (factor - 1) / 2
             first, *weights = gaussian_1d(sigma, truncated=4.0).tolist()
             reach = len(weights) // 2
             padded = functional.pad(smooth, [0, 0] * (image.ndim - 1 - axis) + [reach, reach])
             smooth = padded.narrow(axis, 0, before) * first
             for shift, weight in enumerate(weights, start=1):
                 smooth.add_(padded.narrow(axis, shift, before), alpha=weight)
-    like_image: torch.Tensor = convert_to_dst_type(smooth, image, dtype=smooth.dtype)[0]
+    like_image: MetaTensor = convert_to_dst_type(smooth, image, dtype=smooth.dtype)[0]
     return like_image

@@ -89,11 +89,7 @@ class PhysicalSpaced(MapTransform):
                 )
             file = file_spacing(image, file_source)
             spacing, source = case_spacing(case, domain, file=file, given=self.spacing, accepted=self.accepted)
-            affine = torch.eye(4, dtype=torch.float64)
-            if file is not None and source == file[1]:
-                affine = to_affine_nd(3, image.affine.double())
-            elif spacing is not None:
-                affine[range(dims), range(dims)] = torch.tensor(spacing, dtype=torch.float64)
+            affine = world_affine(image, spacing, of_file=file is not None and source == file[1])
             sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
             sample |= {"file_affine": affine.clone(), "file_size": torch.tensor(image.shape[1:])}
             if sample.get("landmarks") is not None:
@@ -165,6 +161,33 @@ def file_spacing(image: Any, source: str | None = None) -> tuple[tuple[float, ..
         source = str(image.meta.get("spacing_source", "none" if plain else "file"))
     lengths = torch.linalg.vector_norm(affine[:-1, : image.ndim - 1], dim=0)
     return None if source == "none" else (tuple(lengths.tolist()), source)
+
+
+def world_affine(image: Any, spacing: Sequence[float] | None, *, of_file: bool) -> torch.Tensor:
+    """From pixels of the file to its world, whose axes have the lengths that were decided on.
+
+    A volume keeps the directions of its axes and its origin, whoever says how long its voxels are; a radiograph whose
+    spacing is not that of its file lies in its image plane.
+
+    Args:
+        image: (C, *spatial) as loaded; only a MetaTensor says where its axes lead.
+        spacing: mm per pixel along each axis; None: unknown, and the world is the pixel grid.
+        of_file: the spacing is that of the file's affine.
+
+    Returns:
+        (4, 4) float64.
+    """
+    affine = torch.eye(4, dtype=torch.float64)
+    if spacing is None:
+        return affine
+    dims = len(spacing)
+    if isinstance(image, MetaTensor) and (of_file or dims == 3):
+        affine = to_affine_nd(3, image.affine.double()).clone()
+        if of_file:
+            return affine
+        affine[:3, :3] /= torch.linalg.vector_norm(affine[:3, :3], dim=0)
+    affine[:3, :dims] *= torch.tensor(spacing, dtype=torch.float64)
+    return affine
 
 
 def inside_frame(

@@ -9,32 +9,50 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai.transforms import Flip, MapTransform
+from monai.config import KeysCollection
+from monai.transforms import Flip, MapTransform, Orientation
 
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.dicom.orientation import turn_of
 
 __all__ = ["TurnUprightd"]
 
 _log = logging.getLogger(__name__)
+_RAS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 class TurnUprightd(MapTransform):
-    """Turns a radiograph upright that DICOM's PatientOrientation says is stored upside down or mirrored.
+    """Turns a radiograph upright, and the axes of a volume to where its domain's lead.
 
-    The affine follows, so that landmarks stay where they are, and results are in pixels of the file. What is turned,
-    and what is not though it is unusual, is decided by :func:`~monai_gu2net.dicom.orientation.turn_of`, said in a
-    warning with the file's name, and kept as the sample's ``orientation`` (text; empty: nothing to say). It belongs
-    after PhysicalSpaced.
+    The affine follows, so that landmarks stay where they are, and results are in pixels of the file. It belongs after
+    PhysicalSpaced.
+
+    A radiograph is turned that DICOM's PatientOrientation says is stored upside down or mirrored. What is turned, and
+    what is not though it is unusual, is decided by :func:`~monai_gu2net.dicom.orientation.turn_of`, said in a warning
+    with the file's name, and kept as the sample's ``orientation`` (text; empty: nothing to say).
+
+    Of a volume the axes change places and directions, as by MONAI's ``Orientation``; one that lies obliquely is not
+    resampled, its axes go where they lead most nearly. One whose scale is not known has no directions either, and stays
+    as it is stored.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor. The sample's ``file_orientation``, (PatientOrientation,
-            BodyPartExamined) as LoadRadiographd leaves it, is used up; without it nothing is turned.
+            BodyPartExamined) as LoadRadiographd leaves it, is used up; without it no radiograph is turned.
+        domains: by name, of which the sample's ``domain`` picks one; None: there are no volumes.
     """
+
+    def __init__(self, keys: KeysCollection = "image", *, domains: Mapping[str, Domain] | None = None) -> None:
+        super().__init__(keys)
+        self.domains = dict(domains or {})
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         turn = turn_of(*sample.pop("file_orientation", ("", "")))
+        domain = self.domains.get(sample.get("domain", ""))
         for key in self.key_iterator(sample):
+            if domain is not None and domain.orientation is not None and sample.get("unit") != "px":
+                # without labels MONAI 1.6 warns of a default that has changed
+                sample[key] = Orientation(domain.orientation, labels=_RAS)(sample[key])
             if turn.axes:
                 sample[key] = Flip(turn.axes)(sample[key])
             if turn.note:
