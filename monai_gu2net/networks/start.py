@@ -162,7 +162,7 @@ def ready_to_train(
         The network, where images are of two axes with the channels last in memory.
     """
     network.set_grad_checkpointing(grad_checkpointing)
-    # of volumes PyTorch's processor kernels take longer with the channels last
+    # of volumes the convolutions choose the layout themselves, see blocks.volume_conv
     if network.spatial_dims == 2:
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     else:
