@@ -92,7 +92,6 @@ class _ChannelwiseConv(torch.autograd.Function):
 def _weight_gradient(x: Tensor, gradient: Tensor) -> Tensor:
     """(C, 1, 3, 3, 3), one slice after the other as a convolution of slices that lie so far apart along X."""
     length, channels = x.shape[2], x.shape[1]
-    wanted = [False, True, False]  # the weight's alone
     found = []
     for shift in (-1, 0, 1):
         before, after = max(0, -shift), max(0, shift)
