@@ -104,8 +104,8 @@ def start_from(
         )
     if network.spatial_dims != trained.spatial_dims:
         raise ValueError(
-            f"The network must take images of {trained.spatial_dims} axes, as that of {os.fspath(checkpoint)!r}; got one "
-            f"of {network.spatial_dims}. Start from a model of the same kind of images."
+            f"The network must take images of {trained.spatial_dims} axes, as that of {os.fspath(checkpoint)!r}; got "
+            f"one of {network.spatial_dims}. Start from a model of the same kind of images."
         )
     names = list(card.domains)
     if like is not None and like not in names:

@@ -65,7 +65,7 @@ def test_the_network_of_a_bundles_training_gets_the_three_axes_of_the_model() ->
 
 
 def test_radiographs_and_volumes_in_one_network_are_refused(trained: tuple[Path, DomainNetwork]) -> None:
-    message = r"all of radiographs or all of volumes; got \['flat'\] of 2 axes and \['skull'.* of 3"
+    message = r"all of radiographs or all of volumes; got \['flat'\] of 2 axes and \['skull'.*\] of 3"
     with pytest.raises(ValueError, match=message):
         card_of(SKULL, FLAT).build_network()
     with pytest.raises(ValueError, match=message):
