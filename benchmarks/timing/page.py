@@ -21,7 +21,7 @@ from monai_gu2net.files import whole_file, write_text_whole
 
 __all__ = ["filled", "tables", "write"]
 
-FOLDER, PLOT, OTHERS = "performance", "speed.png", ("backends", "shared_machine", "many_images")
+FOLDER, PLOT, OTHERS = "performance", "speed.png", ("backends", "shared_machine", "many_images", "volumes")
 DEVICES = {"cpu": "processor", "cuda": "CUDA"}
 NAMES = {
     "peer": "the peer",
