@@ -15,6 +15,7 @@ from .load_landmarks import LoadLandmarksd as LoadLandmarksd
 from .mean_logits import mean_logits as mean_logits
 from .mirror import RandMirrorLandmarksd as RandMirrorLandmarksd
 from .points import LandmarksToPointsd as LandmarksToPointsd
+from .pose import RandPosed as RandPosed
 from .preprocessing import RadiographPreprocessing as RadiographPreprocessing
 from .resize import FitToDomaind as FitToDomaind
 from .resolve_spacing import PhysicalSpaced as PhysicalSpaced
