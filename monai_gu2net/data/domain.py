@@ -140,6 +140,11 @@ class Domain:
         return "px" if self.spacing is None and self.reference is None else "mm"
 
     @property
+    def view(self) -> dict[str, Any]:
+        """The fields that say how the network sees an image, which are the model's, whatever data it is used on."""
+        return {field: getattr(self, field) for field in ("size", "orientation", "target_spacing", "mean_shape")}
+
+    @property
     def mirror_order(self) -> tuple[int, ...]:
         """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
         partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
