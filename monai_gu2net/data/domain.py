@@ -12,7 +12,7 @@ from typing import Any
 from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
-__all__ = ["Domain", "ReferenceLength"]
+__all__ = ["Domain", "ReferenceLength", "spatial_dims_of"]
 
 _FIELDS = ("landmarks", "size", "orientation", "target_spacing", "mean_shape", "spacing")
 
@@ -237,6 +237,25 @@ class Domain:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
+
+
+def spatial_dims_of(domains: Mapping[str, Domain]) -> int:
+    """How many spatial axes the images of all domains have, 2 or 3.
+
+    Args:
+        domains: by name, at least one.
+
+    Raises:
+        ValueError: some have 2 and others 3, which no network takes both.
+    """
+    counts = {name: len(domain.size) for name, domain in domains.items()}
+    if len(set(counts.values())) != 1:
+        flat, deep = ([name for name, count in counts.items() if count == dims] for dims in (2, 3))
+        raise ValueError(
+            f"The domains of a network must all be of radiographs or all of volumes; got {flat} of 2 axes and {deep} "
+            "of 3. Train a network for each kind, such as with --domains."
+        )
+    return next(iter(counts.values()))
 
 
 def _is_orientation(letters: object) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.domain import Domain, spatial_dims_of
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.model_card import ModelCard, load_model
@@ -35,9 +35,11 @@ def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str
         The domains by name, in the order of the network's.
 
     Raises:
-        ValueError: a domain has other landmarks in the checkpoint.
+        ValueError: a domain has other landmarks in the checkpoint, or some domains are of radiographs and others of
+            volumes.
     """
     if checkpoint is None:
+        spatial_dims_of(domains)
         return dict(domains)
     earlier = ModelCard.load(checkpoint).domains
     for name, domain in domains.items():
@@ -46,7 +48,9 @@ def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str
                 f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint)!r}, "
                 f"{list(earlier[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
-    return {**earlier, **domains}
+    together = {**earlier, **domains}
+    spatial_dims_of(together)
+    return together
 
 
 def calibration_from(
@@ -86,7 +90,8 @@ def start_from(
         The network.
 
     Raises:
-        ValueError: the network's options are not the checkpoint's, or ``like`` is not one of its domains.
+        ValueError: the network's options or number of spatial axes are not the checkpoint's, or ``like`` is not one of
+            its domains.
     """
     if checkpoint is None:
         return network
@@ -96,6 +101,11 @@ def start_from(
     if ours["name"] != theirs["name"] or set(different) - {"prior"}:
         raise ValueError(
             f"The network must be as that of {os.fspath(checkpoint)!r}, {theirs}; got {ours}. Set the same options."
+        )
+    if network.spatial_dims != trained.spatial_dims:
+        raise ValueError(
+            f"The network must take images of {trained.spatial_dims} axes, as that of {os.fspath(checkpoint)!r}; got "
+            f"one of {network.spatial_dims}. Start from a model of the same kind of images."
         )
     names = list(card.domains)
     if like is not None and like not in names:
@@ -162,7 +172,7 @@ def ready_to_train(
         The network, where images are of two axes with the channels last in memory.
     """
     network.set_grad_checkpointing(grad_checkpointing)
-    # of volumes PyTorch's processor kernels take longer with the channels last
+    # of volumes the convolutions choose the layout themselves, see blocks.volume_conv
     if network.spatial_dims == 2:
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     else:
