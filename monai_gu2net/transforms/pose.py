@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
 from monai.config import KeysCollection
 from monai.transforms import Affine, MapTransform, RandomizableTransform
 
-from monai_gu2net.landmarks.coordinates import spatial_affine
+from monai_gu2net.landmarks.coordinates import voxel_lengths
+from monai_gu2net.transforms.beyond import Padding, beyond_border, check_padding
 
 __all__ = ["RandPosed"]
 
@@ -35,8 +35,7 @@ class RandPosed(RandomizableTransform, MapTransform):
         stretch: the same for each axis on its own, on top of it.
         shear: largest shift of one axis along another, in mm per mm; at least 0.
         translate: largest shift along each axis, as a share of the image's length along it; at least 0.
-        padding: what is seen beyond the image's border: "lowest", its lowest value, which is air in most modalities;
-            "border", what lies at the border; "zeros", its mean once it is normalised.
+        padding: what is seen beyond the image's border, see :data:`~monai_gu2net.transforms.beyond.PADDINGS`.
 
     Raises:
         ValueError: an option is out of its range.
@@ -55,7 +54,7 @@ class RandPosed(RandomizableTransform, MapTransform):
         stretch: float = 0.1,
         shear: float = 0.1,
         translate: float = 0.05,
-        padding: Literal["lowest", "border", "zeros"] = "lowest",
+        padding: Padding = "lowest",
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
@@ -66,8 +65,7 @@ class RandPosed(RandomizableTransform, MapTransform):
                 raise ValueError(
                     f"{name} must be from 0 {limit}; got {value * 180 if name == 'rotate' else value:g}. Correct it."
                 )
-        if padding not in ("lowest", "border", "zeros"):
-            raise ValueError(f"padding must be 'lowest', 'border' or 'zeros'; got {padding!r}. Choose one.")
+        check_padding(padding)
         self.rotate, self.scale, self.stretch, self.shear = rotate, scale, stretch, shear
         self.translate, self.padding = translate, padding
 
@@ -82,13 +80,12 @@ class RandPosed(RandomizableTransform, MapTransform):
             dims = image.ndim - 1
             if matrix is None or shift is None:
                 matrix, shift = self._draw(dims)
-            lengths = torch.linalg.vector_norm(spatial_affine(image.affine, dims)[:dims, :dims], dim=0).numpy()
+            lengths = voxel_lengths(image.affine, dims).numpy()
             # from pixels of the result to those of the image, both counted from its middle
             inverse = np.eye(dims + 1)
             inverse[:dims, :dims] = np.linalg.inv(matrix) * lengths / lengths[:, None]
             inverse[:dims, dims] = -inverse[:dims, :dims] @ (shift * np.array(image.shape[1:]))
-            outside = float(image.min()) if self.padding == "lowest" else 0.0
-            beyond = "border" if self.padding == "border" else "zeros"
+            outside, beyond = beyond_border(image, self.padding)
             moved: Any = Affine(affine=inverse, padding_mode=beyond, image_only=True)(image - outside)
             sample[key] = moved + outside
         return sample
