@@ -239,23 +239,26 @@ class Domain:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
 
 
-def spatial_dims_of(domains: Mapping[str, Domain]) -> int:
-    """How many spatial axes the images of all domains have, 2 or 3.
+def spatial_dims_of(domains: Mapping[str, Domain], dims: int | None = None) -> int:
+    """The number of spatial axes of the images of all domains, 2 or 3; a network has one.
 
     Args:
         domains: by name, at least one.
+        dims: what it must be; None: that of the first domain.
 
     Raises:
-        ValueError: some have 2 and others 3, which no network takes both.
+        ValueError: a domain's images have another one.
     """
-    counts = {name: len(domain.size) for name, domain in domains.items()}
-    if len(set(counts.values())) != 1:
-        flat, deep = ([name for name, count in counts.items() if count == dims] for dims in (2, 3))
-        raise ValueError(
-            f"The domains of a network must all be of radiographs or all of volumes; got {flat} of 2 axes and {deep} "
-            "of 3. Train a network for each kind, such as with --domains."
-        )
-    return next(iter(counts.values()))
+    dims = dims or len(next(iter(domains.values())).size)
+    for name, domain in domains.items():
+        if len(domain.size) != dims:
+            kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
+            raise ValueError(
+                f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "
+                f"{domain.size}. Train radiographs and volumes apart: choose among the datalist's domains (--domains), "
+                "with the bundle gu2net for radiographs and gu2net_volume for volumes."
+            )
+    return dims
 
 
 def _is_orientation(letters: object) -> bool:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_gu2net.landmarks import voxel_lengths
 from monai_gu2net.landmarks.shape import Pose, pose_of
-from monai_gu2net.transforms.pose import image_frame, seen_in, shape_frame, voxel_lengths
+from monai_gu2net.transforms.pose import image_frame, seen_in, shape_frame
 
 __all__ = ["in_best_pose"]
 
@@ -48,7 +49,7 @@ def in_best_pose(
         pose = pose_of(find({**sample, "image": turned}), shape)
         if pose is not None and (best is None or pose.residual < best.residual):
             best = pose
-        if best is not None and best.residual <= voxel_lengths(image).mean():
+        if best is not None and best.residual <= voxel_lengths(image.affine, image.ndim - 1).mean():
             break
     if best is None:
         return {**sample, "orientation": "too few landmarks were found to tell the pose"}

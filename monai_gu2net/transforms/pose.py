@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from monai.transforms import MapTransform, RandomizableTransform, SpatialResampl
 from numpy.typing import NDArray
 
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.landmarks.coordinates import spatial_affine
+from monai_gu2net.landmarks.coordinates import spatial_affine, voxel_lengths
 from monai_gu2net.landmarks.shape import Pose, pose_of
+from monai_gu2net.transforms.beyond import Padding, beyond_border, check_padding
 
-__all__ = ["RandPosed", "image_frame", "seen_in", "shape_frame", "voxel_lengths"]
+__all__ = ["RandPosed", "image_frame", "seen_in", "shape_frame"]
 
 Array = NDArray[np.float64]
-Padding = Literal["lowest", "border", "zeros"]
 
 _FARTHEST = 63.0  # degrees, from any turn to the nearest of the 24 that bring the axes of space onto axes
 
@@ -50,8 +50,7 @@ class RandPosed(RandomizableTransform, MapTransform):
         stretch: the same for each axis on its own, on top of it.
         shear: largest shift of one axis along another, in mm per mm; at least 0.
         translate: largest shift along each axis, as a share of the image's length along it; at least 0.
-        padding: what is seen beyond the image's border: "lowest", its lowest value, which is air in most modalities;
-            "border", what lies at the border; "zeros", its mean once it is normalised.
+        padding: what is seen beyond the image's border, see :data:`~monai_gu2net.transforms.beyond.PADDINGS`.
         far: share of the samples of a domain with a mean shape that are turned by up to 63 degrees.
 
     Raises:
@@ -85,8 +84,7 @@ class RandPosed(RandomizableTransform, MapTransform):
                 raise ValueError(
                     f"{name} must be from 0 {limit}; got {value * 180 if name == 'rotate' else value:g}. Correct it."
                 )
-        if padding not in ("lowest", "border", "zeros"):
-            raise ValueError(f"padding must be 'lowest', 'border' or 'zeros'; got {padding!r}. Choose one.")
+        check_padding(padding)
         self.rotate, self.scale, self.stretch, self.shear = rotate, scale, stretch, shear
         self.translate, self.padding = translate, padding
 
@@ -98,7 +96,9 @@ class RandPosed(RandomizableTransform, MapTransform):
         if not (self._do_transform or shape):
             return sample
         pose = pose_of(sample["landmarks"], shape) if shape else None
-        rotate = _FARTHEST if shape and self.R.random() < self.far else self.rotate
+        rotate = self.rotate
+        if shape and self.R.random() < self.far:
+            rotate = 180.0 if pose is None else _FARTHEST
         matrix = shift = None
         for key in self.key_iterator(sample):
             image = sample[key]
@@ -111,7 +111,9 @@ class RandPosed(RandomizableTransform, MapTransform):
                 frame, size = shape_frame(pose, shape), domain.size
             moved = np.eye(dims + 1)
             moved[:dims, :dims] = np.linalg.inv(matrix)
-            moved[:dims, dims] = -moved[:dims, :dims] @ (shift * np.array(size) * voxel_lengths(image))
+            moved[:dims, dims] = -moved[:dims, :dims] @ (
+                shift * np.array(size) * voxel_lengths(image.affine, dims).numpy()
+            )
             sample[key] = seen_in(image, frame @ moved, size, padding=self.padding)
         return sample
 
@@ -144,7 +146,7 @@ def image_frame(image: MetaTensor) -> Array:
     dims = image.ndim - 1
     frame = spatial_affine(image.affine, dims).numpy().copy()
     frame[:dims, dims] += frame[:dims, :dims] @ ((np.array(image.shape[1:]) - 1) / 2)
-    frame[:dims, :dims] /= voxel_lengths(image)
+    frame[:dims, :dims] /= voxel_lengths(image.affine, dims).numpy()
     return np.asarray(frame)
 
 
@@ -166,23 +168,17 @@ def seen_in(image: MetaTensor, frame: Array, size: Any, *, padding: Padding = "l
         image: (C, *spatial).
         frame: (D+1, D+1) from mm along the axes of what is seen, counted from its middle, to the world.
         size: D lengths of what is seen, in voxels.
-        padding: what is seen beyond the image's border, see :class:`RandPosed`.
+        padding: what is seen beyond the image's border, see :data:`~monai_gu2net.transforms.beyond.PADDINGS`.
 
     Returns:
         (C, *size), whose affine leads to the same world.
     """
     dims = image.ndim - 1
     grid = np.eye(dims + 1)
-    grid[:dims, :dims] = np.diag(voxel_lengths(image))
+    grid[:dims, :dims] = np.diag(voxel_lengths(image.affine, dims))
     grid[:dims, dims] = -grid[:dims, :dims] @ ((np.array(size) - 1) / 2)
-    outside = float(image.min()) if padding == "lowest" else 0.0
-    resample = SpatialResample(padding_mode="border" if padding == "border" else "zeros", dtype=np.float32)
+    outside, beyond = beyond_border(image, padding)
+    resample = SpatialResample(padding_mode=beyond, dtype=np.float32)
     seen: Any = resample(image - outside, dst_affine=torch.as_tensor(frame @ grid), spatial_size=tuple(size))
     moved: MetaTensor = seen + outside
     return moved
-
-
-def voxel_lengths(image: MetaTensor) -> Array:
-    """D lengths of a voxel in mm."""
-    dims = image.ndim - 1
-    return np.asarray(torch.linalg.vector_norm(spatial_affine(image.affine, dims)[:dims, :dims], dim=0))
