@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Series of CT slices for tests, valid by dciodvfy until a test breaks them, and enhanced objects of the bare minimum."""
+"""Series of CT for tests, valid by dciodvfy until a test breaks them, and enhanced objects of the bare geometry."""
 
 from __future__ import annotations
 
