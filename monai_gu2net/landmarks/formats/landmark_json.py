@@ -5,8 +5,8 @@
 ``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
 with ``z`` in 3-D and ``confidence`` where there is one, and ``radius_90`` and ``presence`` of a calibrated model; an
 absent landmark has null coordinates. The frame is "index", "mm" (the plane of a radiograph) or, of a volume, "LPS" or
-"RAS". Pixel points may have their millimetres beside them (``x_mm``, ``y_mm``), those of a volume in the frame that
-``frame_mm`` says, and the file may say more about itself (image, model, spacing).
+"RAS". Pixel points of a radiograph may have their millimetres beside them (``x_mm``, ``y_mm``), and the file may say more
+about itself (image, model, spacing).
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def write_landmark_json(
         path: the file; written whole or not at all.
         landmark_set: N landmarks.
         confidence: (N,) numbers; NaN: none.
-        points_mm: (N, D) the same points in mm, to stand beside pixel indices; those of a volume in RAS, which the file
-            says as ``frame_mm``.
+        points_mm: (N, 2) the same points in mm, to stand beside the pixel indices of a radiograph; those of a volume,
+            whose columns must say their frame, go into ``columns``.
         columns: (N,) more numbers of each landmark by name, such as a radius; NaN: null.
         about: more to say of the file, under other keys than those of the format.
 
@@ -105,11 +105,16 @@ def write_landmark_json(
         The path.
 
     Raises:
-        ValueError: about has a key of the format, or landmarks of a volume are in mm of no named frame.
+        ValueError: about has a key of the format, or something about a volume is in mm of no named frame.
     """
-    reserved = {"version", "frame", "frame_mm", "unit", "landmarks"} & set(about or {})
+    reserved = {"version", "frame", "unit", "landmarks"} & set(about or {})
     if reserved:
         raise ValueError(f"about must not have the keys of the format; got {sorted(reserved)}. Rename them.")
+    if points_mm is not None and landmark_set.dims == 3:
+        raise ValueError(
+            "points_mm must be of a radiograph; got those of a volume, in no named frame. Give them as columns whose names "
+            "say it, such as 'x_lps_mm'."
+        )
     landmarks: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
     more = {column: checked_confidence(numbers, len(values)) for column, numbers in (columns or {}).items()}
@@ -128,7 +133,6 @@ def write_landmark_json(
         **(about or {}),
         "frame": frame,
         "unit": "px" if frame == "index" else "mm",
-        **({"frame_mm": "RAS"} if points_mm is not None and landmark_set.dims == 3 else {}),
         "landmarks": landmarks,
     }
     return write_json_whole(path, content)
