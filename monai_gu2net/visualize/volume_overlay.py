@@ -150,7 +150,7 @@ class _View:
     def of(cls, volume: NDArray[np.float32], affine: NDArray[np.float64] | None, given: DrawnLandmarks) -> _View:
         """No voxel is moved or copied: the array is seen along other axes."""
         if affine is None:
-            letters = (("", "x"), ("", "y"), ("", "z"))
+            letters = [("", "x"), ("", "y"), ("", "z")]
             return cls(volume, np.ones(3), letters, given.predicted, given.reference, given.radius)
         turn = ornt_transform(io_orientation(affine), axcodes2ornt("LPI"))
         back = inv_ornt_aff(turn, volume.shape)  # voxels of the view to those of the file
@@ -166,9 +166,7 @@ class _View:
         return np.asarray(self.volume.shape * self.spacing)
 
 
-def _draw_projection(
-    pixels: NDArray[np.uint8], view: _View, name: str, across: int, down: int, scale: float
-) -> None:
+def _draw_projection(pixels: NDArray[np.uint8], view: _View, name: str, across: int, down: int, scale: float) -> None:
     """The brightest voxels along the third axis, with the numbers of all landmarks."""
     axes = [across, down]
     plane = view.volume.max(axis=3 - across - down)
@@ -199,7 +197,8 @@ def _draw_slice(
     axes, side = [across, down], len(pixels)
     steps = field / side / view.spacing[axes]  # voxels per pixel
     through = 3 - across - down
-    plane = view.volume.take(int(np.clip(np.rint(centre[through]), 0, view.volume.shape[through] - 1)), axis=through)
+    number = int(np.clip(np.rint(centre[through]), 0, view.volume.shape[through] - 1))
+    plane = np.asarray(view.volume.take(number, axis=through))
     pixels[:] = _about(shades(plane.T, window), centre[axes], steps, side)
     picture = Canvas(pixels)
     cross, dot = ((point[axes] - centre[axes]) / steps + side / 2 for point in (found, truth))
@@ -233,9 +232,7 @@ def _write_letters(picture: Canvas, view: _View, across: int, down: int) -> None
 def _leads(direction: NDArray[np.float64]) -> str:
     """Letters of where a direction in RAS leads, the most nearly first; "RA" is between right and front."""
     order = np.argsort(-np.abs(direction), kind="stable")
-    return "".join(
-        _LETTERS[axis][0 if (direction[axis] > 0) else 1] for axis in order if abs(direction[axis]) > _LEADS
-    )
+    return "".join(_LETTERS[axis][0 if (direction[axis] > 0) else 1] for axis in order if abs(direction[axis]) > _LEADS)
 
 
 def _choose(given: DrawnLandmarks, errors: NDArray[np.float64], most: int) -> list[int]:
