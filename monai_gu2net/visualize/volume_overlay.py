@@ -35,8 +35,8 @@ __all__ = ["draw_volume_landmarks"]
 
 _VIEWS = (("axial", 0, 1), ("coronal", 0, 2), ("sagittal", 1, 2))  # name, axis across, axis down
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))  # from where the axes lead, and to where: right is on the left
-_NOTE = "radiological convention: the patient's right is on the left; voxels of the file, not resampled"
-_NO_SCALE = "axes of the file; scale and directions are not known"
+_NOTE = "radiological: the right is on the left"
+_NO_SCALE = "axes of the file, of unknown scale"
 _LEADS = 0.25  # component from which an axis leads that way, too
 _FIELD = 0.5  # of the volume's longest side that a slice shows
 _ROOM = 1.2  # about the farthest mark in a slice
@@ -182,7 +182,8 @@ def _draw_projection(pixels: NDArray[np.uint8], view: _View, name: str, across: 
         if at is not None:
             picture.text(str(number), at + BESIDE, size=SMALL, colour="white", outlined=True, kept_inside=True)
     _write_letters(picture, view, across, down)
-    picture.text(f"{name}, maximum" if view.letters[0][0] else "maximum", (4, 12), size=SMALL, colour="white")
+    words = f"{name} MIP" if view.letters[0][0] else "MIP"
+    picture.text(words, (4, 12), size=SMALL, colour="white", outlined=True)
 
 
 def _draw_slice(
