@@ -115,9 +115,11 @@ def _draw(
         return draw_landmarks(image[0], names=shown, longest_side=560 if small else 1200, **what)
     spacing = rows[[f"spacing_{axis}" for axis in axes]].iloc[0].tolist() if rows["unit"].iloc[0] == "mm" else None
     affine = None if spacing is None else world_affine(image, spacing, of_file=False).numpy()
-    names = [f"{numbers[name]}  {name}" for name in rows["landmark"]]
+    names = list(rows["landmark"])
     page: dict[str, Any] = {"most": 4, "columns": 1, "panel": 180} if small else {}
-    return draw_volume_landmarks(image, affine=affine, names=names, **what, **page)
+    return draw_volume_landmarks(
+        image, affine=affine, names=names, numbers=[numbers[name] for name in names], **what, **page
+    )
 
 
 def _case(rows: pd.DataFrame) -> Case:

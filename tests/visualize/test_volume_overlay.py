@@ -196,3 +196,12 @@ def test_a_picture_or_points_of_one_are_refused() -> None:
         page(np.zeros((8, 8, 8)), predicted=[[1, 2]])
     with pytest.raises(ValueError, match=r"must be of the same landmarks; got \[1, 1, 2, 1, 1\]"):
         page(np.zeros((8, 8, 8)), predicted=[[1, 2, 3]], names=["a", "b"])
+    with pytest.raises(ValueError, match=r"numbers must be one per landmark, 1; got 2"):
+        page(np.zeros((8, 8, 8)), predicted=[[1, 2, 3]], numbers=[4, 5])
+
+
+def test_projections_have_numbers_where_there_is_room_for_them() -> None:
+    volume, few = np.zeros((10, 10, 10)), np.random.default_rng(2).uniform(2, 8, (4, 3))
+    pages = [page(volume, predicted=np.tile(few, (times, 1)), panel=190) for times in (1, 40)]
+    some, none = ((projections(each)[0][:190] == 255).all(axis=-1).sum() for each in pages)
+    assert some > none  # white is only in the words
