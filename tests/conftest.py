@@ -20,6 +20,7 @@ from monai_gu2net.phantom import make_phantom
 for _shared in (
     "dicom/dicom_files.py",
     "dicom/foreign_reports.py",
+    "dicom/series_files.py",
     "data/picture_files.py",
     "sources/volume_source.py",
     "integration/archive.py",

@@ -11,6 +11,7 @@ its name. Whatever else was measured is therefore under "Derived Imaging Measure
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ from monai_gu2net.dicom.codes import (
     private_code,
 )
 from monai_gu2net.dicom.derived_uid import derived_uid
+from monai_gu2net.dicom.patient_space import frame_of_reference, patient_affine
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
-from monai_gu2net.dicom.study_object import StudyObject
+from monai_gu2net.dicom.study_object import Derivation, StudyObject
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
@@ -56,16 +58,22 @@ def report_content(
 
     Args:
         report: with the image, the model, and the UID that the tracking UIDs are derived from.
-        landmarks: N points in the frame "index", one at least present; absent ones are left out.
+        landmarks: N points in the frame "index", one at least present; absent ones are left out. Those of a volume are
+            written in the patient's space.
         columns: three of N numbers: confidence, radius in pixels, radius in mm.
         measurements: those without a value are left out.
         parameters: of the algorithm, in words.
+
+    Raises:
+        DicomError: the slices of a volume do not say where they lie, see
+            :func:`~monai_gu2net.dicom.patient_space.frame_of_reference`.
 
     Source: DICOM PS3.16, TID 1500, 1501, 300, 310, 320, 4019.
     """
     from highdicom import sr
 
     of, uid = report.derivation, report.uid
+    placed = _placed(of, landmarks, Path(report.path).name)
     algorithm = sr.AlgorithmIdentification(name=of.model, version=of.model_version, parameters=list(parameters))
     confidence, radius_px, radius_mm = columns
     groups: list[Any] = []
@@ -74,12 +82,7 @@ def report_content(
         name, value = landmarks.names[row], confidence[row]
         tracking = derived_uid(uid, "landmark", name)
         code, carried = (LANDMARKS_FOUND, 1.0) if value is None else (CONFIDENCE, round(value, _DIGITS))
-        point = sr.CoordinatesForMeasurement(
-            graphic_type=sr.GraphicTypeValues.POINT,
-            graphic_data=landmarks.points[row][None] + 0.5,
-            source_image=sr.SourceImageForRegion(of.header.SOPClassUID, of.header.SOPInstanceUID),
-        )
-        carrier = number(code, carried, "1", referenced_coordinates=[point])
+        carrier = number(code, carried, "1", referenced_coordinates=[placed[row]])
         groups.append(_landmark_group(name, carrier, tracking, algorithm))
         radii = [
             number(RADIUS_90, radius, unit)
@@ -99,6 +102,25 @@ def report_content(
     if derived:
         root.ContentSequence.append(container(_DERIVED, derived))
     return root
+
+
+def _placed(of: Derivation, landmarks: LandmarkSet, name: str) -> list[Any]:
+    """The coordinates of each landmark: selected from the image, or in the space that a volume lies in."""
+    from highdicom import sr
+
+    if of.slices:
+        space = frame_of_reference(of.slices, name=name)
+        return [
+            sr.CoordinatesForMeasurement3D(sr.GraphicTypeValues3D.POINT, point[None], frame_of_reference_uid=space)
+            for point in landmarks.to_mm(patient_affine(of.slices, name=name)).points
+        ]
+    image = of.header.SOPClassUID, of.header.SOPInstanceUID
+    return [
+        sr.CoordinatesForMeasurement(
+            sr.GraphicTypeValues.POINT, point[None] + 0.5, source_image=sr.SourceImageForRegion(*image)
+        )
+        for point in landmarks.points
+    ]
 
 
 def _landmark_group(name: str, carrier: Any, tracking_uid: str, algorithm: Any) -> Any:
