@@ -9,10 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
+from monai_gu2net.dicom.frames import frame_count, frame_header
 from monai_gu2net.dicom.limits import DicomError
-from monai_gu2net.dicom.values import finite_numbers
+from monai_gu2net.dicom.slice_grid import slice_grid
 
 __all__ = ["frame_of_reference", "patient_affine"]
+
+_LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def frame_of_reference(slices: Sequence[Dataset], *, name: str) -> str:
@@ -37,32 +40,18 @@ def frame_of_reference(slices: Sequence[Dataset], *, name: str) -> str:
 
 
 def patient_affine(slices: Sequence[Dataset], *, name: str) -> np.ndarray:
-    """Affine from voxels of a series to the patient's space.
+    """Affine from the voxels of a series, as :func:`~monai_gu2net.dicom.read_series` has them, to the patient's space.
 
     Args:
-        slices: the headers of at least two parallel slices at equal distances, in their order.
+        slices: the headers of its objects.
         name: that an error begins with.
 
     Returns:
         (4, 4) from (column, row, slice), whole numbers at the voxels' centres, to mm in LPS.
 
     Raises:
-        DicomError: a slice does not say where it lies.
-
-    Source: DICOM PS3.3, C.7.6.2.1.1, equation C.7.6.2.1-1.
+        DicomError: they are no even stack of slices, see :func:`~monai_gu2net.dicom.slice_grid.slice_grid`.
     """
-    first = slices[0]
-    orientation = finite_numbers(first.get("ImageOrientationPatient"))
-    spacing = finite_numbers(first.get("PixelSpacing"))
-    start, end = (finite_numbers(header.get("ImagePositionPatient")) for header in (first, slices[-1]))
-    if [len(slices) > 1, len(orientation), len(spacing), len(start), len(end)] != [True, 6, 2, 3, 3]:
-        raise DicomError(
-            f"{name}: the slices must be two at least and say orientation, spacing and position; got {len(slices)} "
-            "slices, and not all of these. Export the series again."
-        )
-    affine = np.eye(4)
-    affine[:3, 0] = np.array(orientation[:3]) * spacing[1]  # along a row; the first spacing is that between rows
-    affine[:3, 1] = np.array(orientation[3:]) * spacing[0]
-    affine[:3, 2] = (np.array(end) - start) / (len(slices) - 1)
-    affine[:3, 3] = start
-    return affine
+    frames = [frame_header(header, index) for header in slices for index in range(frame_count(header))]
+    names = [f"slice {number}" for number in range(1, len(frames) + 1)]
+    return _LPS_OF_RAS @ slice_grid(frames, names=names, series=name).affine

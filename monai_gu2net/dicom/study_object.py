@@ -86,7 +86,8 @@ class Derivation:
         sop_instance_uid: of the object. By default it is derived from the image, the model and all that is written, so
             that the same result is the same object and another result is another one.
         now: when it is made, in local time; by default now.
-        slices: of a volume the headers of all its slices, in the order of its third axis; empty: the image is one file.
+        slices: of a volume the headers of its objects, see :func:`~monai_gu2net.dicom.series_headers`; empty: the image
+            is one radiograph.
     """
 
     header: Dataset

@@ -15,11 +15,12 @@ from ignite import distributed
 
 from monai_gu2net.data.config_paths import check_not_rewritten
 from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.data.dicom_entries import dicom_files, read_entries
+from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
+from monai_gu2net.dicom import dicom_files
 from monai_gu2net.files import LeftOut, left_out_lines
 from monai_gu2net.phantom import make_phantom
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS

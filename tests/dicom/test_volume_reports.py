@@ -17,14 +17,15 @@ import pytest
 from hypothesis import given, settings
 from pydicom.dataset import Dataset
 from scipy.spatial.transform import Rotation
-from series_files import make_series
+from series_files import RAS_OF_LPS, make_enhanced, make_series
 
-from monai_gu2net.dicom import Derivation, DicomError, read_header
+from monai_gu2net.dicom import Derivation, DicomError, series_headers
 from monai_gu2net.dicom.structured_report import read_structured_report, write_structured_report
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
 NAN = math.nan
+AXIAL = RAS_OF_LPS @ np.array([[0.7, 0, 0, -30], [0, 0.9, 0, 20], [0, 0, 1.5, 110], [0, 0, 0, 1]])
 VOXELS = np.arange(6 * 5 * 4, dtype=np.uint16).reshape(6, 5, 4)
 SKULL = LandmarkSet(("nasion", "bregma", "basion"), [[1.0, 2.0, 3.0], [NAN] * 3, [0.25, 4.5, 1.5]], "index")
 MEASURED = [
@@ -35,7 +36,7 @@ MEASURED = [
 
 @pytest.fixture
 def slices(tmp_path: Path) -> list[Dataset]:
-    return [read_header(path) for path in make_series(tmp_path / "series", VOXELS)]
+    return series_headers(make_series(tmp_path / "series", VOXELS, AXIAL))
 
 
 def written(path: Path, slices: list[Dataset], landmarks: LandmarkSet = SKULL, **options: Any) -> Path:
@@ -135,9 +136,10 @@ def test_points_of_any_oblique_series_come_back_within_a_thousandth_of_a_millime
     index = np.random.default_rng(seed).uniform(-0.5, 400, (7, 3))
     landmarks = LandmarkSet(tuple("abcdefg"), index, "index")
     expected_mm = np.array(origin) + (index * spacing) @ axes.T
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = axes * spacing, origin
     with TemporaryDirectory() as folder:
-        paths = make_series(Path(folder), VOXELS[:2, :2], spacing=spacing, axes=axes, origin=origin)
-        slices = [read_header(path) for path in paths]
+        slices = series_headers(make_series(Path(folder) / "series", VOXELS[:2, :2], RAS_OF_LPS @ affine))
         again = read_structured_report(written(Path(folder) / "case.sr.dcm", slices, landmarks))
     assert again.landmarks.names == landmarks.names
     assert again.landmarks.frame == "mm"
@@ -151,7 +153,7 @@ def test_points_of_any_oblique_series_come_back_within_a_thousandth_of_a_millime
 
 def test_points_of_another_frame_of_reference_are_refused(tmp_path: Path, slices: list[Dataset]) -> None:
     report = read_structured_report(written(tmp_path / "case.sr.dcm", slices))
-    others = [read_header(path) for path in make_series(tmp_path / "other", VOXELS)]
+    others = series_headers(make_series(tmp_path / "other", VOXELS, AXIAL, series="other"))
     with pytest.raises(DicomError, match=r"^case\.sr\.dcm: .* got those of another frame of reference\. Give"):
         report.in_series(others)
 
@@ -161,6 +163,13 @@ def test_points_of_an_image_are_none_of_a_series(tmp_path: Path, slices: list[Da
     path = write_structured_report(tmp_path / "flat.dcm", flat, derivation=Derivation(slices[0], "m", "1"))
     with pytest.raises(DicomError, match=r"^flat\.dcm: .* got those of an image"):
         read_structured_report(path).in_series(slices)
+
+
+def test_the_voxels_of_an_enhanced_object_are_reported_where_they_lie(tmp_path: Path) -> None:
+    path = make_enhanced(tmp_path / "enhanced.dcm", VOXELS, AXIAL, slope=lambda level: 1.0)
+    report = written(tmp_path / "case.sr.dcm", series_headers(path))
+    np.testing.assert_allclose(points_by_highdicom(report)["nasion"].value, [[-29.3, 21.8, 114.5]], rtol=0, atol=1e-5)
+    assert read_structured_report(report).evidence == (pydicom.dcmread(path).SOPInstanceUID,)
 
 
 def test_a_report_of_nothing_found_is_about_its_slices(tmp_path: Path, slices: list[Dataset]) -> None:
@@ -173,14 +182,14 @@ def test_a_report_of_nothing_found_is_about_its_slices(tmp_path: Path, slices: l
 
 
 def test_slices_without_a_frame_of_reference_cannot_be_reported(tmp_path: Path) -> None:
-    paths = make_series(tmp_path / "series", VOXELS, FrameOfReferenceUID=None)
+    folder = make_series(tmp_path / "series", VOXELS, AXIAL, FrameOfReferenceUID=None)
     with pytest.raises(DicomError, match=r"^case\.sr\.dcm: .* must have one FrameOfReferenceUID"):
-        written(tmp_path / "case.sr.dcm", [read_header(path) for path in paths])
+        written(tmp_path / "case.sr.dcm", series_headers(folder))
     assert not (tmp_path / "case.sr.dcm").exists()
 
 
 def test_slices_of_two_series_cannot_be_reported(tmp_path: Path, slices: list[Dataset]) -> None:
-    others = [read_header(path) for path in make_series(tmp_path / "other", VOXELS, uids=str(tmp_path / "series"))]
+    others = series_headers(make_series(tmp_path / "other", VOXELS, AXIAL, SeriesInstanceUID="1.2.3"))
     with pytest.raises(DicomError, match=r"^case\.sr\.dcm: the slices must be of one series; they are of several"):
         written(tmp_path / "case.sr.dcm", [*slices, others[0]])
 
