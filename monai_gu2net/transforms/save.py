@@ -136,7 +136,7 @@ def _write_markups(path: Path, found: Found) -> None:
             description=slicer_note(header, found.spacing if in_mm else None, found.spacing_source),
         )
     elif in_mm:
-        write_markups(path, LandmarkSet(found.names, found.lps, "mm"), confidence=confidence)
+        write_markups(path, LandmarkSet(found.names, found.lps, "LPS"), confidence=confidence)
     else:
         write_markups(path, found.landmarks, confidence=confidence, unit="px")
 
