@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the voxels of a series lie in the patient's space: mm to the left, to the back, upwards (LPS)."""
+"""Where the voxels of a series lie in the patient's space."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from monai_gu2net.dicom.frames import frame_count, frame_header
 from monai_gu2net.dicom.limits import DicomError
 from monai_gu2net.dicom.slice_grid import slice_grid
 
-__all__ = ["frame_of_reference", "patient_affine"]
-
-_LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+__all__ = ["frame_of_reference", "series_affine"]
 
 
 def frame_of_reference(slices: Sequence[Dataset], *, name: str) -> str:
@@ -39,19 +37,19 @@ def frame_of_reference(slices: Sequence[Dataset], *, name: str) -> str:
     return spaces.pop()
 
 
-def patient_affine(slices: Sequence[Dataset], *, name: str) -> np.ndarray:
-    """Affine from the voxels of a series, as :func:`~monai_gu2net.dicom.read_series` has them, to the patient's space.
+def series_affine(slices: Sequence[Dataset], *, name: str) -> np.ndarray:
+    """Affine of a series by its headers, the same as :func:`~monai_gu2net.dicom.read_series` gives with its voxels.
 
     Args:
         slices: the headers of its objects.
         name: that an error begins with.
 
     Returns:
-        (4, 4) from (column, row, slice), whole numbers at the voxels' centres, to mm in LPS.
+        (4, 4) from (column, row, slice), whole numbers at the voxels' centres, to RAS mm.
 
     Raises:
         DicomError: they are no even stack of slices, see :func:`~monai_gu2net.dicom.slice_grid.slice_grid`.
     """
     frames = [frame_header(header, index) for header in slices for index in range(frame_count(header))]
     names = [f"slice {number}" for number in range(1, len(frames) + 1)]
-    return _LPS_OF_RAS @ slice_grid(frames, names=names, series=name).affine
+    return slice_grid(frames, names=names, series=name).affine

@@ -28,7 +28,7 @@ from monai_gu2net.dicom.codes import (
     private_code,
 )
 from monai_gu2net.dicom.derived_uid import derived_uid
-from monai_gu2net.dicom.patient_space import frame_of_reference, patient_affine
+from monai_gu2net.dicom.patient_space import frame_of_reference, series_affine
 from monai_gu2net.dicom.report_items import concept, container, measured_number, number, observed_by
 from monai_gu2net.dicom.study_object import Derivation, StudyObject
 from monai_gu2net.landmarks import LandmarkSet
@@ -112,7 +112,7 @@ def _placed(of: Derivation, landmarks: LandmarkSet, name: str) -> list[Any]:
         space = frame_of_reference(of.slices, name=name)
         return [
             sr.CoordinatesForMeasurement3D(sr.GraphicTypeValues3D.POINT, point[None], frame_of_reference_uid=space)
-            for point in landmarks.to_mm(patient_affine(of.slices, name=name)).points
+            for point in landmarks.to_lps(series_affine(of.slices, name=name)).points
         ]
     image = of.header.SOPClassUID, of.header.SOPInstanceUID
     return [

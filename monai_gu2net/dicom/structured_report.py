@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.codes import NOTHING_FOUND_TITLE
 from monai_gu2net.dicom.limits import DicomError
-from monai_gu2net.dicom.patient_space import frame_of_reference, patient_affine
+from monai_gu2net.dicom.patient_space import frame_of_reference, series_affine
 from monai_gu2net.dicom.readable_report import readable_content
 from monai_gu2net.dicom.report_content import report_content
 from monai_gu2net.dicom.report_document import write_report
@@ -36,7 +36,7 @@ class StructuredReport:
     """What a report says of the landmarks of one image, or of one volume.
 
     Args:
-        landmarks: N points in the frame "index", 2-D; or, of a volume, 3-D in mm of the patient's space (LPS).
+        landmarks: N points in the frame "index", 2-D; or, of a volume, in the frame "LPS".
         confidence: (N,) from 0 to 1; NaN: the report says nothing of it.
         sop_instance_uid: of the image; "" of a volume that points were found in.
         frame: of the image, from 1; 0 of a volume.
@@ -75,7 +75,7 @@ class StructuredReport:
             rule = "the points must be in space, and in the frame of reference of the series"
             got = "those of an image" if self.landmarks.dims != 3 else "those of another frame of reference"
             raise DicomError(f"{name}: {rule}; got {got}. Give the series that the report is about.")
-        return self.landmarks.to_index(patient_affine(slices, name=name))
+        return self.landmarks.to_index(series_affine(slices, name=name))
 
 
 def read_structured_report(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> StructuredReport:
@@ -170,7 +170,7 @@ def _by_image(parsed: Sequence[ReportPoints]) -> tuple[list[StructuredReport], l
         left_out += report.left_out
         if report.nothing_in is not None:
             flat = report.nothing_in != ""
-            nothing = LandmarkSet((), np.empty((0, 2 if flat else 3)), "index" if flat else "mm")
+            nothing = LandmarkSet((), np.empty((0, 2 if flat else 3)), "index" if flat else "LPS")
             found.append(_about(report, nothing, np.empty(0), report.nothing_in, int(flat)))
         elif not report.points and not report.left_out:
             left_out.append(LeftOut("report", report.path.name, "it has no points"))
@@ -186,7 +186,7 @@ def _by_image(parsed: Sequence[ReportPoints]) -> tuple[list[StructuredReport], l
             if kept:
                 rows = np.array([point.point for point in kept])
                 named = tuple(names[id(point)] for point in kept)
-                landmarks = LandmarkSet(named, rows, "mm" if rows.shape[1] == 3 else "index")
+                landmarks = LandmarkSet(named, rows, "LPS" if rows.shape[1] == 3 else "index")
                 confidence = np.array([point.confidence for point in kept])
                 found.append(_about(report, landmarks, confidence, *image))
     return found, left_out

@@ -178,7 +178,7 @@ def test_points_in_space_are_those_of_a_volume(tmp_path: Path) -> None:
     ]
     [volume, image], left_out = read_structured_reports([report(tmp_path / "a.dcm", *groups)])
     assert points(volume) == {"bregma": [1.0, 2.5, -3.0], "sella": [4.0, 5.0, 6.0]}
-    assert (volume.landmarks.frame, volume.frame_of_reference_uid, volume.sop_instance_uid) == ("mm", "1.2.9", "")
+    assert (volume.landmarks.frame, volume.frame_of_reference_uid, volume.sop_instance_uid) == ("LPS", "1.2.9", "")
     assert points(image) == {"nasion": [5.0, 6.0]}
     assert left_out == ()
 

@@ -142,7 +142,7 @@ def test_points_of_any_oblique_series_come_back_within_a_thousandth_of_a_millime
         slices = series_headers(make_series(Path(folder) / "series", VOXELS[:2, :2], RAS_OF_LPS @ affine))
         again = read_structured_report(written(Path(folder) / "case.sr.dcm", slices, landmarks))
     assert again.landmarks.names == landmarks.names
-    assert again.landmarks.frame == "mm"
+    assert again.landmarks.frame == "LPS"
     assert np.linalg.norm(again.landmarks.points - expected_mm, axis=1).max() < 1e-3
     off_mm = (again.in_series(slices).points - index) * spacing
     assert np.linalg.norm(off_mm, axis=1).max() < 1e-3
