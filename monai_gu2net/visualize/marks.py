@@ -87,7 +87,9 @@ def checked_landmarks(
     Raises:
         ValueError: the points have not D coordinates, or what is given is of different numbers of landmarks.
     """
-    count = max(len(_points(points, what, dims)) for points, what in ((predicted, "predicted"), (reference, "reference")))
+    count = max(
+        len(_points(points, what, dims)) for points, what in ((predicted, "predicted"), (reference, "reference"))
+    )
     # One that is not given at all is absent everywhere.
     found, truth, half_axes = (
         np.full((count, dims), np.nan) if points is None else _points(points, what, dims)

@@ -166,9 +166,7 @@ class _View:
         return np.asarray(self.volume.shape * self.spacing)
 
 
-def _draw_projection(
-    pixels: NDArray[np.uint8], view: _View, name: str, across: int, down: int, scale: float
-) -> None:
+def _draw_projection(pixels: NDArray[np.uint8], view: _View, name: str, across: int, down: int, scale: float) -> None:
     """The brightest voxels along the third axis, with the numbers of all landmarks."""
     axes = [across, down]
     plane = view.volume.max(axis=3 - across - down)
@@ -233,9 +231,7 @@ def _write_letters(picture: Canvas, view: _View, across: int, down: int) -> None
 def _leads(direction: NDArray[np.float64]) -> str:
     """Letters of where a direction in RAS leads, the most nearly first; "RA" is between right and front."""
     order = np.argsort(-np.abs(direction), kind="stable")
-    return "".join(
-        _LETTERS[axis][0 if (direction[axis] > 0) else 1] for axis in order if abs(direction[axis]) > _LEADS
-    )
+    return "".join(_LETTERS[axis][0 if (direction[axis] > 0) else 1] for axis in order if abs(direction[axis]) > _LEADS)
 
 
 def _choose(given: DrawnLandmarks, errors: NDArray[np.float64], most: int) -> list[int]:
