@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from monai_gu2net.dicom import DicomError, read_header
+from monai_gu2net.dicom.frames import has_frame_geometry
 from monai_gu2net.dicom.pixel_spacing import spacing_of
 from monai_gu2net.dicom.readable_report import is_readable_report
 from monai_gu2net.dicom.silence import silent_pydicom
@@ -38,6 +39,7 @@ class DicomEntry:
         patient: a running label, such as "patient_0001", the same for the files of one patient and of no meaning
             outside of them; None where the file names no patient.
         slicer_spacing: (sx, sy) mm per pixel at which 3D Slicer shows an image; None: 1 for want of any.
+        is_volume: whether the image is a volume by itself, of frames that say where they lie.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class DicomEntry:
     sop_instance_uid: str = ""
     patient: str | None = None
     slicer_spacing: tuple[float, float] | None = None
+    is_volume: bool = False
 
 
 def read_entries(paths: Iterable[Path]) -> list[DicomEntry]:
@@ -73,7 +76,8 @@ def _entry(path: Path, labels: dict[tuple[str, str], str]) -> DicomEntry:
             name = UID(sop_class).name  # the UID itself where the standard does not know it
         return DicomEntry(path, "other", "no image" if not name or name == sop_class else f"no image ({name})")
     own, shown = spacing_of(header).mm, slicer_spacing(header)
-    return DicomEntry(path, "image", "an image", (width, height), own, instance, patient, shown)
+    is_volume = has_frame_geometry(header)
+    return DicomEntry(path, "image", "an image", (width, height), own, instance, patient, shown, is_volume)
 
 
 def _patient(header: Dataset, labels: dict[tuple[str, str], str]) -> str | None:
