@@ -3,9 +3,10 @@
 """The content tree of a report about landmarks, after template TID 1500, as highdicom builds it.
 
 It has the form that OHIF opens, draws and takes over (3.12.10 and 3.13.2): every group under "Imaging Measurements" is
-an arrow by its tracking identifier, its name a comment, and its one number carries the point. A group there without a
-point ends OHIF's viewport in an error, further numbers are written over the image, and a point beside the number loses
-its name. Whatever else was measured is therefore under "Derived Imaging Measurements", which OHIF passes over.
+an arrow, of a volume a probe, by its tracking identifier, its name a comment, and its one number carries the point. A
+group there without a point ends OHIF's viewport in an error, further numbers are written over the image, and a point
+beside the number loses its name. Whatever else was measured is therefore under "Derived Imaging Measurements", which
+OHIF passes over.
 """
 
 from __future__ import annotations
@@ -34,13 +35,16 @@ from monai_gu2net.dicom.study_object import Derivation, StudyObject
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured
 
-__all__ = ["ARROW", "Column", "report_content"]
+__all__ = ["ARROW", "PROBE", "Column", "report_content"]
 
 Column = Sequence[float | None]
 """A number per landmark; None: there is none."""
 
 ARROW = "Cornerstone3DTools@^0.1.0:ArrowAnnotate"
 """How the tracking identifiers begin of what OHIF takes over as an arrow."""
+
+PROBE = "Cornerstone3DTools@^0.1.0:Probe"
+"""The same of points in space, as probes: drawing an arrow of one point in space, OHIF 3.13.2 ends in an error."""
 
 _PROCEDURE: Code = ("363679005", "SCT", "Imaging procedure")  # PS3.16, CID 100
 _DERIVED: Code = ("126011", "DCM", "Derived Imaging Measurements")
@@ -83,7 +87,7 @@ def report_content(
         tracking = derived_uid(uid, "landmark", name)
         code, carried = (LANDMARKS_FOUND, 1.0) if value is None else (CONFIDENCE, round(value, _DIGITS))
         carrier = number(code, carried, "1", referenced_coordinates=[placed[row]])
-        groups.append(_landmark_group(name, carrier, tracking, algorithm))
+        groups.append(_landmark_group(name, PROBE if of.slices else ARROW, carrier, tracking, algorithm))
         radii = [
             number(RADIUS_90, radius, unit)
             for radius, unit in ((radius_px[row], "px"), (radius_mm[row], "mm"))
@@ -123,13 +127,13 @@ def _placed(of: Derivation, landmarks: LandmarkSet, name: str) -> list[Any]:
     ]
 
 
-def _landmark_group(name: str, carrier: Any, tracking_uid: str, algorithm: Any) -> Any:
+def _landmark_group(name: str, tool: str, carrier: Any, tracking_uid: str, algorithm: Any) -> Any:
     """TID 1501 of one landmark, whose point is that of its number."""
     from highdicom import sr
 
     site = finding_site(name)
     # a backslash parts values in an archive's JSON, and OHIF wants one value
-    identifier = f"{ARROW}:{name}".replace("\\", "/")
+    identifier = f"{tool}:{name}".replace("\\", "/")
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=tracking_uid, identifier=identifier),
         finding_category=concept(ANATOMICAL_POINT),

@@ -77,7 +77,7 @@ def test_a_landmark_has_the_names_codes_and_numbers_that_it_has_in_a_radiograph(
     report = pydicom.dcmread(written(tmp_path / "case.sr.dcm", slices, **options))
     imaging, derived = (item for item in report.ContentSequence if code_of(item) in ("126010", "126011"))
     group = {code_of(item): item for item in imaging.ContentSequence[0].ContentSequence}
-    assert group["112039"].TextValue == "Cornerstone3DTools@^0.1.0:ArrowAnnotate:nasion"
+    assert group["112039"].TextValue == "Cornerstone3DTools@^0.1.0:Probe:nasion"
     assert group["121071"].ConceptCodeSequence[0].CodeValue == "nasion"
     assert group["276214006"].ConceptCodeSequence[0].CodeValue == "711101009"
     assert group["121106"].TextValue == "nasion"
