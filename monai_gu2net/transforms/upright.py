@@ -72,11 +72,10 @@ class TurnUprightd(MapTransform):
 def nearest_axes(affine: np.ndarray) -> np.ndarray:
     """Where the axes of a volume lead most nearly: right, front or head, or the other way.
 
-    Of all ways to give each axis of the file one of the world's, that with the largest sum of cosines. It is the same
-    for a volume and for its copy with other axes first or the other way round, which that of nibabel 5.4 is not, and
-    with it MONAI's ``Orientation``: it gives the first axis its nearest one, and the others what is left, so that a
-    volume that lies askew is seen another way round when its axes change places. Where two ways are as near, at 45
-    degrees, it is the one whose axes, as it orders them, have the larger first different number.
+    Of all ways to give each axis of the file one of the world's, that with the largest sum of cosines, which is that of
+    MONAI's ``Orientation`` unless two are about as near. Where they are exactly so, at 45 degrees, it is the one whose
+    axes, as it orders them, have the larger first different number: the same for a volume and for its copy with other
+    axes first or the other way round, where that of MONAI 1.6 and nibabel 5.4 depends on their order in the file.
 
     Args:
         affine: (4, 4) index to RAS; its axes may be sheared, and of any lengths.
