@@ -12,5 +12,6 @@ LAYOUTS = {
     "chest": "pngs/NAME.png with labels/NAME.txt",
     "table": "images, in the folder or its images/, with landmarks.csv",
     "markups": "images, in the folder or its images/, each with a .mrk.json file of its name",
-    "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
+    "sr": "DICOM images, or series in a folder each, with DICOM structured reports about them, in the folder or its "
+    "images/ and sr/",
 }
