@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel
 import numpy as np
 import pytest
 from monailabel.interfaces.exception import MONAILabelException
 from PIL import Image
+from volume_files import POSES, lps_of, write_volume
 
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
@@ -44,51 +44,6 @@ EXTENSIONS = ["*.png", "*.dcm", "*.nii.gz", "*.nrrd", "*.mha", "*.mrk.json"]
 BUNDLE = Path(__file__).parents[2] / "bundles" / "gu2net" / "configs" / "train.json"
 
 
-def _turned(degrees: float) -> np.ndarray:
-    """(3, 3) rotation about the axis (1, 2, 3)."""
-    axis, angle = np.array([1.0, 2.0, 3.0]) / np.sqrt(14), np.deg2rad(degrees)
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turned: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-    return turned
-
-
-# names tell kind and pose; the axes of an ITK image may be turned and mirrored, those of a NIfTI also negative
-POSES: dict[str, np.ndarray] = {
-    "plain.nii.gz": np.diag([0.5, 0.75, 1.25]),
-    "flipped.nii.gz": np.diag([-0.5, 0.75, -1.25]),
-    "oblique.nii.gz": _turned(25) @ np.diag([0.5, 0.75, 1.25]),
-    "swapped.nrrd": _turned(10) @ np.eye(3)[[2, 0, 1]] @ np.diag([0.5, -0.75, 1.25]),
-    "steep.mha": _turned(70) @ np.diag([1.5, 0.75, 0.5]),
-}
-ORIGIN = np.array([-31.0, 12.5, 100.0])
-
-
-def write_volume(path: Path, voxels: np.ndarray, columns: np.ndarray) -> Path:
-    """A volume; its columns are RAS mm per voxel in NIfTI and LPS mm in the others, as each kind of file has them."""
-    if path.name.endswith(".nii.gz"):
-        affine = np.eye(4)
-        affine[:3, :3], affine[:3, 3] = columns, ORIGIN
-        nibabel.save(nibabel.Nifti1Image(voxels.astype(np.float32), affine), path)
-        return path
-    image = itk.image_from_array(np.ascontiguousarray(voxels.T.astype(np.float32)))
-    spacing = np.linalg.norm(columns, axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(ORIGIN.tolist())
-    image.SetDirection(itk.matrix_from_array(columns / spacing))
-    itk.imwrite(image, str(path))
-    return path
-
-
-def lps_of(path: Path, voxels: np.ndarray) -> np.ndarray:
-    """(N, 3) where voxels lie, by nibabel or ITK."""
-    if path.name.endswith(".nii.gz"):
-        ras = nibabel.affines.apply_affine(nibabel.load(path).affine, voxels)
-        return np.asarray(ras * [-1, -1, 1])
-    image = itk.imread(str(path))
-    direction = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
-    return np.asarray(voxels @ direction.T + np.array(image.GetOrigin()))
-
-
 def write_points(path: Path, places: Mapping[str, Any], *, system: str = "LPS", unit: str = "mm") -> Path:
     """A point list as Slicer writes it, made without the package."""
     control = [{"id": name, "label": name, "position": list(place)} for name, place in places.items()]
@@ -100,7 +55,7 @@ def write_points(path: Path, places: Mapping[str, Any], *, system: str = "LPS", 
 class App:
     """What the app has of a folder of volumes, with an untrained network."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, target_spacing: tuple[float, ...] | None = (1.0, 1.0, 1.0)) -> None:
         self.folder, self.studies = folder, folder / "studies"
         self.studies.mkdir()
         grid = np.stack(np.meshgrid(*map(np.arange, SIZE), indexing="ij"), axis=-1)
@@ -108,7 +63,7 @@ class App:
         self.images = {
             name.partition(".")[0]: write_volume(self.studies / name, voxels, pose) for name, pose in POSES.items()
         }
-        domain = Domain("hand", NAMES, (16, 16, 16), target_spacing=(1.0, 1.0, 1.0))
+        domain = Domain("hand", NAMES, (16, 16, 16), target_spacing=target_spacing)
         network = GU2Net(3, 1, {"hand": len(NAMES)}, features=(2, 4), global_features=2, dilations=(1,))
         self.model = save_model(folder / "model.pt", network, ModelCard({"hand": domain}, network.description))
         self.weights = AppWeights(folder / "app")
@@ -247,7 +202,8 @@ def test_scores_say_what_to_label_next_and_how_far_a_pre_label_was_off(app: App)
     assert (score["unit"], score["landmarks"]) == ("mm", 3)
 
 
-def test_training_on_labelled_volumes_takes_the_weights_that_are_better(app: App) -> None:
+def test_training_on_labelled_volumes_takes_the_weights_that_are_better(tmp_path: Path) -> None:
+    app = App(tmp_path, target_spacing=None)
     config = json.loads(BUNDLE.read_text())
     config["network_def"]["spatial_dims"] = 3
     config["augmentation"] = []
