@@ -35,12 +35,13 @@ __all__ = ["draw_volume_landmarks"]
 
 _VIEWS = (("axial", 0, 1), ("coronal", 0, 2), ("sagittal", 1, 2))  # name, axis across, axis down
 _LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))  # from where the axes lead, and to where: right is on the left
-_NOTE = "radiological convention: the patient's right is on the left; voxels of the file, not resampled"
-_NO_SCALE = "axes of the file; scale and directions are not known"
+_NOTE = "radiological: the right is on the left"
+_NO_SCALE = "axes of the file, of unknown scale"
 _LEADS = 0.25  # component from which an axis leads that way, too
 _FIELD = 0.5  # of the volume's longest side that a slice shows
 _ROOM = 1.2  # about the farthest mark in a slice
 _GAP, _LINE_OF_TEXT = 6, 18  # in pixels of the picture
+_PER_NUMBER = 1000  # pixels of a projection that there are to be for each number
 _SAMPLED = 64  # voxels of each axis tell what is dark and what is bright
 
 
@@ -51,6 +52,7 @@ def draw_volume_landmarks(
     predicted: ArrayLike | None = None,
     reference: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    numbers: Sequence[int] | None = None,
     confidence: ArrayLike | None = None,
     radius: ArrayLike | None = None,
     title: str = "",
@@ -73,7 +75,8 @@ def draw_volume_landmarks(
         affine: (4, 4) voxels to RAS mm; None where it is not known: voxels are then cubes, and there are no letters.
         predicted: (N, 3) points in voxels, x first; a row that is not finite draws nothing.
         reference: (N, 3), likewise.
-        names: N texts; by default the landmarks' numbers from 1.
+        names: N texts, written beside the numbers.
+        numbers: N numbers, by which landmarks are called where there is little room; by default from 1.
         confidence: (N,) numbers from 0 to 1, written after the name; NaN: none.
         radius: (N, 3) half axes in voxels of an ellipsoid about each predicted landmark; NaN: none.
         title: a line above the picture.
@@ -85,10 +88,13 @@ def draw_volume_landmarks(
         (H', W', 3) red, green, blue.
 
     Raises:
-        ValueError: the image is no volume, or the numbers of points, names and confidences differ.
+        ValueError: the image is no volume, or there are not as many points, names, numbers and confidences.
     """
     array = _array(volume)
     given = checked_landmarks(predicted, reference, names, confidence, radius, dims=3)
+    called = [str(number) for number in (range(1, len(given.names) + 1) if numbers is None else numbers)]
+    if len(called) != len(given.names):
+        raise ValueError(f"numbers must be one per landmark, {len(given.names)}; got {len(called)}. Give each its own.")
     view = _View.of(array, None if affine is None else np.asarray(affine, dtype=np.float64), given)
     errors = np.linalg.norm((view.predicted - view.reference) * view.spacing, axis=-1)
     unit = "px" if affine is None else "mm"
@@ -108,7 +114,7 @@ def draw_volume_landmarks(
     left = _GAP
     for name, across, down in _VIEWS:
         pixels = page[STRIP : STRIP + tallest, left : left + (width - 4 * _GAP) // 3]
-        _draw_projection(pixels, view, name, across, down, scale)
+        _draw_projection(pixels, view, called, (name, across, down), scale)
         left += pixels.shape[1] + _GAP
     top = STRIP + tallest + 2 * _GAP
     Canvas(page).text(_says(given, errors, shown), (_GAP, top + 12), size=SMALL, colour="white")
@@ -118,7 +124,7 @@ def draw_volume_landmarks(
         left = _GAP + place % columns * (card + 2 * _GAP)
         error = f", error {errors[index]:.2f} {unit}" if np.isfinite(errors[index]) else ""
         error = error if np.isfinite(given.predicted[index]).all() else ", not found"
-        number = "" if names is None else f"{index + 1}  "
+        number = "" if names is None else f"{called[index]}  "
         line = page[corner : corner + _LINE_OF_TEXT, left : left + card]
         Canvas(line).text(f"{number}{given.texts[index]}{error}", (0, 13), size=SMALL, colour="white")
         for across in range(3):
@@ -150,7 +156,7 @@ class _View:
     def of(cls, volume: NDArray[np.float32], affine: NDArray[np.float64] | None, given: DrawnLandmarks) -> _View:
         """No voxel is moved or copied: the array is seen along other axes."""
         if affine is None:
-            letters = (("", "x"), ("", "y"), ("", "z"))
+            letters = [("", "x"), ("", "y"), ("", "z")]
             return cls(volume, np.ones(3), letters, given.predicted, given.reference, given.radius)
         turn = ornt_transform(io_orientation(affine), axcodes2ornt("LPI"))
         back = inv_ornt_aff(turn, volume.shape)  # voxels of the view to those of the file
@@ -166,8 +172,11 @@ class _View:
         return np.asarray(self.volume.shape * self.spacing)
 
 
-def _draw_projection(pixels: NDArray[np.uint8], view: _View, name: str, across: int, down: int, scale: float) -> None:
-    """The brightest voxels along the third axis, with the numbers of all landmarks."""
+def _draw_projection(
+    pixels: NDArray[np.uint8], view: _View, called: Sequence[str], of: tuple[str, int, int], scale: float
+) -> None:
+    """The brightest voxels along the third axis, with all landmarks, and their numbers as far as there is room."""
+    name, across, down = of
     axes = [across, down]
     plane = view.volume.max(axis=3 - across - down)
     size = [max(1, round(side)) for side in scale * view.extent[axes]]
@@ -177,12 +186,14 @@ def _draw_projection(pixels: NDArray[np.uint8], view: _View, name: str, across: 
     stretch = np.array(size) / plane.shape
     crosses, dots = (places((points[:, axes] + 0.5) * stretch) for points in (view.predicted, view.reference))
     draw_marks(picture, crosses, dots)
-    for number, (cross, dot) in enumerate(zip(crosses, dots, strict=True), start=1):
+    has_room = size[0] * size[1] > _PER_NUMBER * len(called)
+    for number, cross, dot in zip(called, crosses, dots, strict=True):
         at = dot if cross is None else cross
-        if at is not None:
-            picture.text(str(number), at + BESIDE, size=SMALL, colour="white", outlined=True, kept_inside=True)
+        if at is not None and has_room and (at >= 0).all() and (at < size).all():
+            picture.text(number, at + BESIDE, size=SMALL, colour="white", outlined=True, kept_inside=True)
     _write_letters(picture, view, across, down)
-    picture.text(f"{name}, maximum" if view.letters[0][0] else "maximum", (4, 12), size=SMALL, colour="white")
+    words = f"{name} MIP" if view.letters[0][0] else "MIP"
+    picture.text(words, (4, 12), size=SMALL, colour="white", outlined=True)
 
 
 def _draw_slice(
@@ -197,7 +208,8 @@ def _draw_slice(
     axes, side = [across, down], len(pixels)
     steps = field / side / view.spacing[axes]  # voxels per pixel
     through = 3 - across - down
-    plane = view.volume.take(int(np.clip(np.rint(centre[through]), 0, view.volume.shape[through] - 1)), axis=through)
+    number = int(np.clip(np.rint(centre[through]), 0, view.volume.shape[through] - 1))
+    plane = np.moveaxis(view.volume, through, 0)[number]
     pixels[:] = _about(shades(plane.T, window), centre[axes], steps, side)
     picture = Canvas(pixels)
     cross, dot = ((point[axes] - centre[axes]) / steps + side / 2 for point in (found, truth))
