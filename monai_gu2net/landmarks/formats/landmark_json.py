@@ -5,8 +5,8 @@
 ``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
 with ``z`` in 3-D and ``confidence`` where there is one, and ``radius_90`` and ``presence`` of a calibrated model; an
 absent landmark has null coordinates. The frame is "index", "mm" (the plane of a radiograph) or, of a volume, "LPS" or
-"RAS". Pixel points of a radiograph may have their millimetres beside them (``x_mm``, ``y_mm``), and the file may say more
-about itself (image, model, spacing).
+"RAS". Pixel points of a radiograph may have their millimetres beside them (``x_mm``, ``y_mm``), and the file may say
+more about itself (image, model, spacing).
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def write_landmark_json(
         raise ValueError(f"about must not have the keys of the format; got {sorted(reserved)}. Rename them.")
     if points_mm is not None and landmark_set.dims == 3:
         raise ValueError(
-            "points_mm must be of a radiograph; got those of a volume, in no named frame. Give them as columns whose names "
-            "say it, such as 'x_lps_mm'."
+            "points_mm must be of a radiograph; got those of a volume, in no named frame. Give them as columns whose "
+            "names say it, such as 'x_lps_mm'."
         )
     landmarks: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
