@@ -11,8 +11,10 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import make_dicom, picture
+from nibabel.affines import apply_affine
 from pydicom import uid
 from series_files import RAS_OF_LPS, make_enhanced, make_series, oblique_affine
+from volume_files import orientations, stored_as
 
 from monai_gu2net.dicom import DicomError, Limits, Series, read_radiograph, read_series, series_headers
 
@@ -85,6 +87,22 @@ def test_slices_stored_the_other_way_round_are_the_same_world(tmp_path: Path, vo
     last = backwards @ [0, 0, 4, 1]
     np.testing.assert_allclose(found.affine @ [0, 0, 0, 1], last, atol=1e-6)
     assert np.linalg.det(found.affine) > 0
+
+
+def test_a_volume_cut_into_slices_in_each_of_48_orientations_is_the_same_in_the_world(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    volume, affine = rng.integers(0, 4096, (4, 3, 5)).astype(np.uint16), oblique_affine()
+    index = np.indices(volume.shape).reshape(3, -1).T
+    world = apply_affine(affine, index)
+    for number, orientation in enumerate(orientations()):
+        array, stored = stored_as(volume, affine, orientation)
+        found = read_series(make_series(tmp_path / str(number), array, stored))
+        assert np.linalg.det(found.affine) > 0  # of RAS as of LPS
+        theirs = apply_affine(np.linalg.inv(found.affine), world)
+        at = np.rint(theirs).astype(int)
+        np.testing.assert_allclose(theirs, at, atol=1e-5)
+        np.testing.assert_array_equal(found.pixels[tuple(at.T)], volume.ravel() - 1024.0)
 
 
 def test_a_list_of_files_is_a_series_as_well(tmp_path: Path, volume: np.ndarray) -> None:
