@@ -125,6 +125,8 @@ def read_layout(
             f"{path}: orientation, target_spacing and points must be of volumes; got images of two axes. Leave them "
             "out."
         )
+    if size is not None and len(size) != len(made.size):
+        raise ValueError(f"size must be {len(made.size)} whole numbers for the images of {path}; got {tuple(size)}.")
     made = replace(
         made,
         name=domain or made.name,
@@ -213,7 +215,7 @@ def _readable(
 def _frame_of(entry: Entry, annotation: Annotation, spacing: Sequence[float] | str) -> VolumeFrame | None:
     """The grid of an image whose landmarks have three coordinates, at the spacing that is given."""
     if max(landmarks.dims for landmarks in _sets(annotation)) == 2:
-        if is_volume(entry.image):
+        if is_volume(entry.image, entry.dicom):
             raise ValueError(
                 f"{entry.image}: a volume must have landmarks of three coordinates; got two. Give them, or a picture."
             )
