@@ -150,6 +150,7 @@ def read_layout(
         frames = {name: frame for name, each in kept.items() if (frame := each.frame) is not None}
         checked_frames(frames, domain=made.name, target_spacing=target_spacing)
         training = [frames[case["case"]] for case in splits["training"]] or list(frames.values())
+        made = replace(made, orientation=orientation or made.orientation)
         letters = str(made.orientation)
         chosen = volume_input(training, orientation=letters, size=size, target_spacing=target_spacing)
         made = replace(made, size=chosen.size, target_spacing=chosen.target_spacing)

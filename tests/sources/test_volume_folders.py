@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 import series_files
+from PIL import Image
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __modul
 
 SHAPE = (16, 20, 18)
 VOXELS = np.array([[3.25, 4.0, 5.5], [15.0, 0.0, 17.0], [7.0, 18.75, 2.0]])
+WHOLE = np.array([[3, 4, 5], [15, 0, 17], [7, 18, 2]])
 NAMES = ("a", "b", "c")
 TO_LPS = np.array([-1.0, -1.0, 1.0])
 
@@ -66,9 +68,9 @@ def write_volume(path: Path, affine: np.ndarray) -> Path:
 
 
 def lps_of_itk(path: Path) -> np.ndarray:
-    """(3, 3) where ITK, whose physical space is LPS, says that VOXELS lie."""
+    """(3, 3) where ITK, whose physical space is LPS, says that the voxels WHOLE lie."""
     image = itk.imread(str(path))
-    return np.array([image.TransformContinuousIndexToPhysicalPoint(voxel.tolist()) for voxel in VOXELS])
+    return np.array([image.TransformIndexToPhysicalPoint(voxel.tolist()) for voxel in WHOLE])
 
 
 def wide(name: str, points: np.ndarray, ends: Sequence[str]) -> str:
@@ -110,8 +112,8 @@ def test_millimetres_of_a_table_and_of_a_point_list_are_voxels_where_itk_says(
     for layout in ("table", "list"):
         data = prepared(tmp_path / layout)
         assert data.left_out == ()
-        np.testing.assert_allclose(data.training[0]["landmarks"], VOXELS, rtol=0, atol=1e-4)
-        np.testing.assert_allclose(data.domains["d"].target_spacing[2], sorted_spacing(affine)[2], rtol=1e-5)
+        np.testing.assert_allclose(data.training[0]["landmarks"], WHOLE, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(data.domains["d"].target_spacing, sorted_spacing(affine), rtol=1e-4)
 
 
 def sorted_spacing(affine: np.ndarray) -> np.ndarray:
@@ -199,7 +201,7 @@ class TestBothFrames:
         wrong = self.world.copy()
         wrong[1] += 0.2 if change == "elsewhere" else 0
         folder = self.make(tmp_path, wrong * TO_LPS if change == "other frame" else wrong)
-        with pytest.raises(ValueError, match=r"v\.nii\.gz: the columns in voxels and in RAS mm must agree to 0.1 voxel"):
+        with pytest.raises(ValueError, match=r"v\.nii\.gz: the columns in voxels and in RAS mm must agree to 0\.1 v"):
             prepared(folder)
 
     def test_an_absent_one_must_be_absent_in_both(self, tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ class TestBothFrames:
     @pytest.mark.parametrize("points", ["voxel", "RAS"])
     def test_one_that_is_asked_for_is_taken_whatever_the_other_says(self, tmp_path: Path, points: str) -> None:
         folder = self.make(tmp_path, self.world + AFFINES["oblique"][:3, 0])  # one voxel further
-        expected = VOXELS + [1.0, 0, 0] if points == "RAS" else VOXELS
+        expected = VOXELS + np.array([1.0, 0, 0]) if points == "RAS" else VOXELS
         inside = expected[[0, 2]]
         data = prepared(folder, points=points, allow_outside=1)
         np.testing.assert_allclose([data.training[0]["landmarks"][n] for n in (0, 2)], inside, rtol=0, atol=1e-4)
@@ -230,7 +232,7 @@ class TestUnnamedColumns:
 
     @pytest.mark.parametrize("long", [False, True])
     def test_they_are_not_guessed(self, tmp_path: Path, long: bool) -> None:
-        with pytest.raises(ValueError, match="of a volume must say what they hold.* Say it with --points voxel, LPS or"):
+        with pytest.raises(ValueError, match=r"of a volume must say what they hold.* Say it with --points voxel"):
             prepared(self.make(tmp_path, VOXELS, long=long))
 
     @pytest.mark.parametrize("long", [False, True])
@@ -279,7 +281,9 @@ class TestScale:
         assert (domain.size, domain.target_spacing, domain.unit) == ((16, 32, 32), None, "px")
 
     def test_where_some_do_they_are_named(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=r"must all state their scale, or none of them; got 1 of 3 that do not: \['0'\]"):
+        with pytest.raises(
+            ValueError, match=r"all state their scale, or none of them; got 1 of 3 that do not: \['0'\]"
+        ):
             prepared(self.make(tmp_path, 1, 2))
 
     def test_a_spacing_that_is_given_is_theirs(self, tmp_path: Path) -> None:
@@ -306,7 +310,7 @@ class TestScale:
 
 def test_a_landmark_outside_of_its_volume_is_absent_and_named(tmp_path: Path) -> None:
     write_volume(tmp_path / "v.nii.gz", AFFINES["oblique"])
-    world = nibabel.affines.apply_affine(AFFINES["oblique"], VOXELS + [[0, 0, 0], [0.6, 0, 0], [0, 0, 0]])
+    world = nibabel.affines.apply_affine(AFFINES["oblique"], VOXELS + np.array([[0, 0, 0], [0.6, 0, 0], [0, 0, 0]]))
     (tmp_path / "landmarks.csv").write_text(wide("v.nii.gz", world, ("Rmm", "Amm", "Smm")))
     [case] = prepared(tmp_path, allow_outside=0.4).training  # of voxels 0 to 15
     assert case["outside"] == ["b"]
@@ -319,8 +323,6 @@ def test_patients_and_splits_of_a_table_of_volumes_are_taken_over(tmp_path: Path
         write_volume(tmp_path / f"v{n}.nii", AFFINES["straight"])
         lines.append(wide(f"v{n}.nii", VOXELS, "ijk").splitlines()[1] + f",p{n // 2 + (n > 2)},{split}")
     (tmp_path / "landmarks.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(ValueError, match="Patient 'p1' of domain 'd' must stay within one split|p1"):
-        read_layout(tmp_path, domain="d").only(["nobody"])
     data = read_layout(tmp_path, domain="d")
     assert [case["patient"] for case in data.cases("all")] == ["p0", "p0", "p1", "p2"]
     assert [len(data.cases(split)) for split in ("training", "validation", "test")] == [2, 1, 1]
@@ -350,8 +352,6 @@ def test_a_volume_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None
     "options", [{"points": "voxel"}, {"orientation": "LPS"}, {"target_spacing": (1.0, 1.0, 1.0)}], ids=str
 )
 def test_options_of_volumes_are_refused_for_pictures(tmp_path: Path, options: dict[str, object]) -> None:
-    from PIL import Image
-
     Image.new("L", (20, 30)).save(tmp_path / "v.png")
     (tmp_path / "landmarks.csv").write_text("image,a_x,a_y\nv.png,1,2\n")
     with pytest.raises(ValueError, match="orientation, target_spacing and points must be of volumes"):
@@ -365,13 +365,21 @@ def test_sizes_and_spacings_of_the_command_line_hold(tmp_path: Path, capsys: pyt
     domain = Datalist.load(tmp_path / "out.json").domains["d"]
     assert (domain.size, domain.target_spacing, domain.orientation) == ((32, 16, 48), (0.5, 0.25, 1.0), "LPS")
     assert "turned to LPS, at 0.5 x 0.25 x 1 mm per voxel (as given), 32 x 16 x 48 voxels" in capsys.readouterr().out
-    for wrong in (["--target-spacing", "0.5,x"], ["--size", "32x16"], ["--target-spacing", "1,1"]):
-        with pytest.raises(SystemExit) if "x" in wrong[1][-1] else no_error():
-            assert main(["prepare", str(folder), "-o", str(tmp_path / "no.json"), *wrong]) != 0
-    assert not (tmp_path / "no.json").exists()
 
 
-def no_error():
-    from contextlib import nullcontext
-
-    return nullcontext()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (32, 16)}, r"size must be 3 whole numbers for the images of .*; got \(32, 16\)"),
+        (
+            {"target_spacing": (1.0, 1.0)},
+            r"target_spacing must be three positive numbers, .*; got \(1.0, 1.0\)",
+        ),
+        ({"target_spacing": (1.0, 0.0, 1.0)}, "target_spacing must be three positive numbers"),
+        ({"orientation": "RAA"}, "orientation must be three letters"),
+        ({"spacing": (1.0, 1.0)}, "The spacing of a volume must be three numbers"),
+    ],
+)
+def test_options_that_do_not_fit_volumes_are_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        prepared(TestScale().make(tmp_path, 0, 1), **options)
