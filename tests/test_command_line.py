@@ -193,7 +193,7 @@ class TestPredict:
     ) -> None:
         with pytest.raises(SystemExit, match=r"^2$"):
             main(["predict", "a.png", "-m", str(model), "-o", "out", f"--spacing={spacing}"])
-        assert "must be one or two positive numbers" in capsys.readouterr().err
+        assert "must be one, two or three positive numbers" in capsys.readouterr().err
 
 
 class TestEvaluate:

@@ -51,10 +51,11 @@ def with_mean_shapes(data: Datalist, names: Sequence[str]) -> Datalist:
 
 def _upright(shape: np.ndarray, domain: Domain) -> np.ndarray:
     """The shape turned, by the smallest angle, so that what lies between mirror partners is the left-right axis."""
-    if not domain.mirror:
-        return shape
     index = domain.landmarks.index
-    across = np.mean([shape[index(right)] - shape[index(left)] for left, right in domain.mirror], axis=0)
+    partners = [(left, right) for left, right in domain.mirror if right is not None]
+    if not partners:
+        return shape
+    across = np.mean([shape[index(right)] - shape[index(left)] for left, right in partners], axis=0)
     across /= np.linalg.norm(across)
     axis = next(place for place, letter in enumerate(domain.orientation or "R") if letter in "RL")
     target = np.eye(len(across))[axis] * (-1 if domain.orientation and domain.orientation[axis] == "L" else 1)

@@ -43,7 +43,7 @@ def shown(page: ModuleType, path: Path) -> np.ndarray:
 def test_the_png_has_every_pixel_scaled_between_the_ends_of_the_range(page, tmp_path, picture):
     Image.fromarray(picture).save(tmp_path / "a.png")
     about = page.describe_image(tmp_path / "a.png")
-    assert (about["width"], about["height"]) == (40, 30)
+    assert about["size"] == [40, 30]
     assert (about["spacing"], about["spacing_source"]) == (None, "none")
     black, white = about["window"]
     assert np.mean(picture < black) == pytest.approx(0.005, abs=0.002)

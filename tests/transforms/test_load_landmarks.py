@@ -90,12 +90,12 @@ def test_landmarks_in_mm_of_another_file_lie_in_the_world_of_the_volume(
     tmp_path: Path, volume: dict[str, object]
 ) -> None:
     world = nibabel.affines.apply_affine(OBLIQUE, [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]])
-    write_landmarks(tmp_path / "x.json", LandmarkSet(("a", "b"), world, "mm"))
+    write_landmarks(tmp_path / "x.json", LandmarkSet(("a", "b"), world, "RAS"))
     sample = LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": tmp_path / "x.json"}))
     np.testing.assert_allclose(sample["landmarks"], [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]], atol=1e-5)
 
 
 def test_landmarks_in_mm_of_a_volume_that_is_not_loaded_are_refused(tmp_path: Path, volume: dict[str, object]) -> None:
-    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.ones((1, 3)), "mm"))
+    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.ones((1, 3)), "LPS"))
     with pytest.raises(ValueError, match=r"'image' must be loaded before landmarks in mm.*got str with 'x\.mrk\.json'"):
         LoadLandmarksd(domains=VOLUMES)({**volume, "landmarks": tmp_path / "x.mrk.json"})

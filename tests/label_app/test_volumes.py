@@ -1,0 +1,246 @@
+# Copyright (c) the monai_gu2net authors
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes in the app: where labels lie, which images are served, training and scores. Oracles: nibabel and ITK."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from monailabel.interfaces.exception import MONAILabelException
+from PIL import Image
+from volume_files import POSES, lps_of, write_volume
+
+from monai_gu2net.data import Domain
+from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
+from monai_gu2net.label_app.datastore import LandmarkDatastore
+from monai_gu2net.label_app.infer import LandmarkInferTask
+from monai_gu2net.label_app.pairs import read_discs
+from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
+from monai_gu2net.label_app.train import LandmarkTrainTask
+from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+
+pytestmark = [
+    pytest.mark.integration,
+    # MONAI's EarlyStopHandler passes Ignite's EarlyStopping options of old names
+    pytest.mark.filterwarnings("ignore:'(min_delta|cumulative_delta)' is deprecated:DeprecationWarning"),
+    # MONAI warns of every config that it runs
+    pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning"),
+    # of ITK's modules, which would crash if their import were ended by it
+    pytest.mark.filterwarnings("ignore:builtin type [sS]wig:DeprecationWarning"),
+]
+
+NAMES = ("tip", "wrist", "thumb")
+SIZE = (18, 20, 16)
+PLACES = np.array([[4.0, 5.5, 6.0], [12.25, 9.0, 3.0], [7.0, 15.0, 11.5]])
+EXTENSIONS = ["*.png", "*.dcm", "*.nii.gz", "*.nrrd", "*.mha", "*.mrk.json"]
+BUNDLE = Path(__file__).parents[2] / "bundles" / "gu2net" / "configs" / "train.json"
+
+
+def write_points(path: Path, places: Mapping[str, Any], *, system: str = "LPS", unit: str = "mm") -> Path:
+    """A point list as Slicer writes it, made without the package."""
+    control = [{"id": name, "label": name, "position": list(place)} for name, place in places.items()]
+    markup = {"type": "Fiducial", "coordinateSystem": system, "coordinateUnits": unit, "controlPoints": control}
+    path.write_text(json.dumps({"markups": [markup]}))
+    return path
+
+
+class App:
+    """What the app has of a folder of volumes, with an untrained network."""
+
+    def __init__(self, folder: Path, target_spacing: tuple[float, ...] | None = (1.0, 1.0, 1.0)) -> None:
+        self.folder, self.studies = folder, folder / "studies"
+        self.studies.mkdir()
+        grid = np.stack(np.meshgrid(*map(np.arange, SIZE), indexing="ij"), axis=-1)
+        voxels = sum(np.exp(-((grid - place) ** 2).sum(axis=-1) / 8) for place in PLACES)
+        self.images = {
+            name.partition(".")[0]: write_volume(self.studies / name, voxels, pose) for name, pose in POSES.items()
+        }
+        domain = Domain("hand", NAMES, (16, 16, 16), target_spacing=target_spacing)
+        network = GU2Net(3, 1, {"hand": len(NAMES)}, features=(2, 4), global_features=2, dilations=(1,))
+        self.model = save_model(folder / "model.pt", network, ModelCard({"hand": domain}, network.description))
+        self.weights = AppWeights(folder / "app")
+        self.weights.start(self.model)
+        self.domains = self.weights.card.domains_for_new_images
+        self.find = LandmarkInferTask(self.weights, self.domains["hand"])
+
+    def store(self) -> LandmarkDatastore:
+        return LandmarkDatastore(self.studies, domains=self.domains, extensions=EXTENSIONS)
+
+    def label(self, store: LandmarkDatastore, image: str, *, off: float = 0.0, tag: str = "final") -> None:
+        """Label an image, all of its points so many mm to the left of where they are."""
+        places = lps_of(self.images[image], PLACES) + np.array([off, 0, 0])
+        path = write_points(self.folder / "label.mrk.json", dict(zip(NAMES, places.tolist(), strict=True)))
+        store.save_label(image, str(path), tag, {})
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(tmp_path)
+
+
+def test_a_pre_label_lies_where_the_volume_has_what_was_found(app: App) -> None:
+    assert len(app.images) == len(POSES)
+    for path in app.images.values():
+        file, reply = app.find({"image": str(path), "device": "cpu"})
+        content = json.loads(Path(file).read_text())["markups"][0]
+        Path(file).unlink()
+        found = np.array([[each[axis] for axis in "xyz"] for each in reply["landmarks"]], dtype=float)
+        assert np.isfinite(found).all()
+        assert (content["coordinateSystem"], content["coordinateUnits"]) == ("LPS", "mm")
+        placed = np.array([point["position"] for point in content["controlPoints"]])
+        np.testing.assert_allclose(placed, lps_of(path, found), atol=1e-3)
+        np.testing.assert_allclose([each["lps"] for each in reply["landmarks"]], placed, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("system", "unit", "factors"),
+    [("LPS", "mm", (1, 1, 1)), ("RAS", "mm", (-1, -1, 1)), ("LPS", "um", (1000, 1000, 1000))],
+)
+def test_a_label_comes_back_to_its_voxels_whatever_its_frame(
+    app: App, system: str, unit: str, factors: tuple[int, ...]
+) -> None:
+    for path in app.images.values():
+        places = dict(zip(NAMES, (lps_of(path, PLACES) * factors).tolist(), strict=True))
+        label = write_points(app.folder / "label.mrk.json", places, system=system, unit=unit)
+        name, points = check_label(label, path, domains=app.domains)
+        assert name == "hand"
+        np.testing.assert_allclose(points.points, PLACES, atol=1e-3)
+
+
+def test_a_label_in_the_wrong_frame_or_outside_is_refused(app: App) -> None:
+    path = app.images["oblique"]
+    places = dict(zip(NAMES, lps_of(path, PLACES).tolist(), strict=True))
+    mirrored = write_points(app.folder / "ras.mrk.json", places, system="RAS")
+    with pytest.raises(LabelRefusedError, match="image of 18 x 20 x 16 voxels, in LPS mm of its file, or RAS if"):
+        check_label(mirrored, path, domains=app.domains)
+    [beyond] = lps_of(path, np.array([[4.0, 5.0, 15.6]])).tolist()  # the last voxel ends at 15.5
+    with pytest.raises(LabelRefusedError, match=r"got outside: \['thumb'\]"):
+        check_label(write_points(app.folder / "a.mrk.json", places | {"thumb": beyond}), path, domains=app.domains)
+    with pytest.raises(LabelRefusedError, match="unknown names"):
+        check_label(write_points(app.folder / "b.mrk.json", places | {"elbow": beyond}), path, domains=app.domains)
+    infinite = write_points(app.folder / "c.mrk.json", places | {"thumb": [0.0, float("inf"), 0.0]})
+    with pytest.raises(LabelRefusedError, match="all whole; got 1 that are not"):
+        check_label(infinite, path, domains=app.domains)
+
+
+def test_a_volume_that_states_no_scale_is_labelled_in_its_voxels(app: App) -> None:
+    path = app.studies / "bare.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.eye(4)), path)
+    frame = label_frame(path)
+    assert (frame.unit, frame.image_unit) == ("px", "px")
+    # Slicer takes a voxel for 1 mm and turns NIfTI's RAS into LPS
+    label = write_points(app.folder / "label.mrk.json", {"tip": [-4.0, -5.0, 6.0]})
+    _, points = check_label(label, path, domains=app.domains)
+    np.testing.assert_allclose(points.points[0], [4.0, 5.0, 6.0])
+
+
+def test_images_with_two_axes_and_series_in_folders_are_left_out_and_said(
+    app: App, make_dicom: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(app.studies / "picture.png")
+    nibabel.save(nibabel.Nifti1Image(np.ones((8, 9, 1), np.float32), np.eye(4)), app.studies / "slice.nii.gz")
+    (app.studies / "series").mkdir()
+    make_dicom(app.studies / "series" / "1.dcm", np.ones((8, 9), np.uint16))
+    with caplog.at_level(logging.WARNING):
+        store = app.store()
+        store.refresh()
+    assert sorted(store.list_images()) == sorted(app.images)
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("datastore")] == [
+        "2 image(s) left out, for the model is of volumes, and it has two axes: picture.png, slice.nii.gz",
+        "1 image(s) left out, for it is a folder of DICOM files, which is not looked into; save its series as NIfTI, "
+        "NRRD or MetaImage: series",
+    ]
+
+
+def test_a_model_of_radiographs_leaves_volumes_out_and_refuses_their_labels(app: App) -> None:
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(app.studies / "picture.png")
+    app.store()  # the list has the volumes now
+    flat = {"hand": Domain("hand", NAMES, (16, 16))}
+    assert LandmarkDatastore(app.studies, domains=flat, extensions=EXTENSIONS).list_images() == ["picture"]
+    label = write_points(app.folder / "label.mrk.json", {"tip": [1.0, 2.0, 0.0]})
+    with pytest.raises(LabelRefusedError, match="'hand' must have 2 axes; the image has 18 x 20 x 16 voxels"):
+        check_label(label, app.images["plain"], domains=flat)
+
+
+def test_a_radiograph_asked_of_a_model_of_volumes_is_refused_in_words(app: App) -> None:
+    Image.fromarray(np.arange(72, dtype=np.uint8).reshape(8, 9)).save(app.studies / "picture.png")
+    with pytest.raises(MONAILabelException) as caught:
+        app.find({"image": str(app.studies / "picture.png"), "device": "cpu"})
+    assert "must have 1 channel(s) and 3 spatial axes, as domain 'hand' has" in caught.value.msg
+
+
+@pytest.mark.filterwarnings("ignore:'crypt' is deprecated:DeprecationWarning")  # by passlib, which MONAI Label needs
+def test_volumes_come_from_a_folder_and_not_from_a_dicomweb_server(app: App) -> None:
+    from monai_gu2net.label_app.app import LandmarkApp
+
+    (app.folder / "model").mkdir()
+    (app.folder / "model" / "model.pt").write_bytes(app.model.read_bytes())
+    with pytest.raises(ValueError, match="volumes to label must be files in a folder; got 'https://pacs"):
+        LandmarkApp(str(app.folder), "https://pacs.example.org/dicom-web", {})
+
+
+def test_scores_say_what_to_label_next_and_how_far_a_pre_label_was_off(app: App) -> None:
+    store = app.store()
+    scored = UncertaintyScore({"hand": app.find})({"device": "cpu"}, store)
+    assert scored["failed"] == {}
+    assert scored["scores"].keys() == app.images.keys()
+    assert store.get_image_info("steep")[UNCERTAINTY] == scored["scores"]["steep"]
+    app.label(store, "steep", off=0.75, tag="original")
+    app.label(store, "steep")
+    told = CorrectionScore(app.domains)({}, store)
+    assert told["failed"] == {}
+    score = told["scores"]["steep"]
+    assert (score["mre"], score["worst"]) == pytest.approx((0.75, 0.75), abs=1e-3)
+    assert (score["unit"], score["landmarks"]) == ("mm", 3)
+
+
+def test_training_on_labelled_volumes_takes_the_weights_that_are_better(tmp_path: Path) -> None:
+    app = App(tmp_path, target_spacing=None)
+    config = json.loads(BUNDLE.read_text())
+    config["network_def"]["spatial_dims"] = 3
+    config["augmentation"] = []
+    (app.folder / "train.json").write_text(json.dumps(config))
+    train = LandmarkTrainTask(
+        app.weights,
+        app.domains["hand"],
+        domains=app.domains,
+        config=app.folder / "train.json",
+        folder=app.folder / "training",
+    )
+    store = app.store()
+    for image in app.images:
+        app.label(store, image)
+    before = load_model(app.weights.path)[0].state_dict()
+    quick = {"max_epochs": 4, "batches_per_epoch": 4, "validation": 0.3, "device": "cpu", "learning_rate": 0.02}
+    result = train(quick, store)
+    assert (result["training_images"], result["validation_images"]) == (3, 2)
+    assert result["unit"] == "mm"
+    assert result["new_mre"] < result["old_mre"]
+    assert result["replaced"] is True
+    after = load_model(app.weights.path)[0].state_dict()
+    assert any((after[name] != value).any() for name, value in before.items())
+
+
+def test_discs_in_a_volume_with_other_axes_are_where_they_were_drawn(app: App) -> None:
+    image = app.images["oblique"]
+    mask = np.zeros(SIZE, np.uint8)
+    for value, (x, y, z) in enumerate(np.rint(PLACES).astype(int), start=1):
+        mask[x - 1 : x + 2, y - 1 : y + 2, z - 1 : z + 2] = value
+    drawn = nibabel.Nifti1Image(mask, nibabel.load(image).affine)
+    nibabel.save(drawn, app.folder / "same.nii.gz")
+    other = nibabel.orientations.axcodes2ornt(("S", "L", "P"))
+    turn = nibabel.orientations.ornt_transform(nibabel.io_orientation(drawn.affine), other)
+    nibabel.save(drawn.as_reoriented(turn), app.folder / "turned.nii.gz")
+    for name in ("same", "turned"):
+        found = read_discs(app.folder / f"{name}.nii.gz", image, landmarks=NAMES)
+        np.testing.assert_allclose(found.points, np.rint(PLACES), atol=1e-3)
+    with pytest.raises(LabelRefusedError, match="the image's 18 x 20 x 16 voxels; got"):
+        read_discs(app.folder / "same.nii.gz", app.images["plain"], landmarks=NAMES)
