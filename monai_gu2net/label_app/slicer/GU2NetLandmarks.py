@@ -34,18 +34,18 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Point:
-    """A landmark in pixels of the image file, or absent (None)."""
+    """A landmark in pixels of the image file, two or three numbers, or absent (None)."""
 
     name: str
-    pixel: tuple[float, float] | None
+    pixel: tuple[float, ...] | None
     description: str = ""
 
 
 class GU2NetLandmarksLogic:
     """The way to the server and back. Every refusal is a RuntimeError with the server's own words.
 
-    Points are pixels here, and a label states them in its image's plane (x*sx, y*sy, 0), with the spacing that the
-    server says that labels have. What it takes for the image's spacing itself does not matter.
+    Points are pixels here, of a volume voxels, and a label states them in LPS mm where the server says that they lie.
+    What it takes for the image's spacing itself does not matter.
 
     Args:
         server: its address.
@@ -81,13 +81,14 @@ class GU2NetLandmarksLogic:
         response = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
         if response is None:
             return None
-        spacing = self._description(image)["label_spacing"] or (1.0, 1.0)
+        about = self._description(image)
+        to_pixels, dims = np.linalg.inv(about["label_affine"]), len(about["size"])
         points = []
         for markup in response.json()["markups"]:
-            sign = -1.0 if markup.get("coordinateSystem") == "RAS" else 1.0
+            signs = np.array([-1.0, -1.0, 1.0] if markup.get("coordinateSystem") == "RAS" else [1.0, 1.0, 1.0])
             for control in markup["controlPoints"]:
                 place = control.get("position") if control.get("positionStatus", "defined") == "defined" else None
-                pixel = None if place is None else (sign * place[0] / spacing[0], sign * place[1] / spacing[1])
+                pixel = None if place is None else _pixel_of(np.array(place) * signs, to_pixels, dims)
                 points.append(Point(control["label"], pixel, control.get("description", "")))
         return points
 
@@ -101,7 +102,8 @@ class GU2NetLandmarksLogic:
         ).json()
         points = []
         for found in response["landmarks"]:
-            pixel = None if found.get("x") is None or found.get("y") is None else (found["x"], found["y"])
+            places = [found[axis] for axis in "xyz" if axis in found]
+            pixel = None if None in places else tuple(places)
             said = [f"confidence {found['confidence']:.2f}"] if found.get("confidence") is not None else []
             if found.get("radius_90_mm") is not None:
                 said.append(f"90 % within {found['radius_90_mm']:.1f} mm")
@@ -114,18 +116,14 @@ class GU2NetLandmarksLogic:
         Raises:
             RuntimeError: the server refuses them, and the earlier label stays.
         """
-        stated = self._description(image)["label_spacing"]
-        spacing = stated or (1.0, 1.0)
+        about = self._description(image)
+        affine, dims = np.array(about["label_affine"]), len(about["size"])
         control_points: list[dict[str, Any]] = []
         for number, point in enumerate(points, start=1):
-            there = (
-                {}
-                if point.pixel is None
-                else {"position": [point.pixel[0] * spacing[0], point.pixel[1] * spacing[1], 0.0]}
-            )
+            there = {} if point.pixel is None else {"position": to_world(point.pixel[:dims], affine).tolist()}
             status = "undefined" if point.pixel is None else "defined"
             control_points.append({"id": str(number), "label": point.name, **there, "positionStatus": status})
-        unit = {"coordinateUnits": "mm"} if stated else {}
+        unit = {"coordinateUnits": "mm"} if about["label_unit"] == "mm" else {}
         markup = {"type": "Fiducial", "coordinateSystem": "LPS", **unit, "controlPoints": control_points}
         about = {"client_id": _CLIENT, **({"model": model} if model else {})}
         self._ask(
@@ -160,15 +158,19 @@ class GU2NetLandmarksLogic:
         return response
 
 
-def to_world(pixel: tuple[float, float], ijk_to_world: np.ndarray) -> np.ndarray:
-    """(3,) where Slicer shows a pixel of a volume, from the volume's (4, 4) matrix."""
-    return np.asarray((ijk_to_world @ np.array([pixel[0], pixel[1], 0.0, 1.0]))[:3])
+def to_world(pixel: Sequence[float], affine: np.ndarray) -> np.ndarray:
+    """(3,) where a pixel lies by a (4, 4) affine; one of two numbers is in the first slice."""
+    return np.asarray((affine @ np.array([*[*pixel, 0.0][:3], 1.0]))[:3])
 
 
-def to_pixel(place: Sequence[float], ijk_to_world: np.ndarray) -> tuple[float, float]:
-    """The pixel of a volume at a place of Slicer's world."""
-    x, y, _, _ = np.linalg.solve(ijk_to_world, np.array([*place, 1.0])).tolist()
-    return x, y
+def to_pixel(place: Sequence[float], affine: np.ndarray) -> tuple[float, ...]:
+    """The voxel, three numbers, at a place of the affine's world."""
+    return _pixel_of(np.asarray(place), np.linalg.inv(affine), 3)
+
+
+def _pixel_of(place: np.ndarray, to_pixels: np.ndarray, dims: int) -> tuple[float, ...]:
+    """As :func:`to_pixel`, of the image's axes alone."""
+    return tuple((to_pixels @ np.array([*place, 1.0]))[:dims].tolist())
 
 
 class GU2NetLandmarks(ScriptedLoadableModule):
@@ -288,7 +290,7 @@ class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
         self.points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
         ijk_to_ras = self._ijk_to_ras()
         for point in points:
-            place = to_world((0.0, 0.0) if point.pixel is None else point.pixel, ijk_to_ras)
+            place = to_world((0.0, 0.0, 0.0) if point.pixel is None else point.pixel, ijk_to_ras)
             n = self.points.AddControlPoint(place.tolist(), point.name)
             self.points.SetNthControlPointDescription(n, point.description)
             if point.pixel is None:
