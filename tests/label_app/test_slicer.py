@@ -88,6 +88,7 @@ def test_an_annotator_goes_from_the_next_image_to_a_corrected_label(logic, studi
         ("porion", None),
     ]
     assert points[0].description == "confidence 0.50"
+    np.testing.assert_array_equal(logic.to_ras(image, np.diag([-2.0, -2.0, 1.0, 1.0])), np.diag([-2.0, -2.0, 1.0, 1.0]))
     points[0] = replace(points[0], pixel=(points[0].pixel[0] + 1 / SPACING[0], points[0].pixel[1]))  # 1 mm to the right
     logic.submit(image, points, model="told")
     saved = read_markups(studies / "labels" / "final" / "mm.mrk.json", dims=2)
@@ -134,7 +135,7 @@ def test_points_find_their_way_back_from_wherever_the_volume_lies(module, rng):
 
 
 @pytest.mark.parametrize("image", VOLUMES)
-def test_an_annotator_corrects_a_volume_whatever_its_axes(logic, studies, tmp_path, image):
+def test_an_annotator_corrects_a_volume_whatever_its_axes(module, logic, studies, tmp_path, image):
     file = logic.download(image, tmp_path)
     assert file.name == f"image.{VOLUMES[image].partition('.')[2]}"
     points = logic.pre_label(image, "told")
@@ -146,4 +147,6 @@ def test_an_annotator_corrects_a_volume_whatever_its_axes(logic, studies, tmp_pa
     np.testing.assert_allclose(saved.points[:2], expected, atol=1e-4)
     again = logic.label(image)
     np.testing.assert_allclose(again[0].pixel, (3.5, 4.0, 5.25), atol=1e-6)
+    to_ras = logic.to_ras(image, np.full((4, 4), np.nan))  # whatever Slicer's own matrix is
+    np.testing.assert_allclose(module.to_world(VOXELS[1], to_ras) * [-1, -1, 1], expected[1], atol=1e-4)
     assert again[2].pixel is None

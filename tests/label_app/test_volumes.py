@@ -221,7 +221,7 @@ def test_training_on_labelled_volumes_takes_the_weights_that_are_better(tmp_path
     before = load_model(app.weights.path)[0].state_dict()
     quick = {"max_epochs": 4, "batches_per_epoch": 4, "validation": 0.3, "device": "cpu", "learning_rate": 0.02}
     result = train(quick, store)
-    assert (result["training_images"], result["validation_images"]) == (3, 2)
+    assert (result["training_images"], result["validation_images"]) == (4, 2)
     assert result["unit"] == "mm"
     assert result["new_mre"] < result["old_mre"]
     assert result["replaced"] is True

@@ -134,6 +134,21 @@ class GU2NetLandmarksLogic:
             files={"label": ("label.mrk.json", json.dumps({"markups": [markup]}), "application/json")},
         )
 
+    def to_ras(self, image: str, shown: np.ndarray) -> np.ndarray:
+        """(4, 4) from pixels of the file to where Slicer shows them.
+
+        A radiograph lies wherever Slicer has put it. A volume lies where its file says; Slicer counts the slices of one
+        whose axes are left-handed from the other end, so that its own matrix would lead astray.
+
+        Args:
+            image: its id.
+            shown: (4, 4) from Slicer's own indices of the image to its RAS mm.
+        """
+        about = self._description(image)
+        if len(about["size"]) == 2:
+            return shown
+        return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.array(about["label_affine"]))
+
     def _description(self, image: str) -> dict[str, Any]:
         return dict(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.json").json())
 
@@ -261,11 +276,11 @@ class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
         return f"{self.image}: pre-label"
 
     def _submit(self) -> str:
-        node, ijk_to_ras = self.points, self._ijk_to_ras()
+        node, affine = self.points, self._to_ras()
         points = []
         for n in range(node.GetNumberOfControlPoints()):
             is_set = node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
-            pixel = to_pixel(node.GetNthControlPointPositionWorld(n), ijk_to_ras) if is_set else None
+            pixel = to_pixel(node.GetNthControlPointPositionWorld(n), affine) if is_set else None
             points.append(Point(node.GetNthControlPointLabel(n), pixel))
         self._logic().submit(self._opened(), points, model=self.model.currentText)
         return f"{self.image}: saved"
@@ -275,22 +290,22 @@ class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
             raise RuntimeError("An image must be open; there is none. Press Next image.")
         return self.image
 
-    def _ijk_to_ras(self) -> np.ndarray:
+    def _to_ras(self) -> np.ndarray:
         import vtk
 
-        self._opened()
+        image = self._opened()
         matrix = vtk.vtkMatrix4x4()
         self.volume.GetIJKToRASMatrix(matrix)
-        return np.asarray(slicer.util.arrayFromVTKMatrix(matrix))
+        return self._logic().to_ras(image, np.asarray(slicer.util.arrayFromVTKMatrix(matrix)))
 
     def _show(self, points: Sequence[Point]) -> None:
         """A new list of points in the scene; an absent one is there without a position, to be placed."""
         if self.points is not None:
             slicer.mrmlScene.RemoveNode(self.points)
         self.points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
-        ijk_to_ras = self._ijk_to_ras()
+        affine = self._to_ras()
         for point in points:
-            place = to_world((0.0, 0.0, 0.0) if point.pixel is None else point.pixel, ijk_to_ras)
+            place = to_world((0.0, 0.0, 0.0) if point.pixel is None else point.pixel, affine)
             n = self.points.AddControlPoint(place.tolist(), point.name)
             self.points.SetNthControlPointDescription(n, point.description)
             if point.pixel is None:
