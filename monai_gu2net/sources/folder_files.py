@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from monai_gu2net.data.case_names import image_name
-from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
+from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.dicom import is_dicom
+from monai_gu2net.dicom import dicom_files, is_dicom
 from monai_gu2net.files import LeftOut
 
 __all__ = [

@@ -26,7 +26,7 @@ _LINES = 65536  # of a list, read at a time
 
 
 def image_places(
-    places: Sequence[str | os.PathLike[str]] = (), *, lists: Sequence[str | os.PathLike[str]] = ()
+    places: Sequence[str | os.PathLike[str]] = (), *, lists: Sequence[str | os.PathLike[str]] = (), dims: int = 2
 ) -> tuple[pa.ChunkedArray, list[LeftOut]]:
     """The images of folders, object stores and lists, each once.
 
@@ -37,6 +37,7 @@ def image_places(
             A URI whose name ends as an image's is one image.
         lists: text files in UTF-8 with an image per line, as a path, which is taken relative to the list's folder, or
             as a URI.
+        dims: axes of space of the images that are looked for in local folders, see :func:`images_in`.
 
     Returns:
         Absolute paths and URIs, in the order given and held compactly, for there may be millions; and what was
@@ -49,7 +50,7 @@ def image_places(
     """
     left_out: list[LeftOut] = []
     found = itertools.chain(
-        itertools.chain.from_iterable(_images_of(os.fspath(place), left_out) for place in places),
+        itertools.chain.from_iterable(_images_of(os.fspath(place), left_out, dims) for place in places),
         itertools.chain.from_iterable(map(_listed, lists)),
     )
     # 64-bit offsets, for the names of many millions are more than 2 GiB
@@ -63,13 +64,13 @@ def image_places(
     return pa.chunked_array([pc.unique(given)], pa.large_string()), left_out
 
 
-def _images_of(place: str, left_out: list[LeftOut]) -> Iterable[str]:
+def _images_of(place: str, left_out: list[LeftOut], dims: int) -> Iterable[str]:
     if is_uri(place):
         return [place] if _name(place).endswith(_ENDINGS) else _objects_in(place, left_out)
     path = local_path(place)
     if not path.is_dir():
         return [os.path.abspath(path)]
-    images, passed_over = images_in(path)
+    images, passed_over = images_in(path, dims=dims)
     left_out += passed_over
     return map(os.path.abspath, images)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_gu2net.data.dicom_entries import DicomEntry, dicom_files, read_entries
-from monai_gu2net.dicom import StructuredReport, read_structured_reports
+from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
+from monai_gu2net.dicom import StructuredReport, dicom_files, read_structured_reports
 from monai_gu2net.files import LeftOut, left_out_lines
 from monai_gu2net.sources.folder_files import unmatched
 from monai_gu2net.sources.source import Entry

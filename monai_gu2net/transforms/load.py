@@ -58,7 +58,7 @@ class LoadRadiographd(MapTransform):
         rgb = domain is not None and domain.in_channels == _RGB
         for key in self.key_iterator(sample):
             path = Path(sample[key])
-            if not path.is_file():
+            if not path.exists():
                 raise FileNotFoundError(
                     f"The image must be a file; got {path.name!r}, which is not there. Correct the path."
                 )
