@@ -36,9 +36,9 @@ SIZE = (24, 30, 20)
 VOXELS = [[17.25, 20.25, 3.0], [4.0, 0.0, 18.75], [np.nan] * 3]
 
 
-def _volume_files() -> ModuleType:
+def _posed_volumes() -> ModuleType:
     """The volumes of the app's tests."""
-    path = _ROOT / "tests" / "label_app" / "volume_files.py"
+    path = _ROOT / "tests" / "label_app" / "posed_volumes.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -47,7 +47,7 @@ def _volume_files() -> ModuleType:
     return module
 
 
-FILES = _volume_files()
+FILES = _posed_volumes()
 LEFT_HANDED = ("swapped.nrrd", "left.nii.gz")
 BARE = "bare.nii.gz"  # an affine that says nothing
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from fastapi import HTTPException
 from PIL import Image
-from volume_files import POSES, lps_of, write_volume
+from posed_volumes import POSES, lps_of, write_volume
 
 from monai_gu2net.label_app.window import default_window, shown_range
 

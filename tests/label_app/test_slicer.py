@@ -13,10 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import POSES, lps_of, write_volume
+from posed_volumes import POSES, lps_of, write_volume
 
 from monai_gu2net.landmarks.formats import read_markups
 
@@ -137,7 +138,8 @@ def test_points_find_their_way_back_from_wherever_the_volume_lies(module, rng):
 @pytest.mark.parametrize("image", VOLUMES)
 def test_an_annotator_corrects_a_volume_whatever_its_axes(module, logic, studies, tmp_path, image):
     file = logic.download(image, tmp_path)
-    assert file.name == f"image.{VOLUMES[image].partition('.')[2]}"
+    placed = nibabel.affines.apply_affine(nibabel.load(file).affine, VOXELS) * [-1, -1, 1]
+    np.testing.assert_allclose(placed, lps_of(studies / VOLUMES[image], np.array(VOXELS)), atol=1e-4)
     points = logic.pre_label(image, "told")
     assert [point.pixel for point in points] == [*VOXELS, None]
     points[0] = replace(points[0], pixel=(3.5, 4.0, 5.25))

@@ -15,7 +15,7 @@ import chromium
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import POSES, lps_of, write_volume
+from posed_volumes import POSES, lps_of, write_volume
 
 HERE = Path(__file__).parent
 NAMES = ("tip", "wrist", "thumb", "palm")

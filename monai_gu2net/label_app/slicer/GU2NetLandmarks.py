@@ -68,7 +68,11 @@ class GU2NetLandmarksLogic:
         return response.get("id")
 
     def download(self, image: str, folder: Path) -> Path:
-        """Fetch an image's file into a folder; it keeps the ending by which Slicer knows its kind."""
+        """Fetch an image into a folder: a volume as NIfTI, a radiograph's file with the ending of its kind."""
+        if len(self._description(image)["size"]) == 3:
+            path = folder / "image.nii"
+            path.write_bytes(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.nii").content)
+            return path
         response = self._ask("GET", "/datastore/image", params={"image": image})
         sent = response.headers.get("content-disposition", "")
         name = Path(sent.rpartition("filename=")[2].strip('"; ')).name
