@@ -168,11 +168,11 @@ def labelled_data(
         return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
 
     pairs = sorted(pairs, key=lambda pair: pair["image"])
-    headers = {pair["image"]: _header_file(Path(pair["image"])) for pair in pairs}
-    entries = read_entries(path for path in headers.values() if path is not None)
-    patients = {entry.path: entry.patient for entry in entries if entry.patient}
+    headers = {pair["image"]: path for pair in pairs if (path := _header_file(Path(pair["image"]))) is not None}
+    of_file = {entry.path: entry.patient for entry in read_entries(headers.values()) if entry.patient}
+    patients = {image: of_file[path] for image, path in headers.items() if path in of_file}
     found = [
-        {**case, "patient": patients.get(headers[case["image"]], case["case"])}
+        {**case, "patient": patients.get(case["image"], case["case"])}
         for case in usable_cases(pairs, read)
         if case["domain"] == domain.name
     ]
