@@ -26,6 +26,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from monai_gu2net.evaluation.result_table import KEY
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.networks import load_model
 from monai_gu2net.report.tables import jsonable
+from monai_gu2net.transforms import with_mean_shapes
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"
@@ -94,12 +96,22 @@ def main() -> None:
 
 def place_of(data: Datalist) -> dict[tuple[str, str], int]:
     """The place of each patient of the training part in an order of its domain that does not depend on the others."""
+    patients = {domain: {c["patient"] for c in data.training if c["domain"] == domain} for domain in data.domains}
+    seen = Counter(patient for each in patients.values() for patient in each)
+    # who is in several domains has one place, so that nobody is trained on in one and measured in the other
+    shared = sorted((patient for patient, count in seen.items() if count > 1), key=lambda p: _order("", p))
     places: dict[tuple[str, str], int] = {}
-    for domain in data.domains:
-        patients = {case["patient"] for case in data.training if case["domain"] == domain}
-        ordered = sorted(patients, key=lambda p: hashlib.sha256(f"{domain}\0{p}".encode()).digest())
-        places |= {(domain, patient): place for place, patient in enumerate(ordered)}
+    for domain, own in patients.items():
+        alone = sorted(own - set(shared), key=lambda p: _order(domain, p))
+        taken = {place: patient for place, patient in enumerate(shared) if patient in own}
+        free = (place for place in range(len(own) + len(shared)) if place not in taken)
+        ordered = [*taken.items(), *zip(free, alone, strict=False)]
+        places |= {(domain, patient): place for place, patient in ordered}
     return places
+
+
+def _order(domain: str, patient: str) -> bytes:
+    return hashlib.sha256(f"{domain}\0{patient}".encode()).digest()
 
 
 def with_training_cases(data: Datalist, count: int) -> Datalist:
@@ -118,9 +130,10 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
     for fold in range(count):
         held = [case for case in data.training if fold_of[case["domain"], case["patient"]] == fold]
         kept = [case for case in data.training if fold_of[case["domain"], case["patient"]] != fold]
-        parts[f"fold{fold}"] = Datalist(
-            f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held
-        )
+        part = Datalist(f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held)
+        # a mean shape is of those who are trained on
+        shaped = [name for name, domain in data.domains.items() if domain.mean_shape is not None]
+        parts[f"fold{fold}"] = with_mean_shapes(part, shaped)
     return parts
 
 

@@ -63,7 +63,7 @@ def add(commands: Any) -> None:
         "--domains",
         nargs="+",
         metavar="DOMAIN",
-        help="of the phantom, among head, hand, chest, spine (default: the first three)",
+        help="of the phantom, among head, hand, chest, spine and, of volumes, head_ct (default: the first three)",
     )
     add_options(command, "--allow-outside")
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")

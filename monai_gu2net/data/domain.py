@@ -14,7 +14,7 @@ from monai_gu2net.measurements import Measurement, default_measurements, measure
 
 __all__ = ["Domain", "ReferenceLength"]
 
-_FIELDS = ("landmarks", "size", "orientation", "target_spacing", "spacing")
+_FIELDS = ("landmarks", "size", "orientation", "target_spacing", "mean_shape", "spacing")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Domain:
         orientation: of a volume, where its first, second and third axis lead when the network sees it, such as "RAS"
             (to the right, the front, the head), which is the default; None for radiographs, which have no such axes.
         target_spacing: mm per pixel of the network's input along each axis; None: an image is resized to ``size``.
+        mean_shape: (N, D) mean of the landmarks in mm in one pose, where the images lie in any pose: then an image is
+            found in several poses and seen at last in that of the shape; None: they lie much as those of training do.
         spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
         mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
@@ -62,6 +64,7 @@ class Domain:
     size: tuple[int, ...]
     orientation: str | None = None
     target_spacing: tuple[float, ...] | None = None
+    mean_shape: tuple[tuple[float, ...], ...] | None = None
     spacing: tuple[float, ...] | None = None
     reference: ReferenceLength | None = None
     mirror: tuple[tuple[str, str], ...] = ()
@@ -90,6 +93,14 @@ class Domain:
             lengths = getattr(self, field)
             if lengths is not None and (len(lengths) != len(self.size) or not all(0 < s < math.inf for s in lengths)):
                 self._refuse(field, "be one positive number per axis of size", lengths, "Leave it out if unknown")
+        if self.mean_shape is not None:
+            shape = [len(self.landmarks), len(self.size)]
+            if [len(self.mean_shape), *{len(point) for point in self.mean_shape}] != shape or not all(
+                math.isfinite(number) for point in self.mean_shape for number in point
+            ):
+                self._refuse("mean_shape", f"be {shape[0]} points of {shape[1]} numbers", self.mean_shape, "Prepare it")
+            if self.target_spacing is None:
+                self._refuse("mean_shape", "come with a target_spacing", self.mean_shape, "Give one")
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
@@ -129,6 +140,11 @@ class Domain:
         return "px" if self.spacing is None and self.reference is None else "mm"
 
     @property
+    def view(self) -> dict[str, Any]:
+        """The fields that say how the network sees an image, which are the model's, whatever data it is used on."""
+        return {field: getattr(self, field) for field in ("size", "orientation", "target_spacing", "mean_shape")}
+
+    @property
     def mirror_order(self) -> tuple[int, ...]:
         """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
         partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
@@ -144,9 +160,9 @@ class Domain:
 
         Args:
             name: the domain's name.
-            fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``spacing``,
-                ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``,
-                ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
+            fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``mean_shape``,
+                ``spacing``, ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``,
+                ``ground_truth``, ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
@@ -157,7 +173,7 @@ class Domain:
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
         check_fields(fields, allowed, where=f"Domain {name!r}")
-        for field in ("landmarks", "size", "target_spacing", "spacing", "mirror"):
+        for field in ("landmarks", "size", "target_spacing", "mean_shape", "spacing", "mirror"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):
                 raise ValueError(f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets.")
@@ -178,6 +194,7 @@ class Domain:
             size=tuple(fields["size"]),
             orientation=fields.get("orientation"),
             target_spacing=_lengths(fields.get("target_spacing")),
+            mean_shape=tuple(map(tuple, fields["mean_shape"])) if "mean_shape" in fields else None,
             spacing=_lengths(fields.get("spacing")),
             reference=reference,
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
@@ -200,6 +217,7 @@ class Domain:
         optional = {
             "orientation": self.orientation,
             "target_spacing": self.target_spacing and list(self.target_spacing),
+            "mean_shape": self.mean_shape and [list(point) for point in self.mean_shape],
             "spacing": self.spacing and list(self.spacing),
             "reference": reference,
             "mirror": [list(pair) for pair in self.mirror],

@@ -10,3 +10,6 @@ from .coordinates import world_to_lps as world_to_lps
 from .formats import read_landmarks as read_landmarks
 from .formats import write_landmarks as write_landmarks
 from .landmark_set import LandmarkSet as LandmarkSet
+from .shape import Pose as Pose
+from .shape import mean_shape as mean_shape
+from .shape import pose_of as pose_of

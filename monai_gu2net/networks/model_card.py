@@ -57,7 +57,7 @@ class ModelCard:
         It takes no weights of others, see :class:`~monai_gu2net.networks.GU2Net`.
 
         Raises:
-            ValueError: there is no such network, or it has no such options.
+            ValueError: there is no such network, it has no such options, or the domains are of radiographs and volumes.
         """
         names = ["GU2Net", "GlobalNet", "UShapedNet"]
         if self.network.get("name") not in names:
@@ -66,7 +66,7 @@ class ModelCard:
             )
         try:
             network: DomainNetwork = getattr(nets, self.network["name"])(
-                len(next(iter(self.domains.values())).size),
+                check_axes(self.domains),
                 {name: domain.in_channels for name, domain in self.domains.items()},
                 {name: len(domain.landmarks) for name, domain in self.domains.items()},
                 **self.network.get("options", {}),
@@ -172,6 +172,28 @@ class ModelCard:
     def load(cls, path: str | os.PathLike[str]) -> ModelCard:
         """The card of a checkpoint file; raises as :func:`load_model`."""
         return cls.from_state_dict(read_checkpoint(path)[1])
+
+
+def check_axes(domains: Mapping[str, Domain], dims: int | None = None) -> int:
+    """The number of spatial axes of the images of all domains, 2 or 3; a network has one.
+
+    Args:
+        domains: by name.
+        dims: what it must be; None: that of the first domain.
+
+    Raises:
+        ValueError: a domain's images have another one.
+    """
+    dims = dims or len(next(iter(domains.values())).size)
+    for name, domain in domains.items():
+        if len(domain.size) != dims:
+            kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
+            raise ValueError(
+                f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "
+                f"{domain.size}. Train radiographs and volumes apart: choose among the datalist's domains (--domains), "
+                "with the bundle gu2net for radiographs and gu2net_volume for volumes."
+            )
+    return dims
 
 
 def card_of(
