@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,7 @@ NAMES = ("tip", "wrist", "thumb")
 SIZE = (18, 20, 16)
 PLACES = np.array([[4.0, 5.5, 6.0], [12.25, 9.0, 3.0], [7.0, 15.0, 11.5]])
 EXTENSIONS = ["*.png", "*.dcm", "*.nii.gz", "*.nrrd", "*.mha", "*.mrk.json"]
-BUNDLE = Path(__file__).parents[2] / "bundles" / "gu2net" / "configs" / "train.json"
+BUNDLE = Path(__file__).parents[2] / "bundles" / "gu2net_volume" / "configs" / "train.json"
 
 
 def write_points(path: Path, places: Mapping[str, Any], *, system: str = "LPS", unit: str = "mm") -> Path:
@@ -57,7 +59,7 @@ def write_points(path: Path, places: Mapping[str, Any], *, system: str = "LPS", 
 class App:
     """What the app has of a folder of volumes, with an untrained network."""
 
-    def __init__(self, folder: Path, target_spacing: tuple[float, ...] | None = (1.0, 1.0, 1.0)) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.studies = folder, folder / "studies"
         self.studies.mkdir()
         grid = np.stack(np.meshgrid(*map(np.arange, SIZE), indexing="ij"), axis=-1)
@@ -65,7 +67,7 @@ class App:
         self.images = {
             name.partition(".")[0]: write_volume(self.studies / name, voxels, pose) for name, pose in POSES.items()
         }
-        domain = Domain("hand", NAMES, (16, 16, 16), target_spacing=target_spacing)
+        domain = Domain("hand", NAMES, (16, 16, 16), target_spacing=(1.0, 1.0, 1.0))
         network = GU2Net(3, 1, {"hand": len(NAMES)}, features=(2, 4), global_features=2, dilations=(1,))
         self.model = save_model(folder / "model.pt", network, ModelCard({"hand": domain}, network.description))
         self.weights = AppWeights(folder / "app")
@@ -238,24 +240,15 @@ def test_scores_say_what_to_label_next_and_how_far_a_pre_label_was_off(app: App)
     assert (score["unit"], score["landmarks"]) == ("mm", 3)
 
 
-def test_training_on_labelled_volumes_takes_the_weights_that_are_better(tmp_path: Path) -> None:
-    app = App(tmp_path, target_spacing=None)
-    config = json.loads(BUNDLE.read_text())
-    config["network_def"]["spatial_dims"] = 3
-    config["augmentation"] = []
-    (app.folder / "train.json").write_text(json.dumps(config))
+def test_training_on_labelled_volumes_takes_the_weights_that_are_better(app: App) -> None:
     train = LandmarkTrainTask(
-        app.weights,
-        app.domains["hand"],
-        domains=app.domains,
-        config=app.folder / "train.json",
-        folder=app.folder / "training",
+        app.weights, app.domains["hand"], domains=app.domains, config=BUNDLE, folder=app.folder / "training"
     )
     store = app.store()
     for image in app.images:
         app.label(store, image)
     before = load_model(app.weights.path)[0].state_dict()
-    quick = {"max_epochs": 4, "batches_per_epoch": 4, "validation": 0.3, "device": "cpu", "learning_rate": 0.02}
+    quick = {"max_epochs": 4, "batches_per_epoch": 5, "validation": 0.3, "device": "cpu", "learning_rate": 0.02}
     result = train(quick, store)
     assert (result["training_images"], result["validation_images"]) == (4, 2)
     assert result["unit"] == "mm"
@@ -263,6 +256,15 @@ def test_training_on_labelled_volumes_takes_the_weights_that_are_better(tmp_path
     assert result["replaced"] is True
     after = load_model(app.weights.path)[0].state_dict()
     assert any((after[name] != value).any() for name, value in before.items())
+
+
+def test_a_bundle_of_radiographs_does_not_train_a_model_of_volumes(app: App) -> None:
+    options = ["--studies", str(app.studies), "-m", str(app.model), "--bundle", str(BUNDLE.parents[2] / "gu2net")]
+    done = subprocess.run(
+        [sys.executable, "-m", "monai_gu2net", "label", *options], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 2
+    assert "--bundle must train on images with 3 axes, as the model's have; got" in done.stderr
 
 
 def test_discs_in_a_volume_with_other_axes_are_where_they_were_drawn(app: App) -> None:
