@@ -15,7 +15,7 @@ import chromium
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import POSES, lps_of, write_volume
+from posed_volumes import POSES, lps_of, write_volume
 
 HERE = Path(__file__).parent
 NAMES = ("tip", "wrist", "thumb", "palm")
@@ -301,3 +301,18 @@ def test_without_webgl_the_page_says_that_volumes_need_slicer_and_shows_radiogra
         browser.choose("#image", "flat")
         browser.wait("document.querySelector('#viewer g.point') !== null", seconds=30)
         assert browser.js("document.querySelector('#alert').hidden")
+
+
+def test_a_volume_that_is_too_long_for_the_browser_is_left_to_slicer(page: Any) -> None:
+    browser = page("navigate")
+    browser.js(
+        "WebGL2RenderingContext.prototype.getParameter = ((known) => function (name) {"
+        " return name === this.MAX_3D_TEXTURE_SIZE ? 40 : known.call(this, name); })("
+        "WebGL2RenderingContext.prototype.getParameter)"
+    )
+    browser.choose("#image", "none")
+    browser.wait("!document.querySelector('#alert').hidden", seconds=30)
+    said = browser.js("document.querySelector('#alert-text').textContent")
+    assert said.startswith(
+        "A volume must have at most 40 voxels along an axis to be drawn by this browser; got 36 x 44"
+    )
