@@ -91,7 +91,7 @@ class LandmarkDetector(nn.Module):
             shift = 0.5  # the outer edges of the first pixels stay together
         else:
             steps = [spacing[axis : axis + 1].double() / target for axis, target in enumerate(self.target_spacing)]
-            inners = [((n - 1) * step).round() + 1 for n, step in zip(lengths, steps, strict=True)]
+            inners = [((n - 1) * step + 1).round() for n, step in zip(lengths, steps, strict=True)]
             factors = [(1 / step).float() for step in steps]
             befores = [
                 torch.where(inner <= t, ((t - inner) / 2).floor(), -start[axis : axis + 1].double()).float()
@@ -101,9 +101,11 @@ class LandmarkDetector(nn.Module):
         inside = torch.ones_like(x[:1, :1].flatten(2)[..., 0]).bool()
         for axis, (line, factor, before, inner) in enumerate(zip(pixels, factors, befores, inners, strict=True)):
             places = getattr(self, f"pixels_{axis}") - before
-            x = _resized(x.movedim(axis + 2, -1), line, (places + shift) * factor - shift, factor)
+            last = inner.float() - 1
+            nearest = torch.minimum(places.clamp(min=0), last)  # so that the lowest value is one of the inner ones
+            x = _resized(x.movedim(axis + 2, -1), line, (nearest + shift) * factor - shift, factor)
             x = x.movedim(-1, axis + 2)
-            inside = inside.unsqueeze(-1) & ((places >= 0) & (places < inner.float()))
+            inside = inside.unsqueeze(-1) & ((places >= 0) & (places <= last))
         # as FitToDomaind pads: a volume with its lowest value, which may be of another channel
         outside = x.amin(dim=list(range(1, x.ndim)), keepdim=True) if len(self.size) == 3 else 0.0
         points, confidence = decode_heatmaps(
