@@ -19,6 +19,7 @@ from volume_files import orientations, stored_as
 from monai_gu2net.dicom import DicomError, Limits, Series, read_radiograph, read_series, series_headers
 
 SHAPE = (9, 7, 5)
+WHEEL = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 @pytest.fixture
@@ -71,6 +72,26 @@ def test_array_and_affine_agree_with_those_of_itk_and_highdicom(
     np.testing.assert_allclose(found.affine, affine, atol=1e-5)
     peer = highdicom.get_volume_from_series([pydicom.dcmread(path) for path in folder.iterdir()])
     assert_same_world(found, peer)
+
+
+@pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning")
+def test_a_real_series_of_ct_is_that_of_itk() -> None:
+    folder = WHEEL / "dicomdirtests" / "98892001" / "CT5N"
+    found = read_series(folder)
+    array, affine = itk_series(folder)
+    assert found.pixels.shape == (16, 16, 5)
+    np.testing.assert_array_equal(found.pixels, array)
+    np.testing.assert_allclose(found.affine, affine, atol=1e-5)
+
+
+def test_every_folder_in_pydicoms_wheel_is_read_or_refused_by_its_name_or_a_files() -> None:
+    read = []
+    for folder in sorted({path.parent for path in WHEEL.rglob("*") if path.is_file()}):
+        try:
+            read.append((folder.name, read_series(folder).pixels.shape))
+        except DicomError as error:
+            assert str(error).startswith((folder.name, *(path.name for path in folder.iterdir())))  # noqa: PT017
+    assert read == [("CT5N", (16, 16, 5))]
 
 
 def test_headers_come_in_the_order_of_the_slices(tmp_path: Path, volume: np.ndarray) -> None:
