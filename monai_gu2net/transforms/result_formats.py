@@ -46,8 +46,8 @@ def check_formats(formats: Iterable[str], domains: Mapping[str, Domain]) -> None
     volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
     refused = {name: reason for name, reason in _OF_PICTURES.items() if name in set(formats)} if volumes else {}
     if refused:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
         raise ValueError(
-            f"The formats of volumes must not be of pictures; got {list(refused)} for domain {volumes[0]!r} ({reasons})."
-            " Leave them out: json, csv, mrk.json and sr hold three coordinates."
+            f"The formats of volumes must not be of pictures; got {list(refused)} for domain {volumes[0]!r} ({why}). "
+            "Leave them out: json, csv, mrk.json and sr hold three coordinates."
         )
