@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         affine[:3, 3] = (30.0, -20.0, 7.0)
         path = folder / f"case{index}.nii.gz"
         nibabel.save(nibabel.Nifti1Image((900 - np.minimum(squares, 90)).astype(np.float32), affine), path)
-        annotated = place + (0.0, 0.0, rng.normal(0, 0.8)) if split == "validation" else place
+        annotated = (*place, 0.0, 0.0, rng.normal(0, 0.8)) if split == "validation" else place
         cases[split].append(
             {"image": str(path), "domain": "skull", "case": path.name[:-7], "landmarks": [annotated.tolist()]}
         )
