@@ -26,7 +26,7 @@ from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.labels import labelled_data
-from monai_gu2net.label_app.pairs import read_discs
+from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.weights import AppWeights
@@ -315,6 +315,24 @@ def test_an_annotator_of_volumes_is_served_from_the_list_to_the_label(app: App, 
         with pytest.raises(urllib.error.HTTPError, match=r"422.*image of 18 x 20 x 16 voxels, in LPS mm of its file"):
             put_label(server, "steep", lost)
         assert kept.read_bytes() == label.read_bytes()
+
+
+def test_pairs_of_volumes_with_point_lists_or_discs_are_a_datalist_in_voxels(app: App) -> None:
+    oblique, steep = app.images["oblique"], app.images["steep"]
+    points = write_points(app.folder / "points.mrk.json", dict(zip(NAMES, lps_of(steep, PLACES).tolist(), strict=True)))
+    mask = np.zeros(SIZE, np.uint8)
+    mask[3:6, 4:7, 5:8] = 2
+    nibabel.save(nibabel.Nifti1Image(mask, nibabel.load(oblique).affine), app.folder / "discs.nii.gz")
+    pairs = [
+        {"image": str(steep), "label": str(points)},
+        {"image": str(oblique), "label": str(app.folder / "discs.nii.gz")},
+    ]
+    data = datalist_of_pairs(pairs, [], checkpoint=app.model, domain="hand")
+    assert data is not None
+    np.testing.assert_allclose(data.training[0]["landmarks"], PLACES, atol=1e-3)
+    first, second, third = data.training[1]["landmarks"]
+    assert (first, third) == (None, None)
+    np.testing.assert_allclose(second, [4.0, 5.0, 6.0], atol=1e-3)
 
 
 def put_label(server: Any, image: str, label: Path) -> None:
