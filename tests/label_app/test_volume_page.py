@@ -17,6 +17,9 @@ import pytest
 from PIL import Image
 from posed_volumes import POSES, lps_of, write_volume
 
+from monai_gu2net.data import Domain
+from monai_gu2net.label_app import check_label
+
 HERE = Path(__file__).parent
 NAMES = ("tip", "wrist", "thumb", "palm")
 SIZE = (36, 44, 30)
@@ -50,7 +53,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     voxels = np.full(SIZE, 60.0)
     voxels[10, 12, 15] = voxels[26, 30, 15] = 1000
     written = {name: write_volume(folder / file, voxels, POSES[file]) for name, file in IMAGES.items()}
-    for name in ("drag", "keys", "place", "navigate", "window", "none"):
+    for name in ("drag", "edge", "keys", "place", "navigate", "window", "none"):
         written[name] = write_volume(folder / f"{name}.nii.gz", voxels, POSES["oblique.nii.gz"])
     (folder / "labels" / "final").mkdir(parents=True)
     written["labelled"] = write_volume(folder / "labelled.nii.gz", voxels, POSES["oblique.nii.gz"])
@@ -146,6 +149,19 @@ def test_a_point_dragged_in_a_view_has_the_millimetres_of_as_many_pixels(page: A
     np.testing.assert_allclose(places[:1], lps_of(files["drag"], expected[None]), atol=0.02)
     np.testing.assert_allclose(places[1:3], lps_of(files["drag"], np.array(POINTS[1:3])), atol=1e-6)
     assert markup["controlPoints"][3]["positionStatus"] == "undefined"
+
+
+def test_a_point_dragged_out_of_a_view_stays_in_the_volume_and_its_label_is_taken(
+    page: Any, files: dict[str, Path]
+) -> None:
+    browser = page("edge")
+    choose(browser, "tip")
+    x, y = mark(browser, "axial", "tip")
+    browser.drag((x, y), (-x + 2, -y + 2))  # to the corner of the page: the patient's right, in front
+    submit(browser)
+    label = files["edge"].parent / "labels" / "final" / "edge.mrk.json"
+    _, points = check_label(label, files["edge"], domains={"hand": Domain("hand", NAMES, (16, 16, 16))})
+    np.testing.assert_allclose(points.points[0], [SIZE[0] - 0.5, SIZE[1] - 0.5, 15.0], atol=1e-4)
 
 
 @pytest.mark.parametrize("image", IMAGES)

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.labels import labelled_data
-from monai_gu2net.label_app.pairs import read_discs
+from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.weights import AppWeights
@@ -282,3 +283,61 @@ def test_discs_in_a_volume_with_other_axes_are_where_they_were_drawn(app: App) -
         np.testing.assert_allclose(found.points, np.rint(PLACES), atol=1e-3)
     with pytest.raises(LabelRefusedError, match="the image's 18 x 20 x 16 voxels; got"):
         read_discs(app.folder / "same.nii.gz", app.images["plain"], landmarks=NAMES)
+
+
+def test_an_annotator_of_volumes_is_served_from_the_list_to_the_label(app: App, start_server: Any) -> None:
+    series_files.make_series(
+        app.studies / "series", np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6), series_files.oblique_affine()
+    )
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(app.studies / "picture.png")
+    endings = {"MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps(EXTENSIONS)}
+    command = ["-m", "monai_gu2net", "label", "--studies", app.studies, "-m", app.model]
+    with start_server(command, environment=endings) as server:
+        info = server.get_json("/info/")
+        assert info["models"]["gu2net_hand"]["dimension"] == 3
+        assert list(info["trainers"]) == ["gu2net_hand"]
+        images = {*app.images, "series"}
+        assert info["datastore"]["total"] == len(images)
+        assert "1 image(s) left out, for the model is of volumes, and it has two axes: picture.png" in server.tail()
+        answer = server.post_json("/batch/infer/gu2net_hand?images=unlabeled&run_sync=true", {"label_tag": "original"})
+        assert answer.keys() == images
+        assert {name for name, each in answer.items() if "error" in each} == set()
+        scores = server.post_json("/scoring/uncertainty?run_sync=true")["scores"]
+        assert server.post_json("/activelearning/uncertain_first")["id"] == max(scores, key=scores.__getitem__)
+        sent = nibabel.Nifti1Image.from_bytes(server.request("GET", "/gu2net/image/series.nii"))
+        np.testing.assert_allclose(sent.affine, series_files.oblique_affine(), atol=1e-3)
+        [place] = lps_of(app.images["steep"], PLACES[:1])
+        label = write_points(app.folder / "label.mrk.json", {"tip": (place * [-1, -1, 1]).tolist()}, system="RAS")
+        put_label(server, "steep", label)
+        kept = app.studies / "labels" / "final" / "steep.mrk.json"
+        assert kept.read_bytes() == label.read_bytes()
+        lost = write_points(app.folder / "lost.mrk.json", {"tip": (place + 1000).tolist()})
+        with pytest.raises(urllib.error.HTTPError, match=r"422.*image of 18 x 20 x 16 voxels, in LPS mm of its file"):
+            put_label(server, "steep", lost)
+        assert kept.read_bytes() == label.read_bytes()
+
+
+def test_pairs_of_volumes_with_point_lists_or_discs_are_a_datalist_in_voxels(app: App) -> None:
+    oblique, steep = app.images["oblique"], app.images["steep"]
+    points = write_points(app.folder / "points.mrk.json", dict(zip(NAMES, lps_of(steep, PLACES).tolist(), strict=True)))
+    mask = np.zeros(SIZE, np.uint8)
+    mask[3:6, 4:7, 5:8] = 2
+    nibabel.save(nibabel.Nifti1Image(mask, nibabel.load(oblique).affine), app.folder / "discs.nii.gz")
+    pairs = [
+        {"image": str(steep), "label": str(points)},
+        {"image": str(oblique), "label": str(app.folder / "discs.nii.gz")},
+    ]
+    data = datalist_of_pairs(pairs, [], checkpoint=app.model, domain="hand")
+    assert data is not None
+    np.testing.assert_allclose(data.training[0]["landmarks"], PLACES, atol=1e-3)
+    first, second, third = data.training[1]["landmarks"]
+    assert (first, third) == (None, None)
+    np.testing.assert_allclose(second, [4.0, 5.0, 6.0], atol=1e-3)
+
+
+def put_label(server: Any, image: str, label: Path) -> None:
+    """``PUT /datastore/label``, as MONAI Label's clients do it."""
+    head = '--edge\r\nContent-Disposition: form-data; name="label"; filename="label.mrk.json"\r\n\r\n'
+    body = head.encode() + label.read_bytes() + b"\r\n--edge--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    server.request("PUT", f"/datastore/label?image={image}&tag=final", body=body, headers=headers)
