@@ -19,8 +19,10 @@ from monai_gu2net.phantom import make_phantom
 # importlib's import mode has no place for modules that tests share: they import them by their bare names
 for _shared in (
     "dicom/dicom_files.py",
+    "dicom/series_files.py",
     "dicom/foreign_reports.py",
     "data/picture_files.py",
+    "data/volume_files.py",
     "sources/volume_source.py",
     "integration/archive.py",
 ):

@@ -187,13 +187,13 @@ class TestPredict:
         assert "error: The domain must be one of" in shown
         assert all(repr(name) in shown for name in ModelCard.load(model).domains)
 
-    @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3"])
+    @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3,4", "1,2,0"])
     def test_a_spacing_that_is_none_is_refused(
         self, model: Path, spacing: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with pytest.raises(SystemExit, match=r"^2$"):
             main(["predict", "a.png", "-m", str(model), "-o", "out", f"--spacing={spacing}"])
-        assert "must be one or two positive numbers" in capsys.readouterr().err
+        assert "must be one, two or three positive numbers" in capsys.readouterr().err
 
 
 class TestEvaluate:

@@ -39,6 +39,7 @@ __all__ = [
     "answers_of",
     "data_of",
     "device_of",
+    "dims_of",
     "pair",
     "prediction_of",
     "progress",
@@ -59,20 +60,20 @@ def pair(form: str) -> Callable[[str], tuple[str, str]]:
     return read
 
 
-def _spacing(text: str) -> tuple[float, float]:
-    """``MM[,MM]`` as mm per pixel along x and y."""
+def _spacing(text: str) -> tuple[float, ...]:
+    """``MM[,MM[,MM]]`` as mm per pixel along each axis; one number is that of both axes of a radiograph."""
     if text == "unknown":
         raise argparse.ArgumentTypeError("must be mm per pixel; got 'unknown'. Leave it out")
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or not all(0 < number < math.inf for number in numbers):
-        raise argparse.ArgumentTypeError(f"must be one or two positive numbers; got {text!r}")
-    return numbers[0], numbers[-1]
+    if len(numbers) not in (1, 2, 3) or not all(0 < number < math.inf for number in numbers):
+        raise argparse.ArgumentTypeError(f"must be one, two or three positive numbers; got {text!r}")
+    return (numbers[0], numbers[0]) if len(numbers) == 1 else tuple(numbers)
 
 
-def spacing_or_unknown(text: str) -> tuple[float, float] | str:
+def spacing_or_unknown(text: str) -> tuple[float, ...] | str:
     """As ``--spacing`` is read; ``unknown`` stays that word."""
     return text if text == "unknown" else _spacing(text)
 
@@ -187,8 +188,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--spacing": {
         "type": _spacing,
-        "metavar": "MM[,MM]",
-        "help": "mm per pixel of all images, whatever else says so",
+        "metavar": "MM[,MM[,MM]]",
+        "help": "mm per pixel of all images, whatever else says so: two numbers for radiographs, or one where they are "
+        "the same; three for volumes",
     },
     "--split": {"choices": (*SPLITS, "all")},
     "--strict": {"action": "store_true", "help": "detected below a threshold (<) instead of up to it"},
@@ -249,6 +251,17 @@ def device_of(options: argparse.Namespace) -> str:
     if options.device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     return str(checked_device(options.device))
+
+
+def dims_of(options: argparse.Namespace) -> int:
+    """Axes of space of the images that the model is for.
+
+    Raises:
+        FileNotFoundError, ValueError: the model is not there, or is none.
+    """
+    from monai_gu2net.networks import ModelCard
+
+    return min(len(domain.size) for domain in ModelCard.load(options.checkpoints[0]).domains.values())
 
 
 def data_of(options: argparse.Namespace, results: Path) -> Datalist:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gu2net.commands.command import add_command, list_failures, say
-from monai_gu2net.commands.options import MODELS, SCALE, add_options, device_of, prediction_of, progress
+from monai_gu2net.commands.options import MODELS, SCALE, add_options, device_of, dims_of, prediction_of, progress
 from monai_gu2net.commands.ray_options import add_ray_options, predict_on_ray, refuse_ray_options
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.transforms.result_formats import FORMATS, PREDICTION_FORMATS
@@ -22,7 +22,12 @@ __all__ = ["add"]
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
     command = add_command(commands, "predict", "find the landmarks in images without ground truth", run=_run)
-    command.add_argument("images", nargs="*", metavar="IMAGE", help="image files, or folders of them")
+    command.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="image files, or folders of them; of a model of volumes also the folder of a DICOM series",
+    )
     add_options(command, *MODELS)
     add_options(command, "--output-dir", type=str)
     add_options(command, "--domain", *SCALE, "--min-confidence")
@@ -49,10 +54,10 @@ def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.prediction import Predictor
     from monai_gu2net.sources import images_in
 
-    device = device_of(options)
+    device, dims = device_of(options), dims_of(options)
     images: list[Path] = []
     for path in map(Path, options.images):
-        found, passed_over = images_in(path) if path.is_dir() else ([path], [])
+        found, passed_over = images_in(path, dims=dims) if path.is_dir() else ([path], [])
         images += found
         sys.stderr.write("".join(f"{line}\n" for line in left_out_lines(passed_over)))
     if not images:

@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from monai_gu2net.commands.command import list_failures, say
-from monai_gu2net.commands.options import device_of, prediction_of, progress
+from monai_gu2net.commands.options import device_of, dims_of, prediction_of, progress
 from monai_gu2net.files import left_out_lines
 
 __all__ = ["add_ray_options", "predict_on_ray", "refuse_ray_options"]
@@ -46,7 +46,7 @@ def predict_on_ray(options: argparse.Namespace) -> int:
     from monai_gu2net.sources import image_places
 
     device = device_of(options)
-    images, left_out = image_places(options.images, lists=options.list)
+    images, left_out = image_places(options.images, lists=options.list, dims=dims_of(options))
     sys.stderr.write("".join(f"{line}\n" for line in left_out_lines(left_out)))
     if not len(images):
         raise ValueError(

@@ -12,16 +12,16 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from monai_gu2net.dicom import DicomError, is_dicom, read_header
+from monai_gu2net.dicom import DicomError, read_header
+from monai_gu2net.dicom.frames import has_frame_geometry
 from monai_gu2net.dicom.pixel_spacing import spacing_of
 from monai_gu2net.dicom.readable_report import is_readable_report
 from monai_gu2net.dicom.silence import silent_pydicom
 from monai_gu2net.dicom.slicer_spacing import slicer_spacing
 
-__all__ = ["DicomEntry", "dicom_files", "read_entries"]
+__all__ = ["DicomEntry", "read_entries"]
 
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."  # PS3.4, annex B.5: the classes of structured reports begin so
-_DIRECTORY = "DICOMDIR"  # PS3.10, 8.6: the name is reserved
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class DicomEntry:
         patient: a running label, such as "patient_0001", the same for the files of one patient and of no meaning
             outside of them; None where the file names no patient.
         slicer_spacing: (sx, sy) mm per pixel at which 3D Slicer shows an image; None: 1 for want of any.
+        is_volume: whether the image is a volume by itself, of frames that say where they lie.
     """
 
     path: Path
@@ -49,19 +50,7 @@ class DicomEntry:
     sop_instance_uid: str = ""
     patient: str | None = None
     slicer_spacing: tuple[float, float] | None = None
-
-
-def dicom_files(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """The DICOM files of a folder, if it is there, by ending or content, sorted, without hidden ones and a DICOMDIR."""
-    found = folder.rglob("*") if recursive else folder.glob("*")
-    return sorted(
-        path
-        for path in found
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.name.upper() != _DIRECTORY
-        and path.is_file()
-        and is_dicom(path)
-    )
+    is_volume: bool = False
 
 
 def read_entries(paths: Iterable[Path]) -> list[DicomEntry]:
@@ -87,7 +76,8 @@ def _entry(path: Path, labels: dict[tuple[str, str], str]) -> DicomEntry:
             name = UID(sop_class).name  # the UID itself where the standard does not know it
         return DicomEntry(path, "other", "no image" if not name or name == sop_class else f"no image ({name})")
     own, shown = spacing_of(header).mm, slicer_spacing(header)
-    return DicomEntry(path, "image", "an image", (width, height), own, instance, patient, shown)
+    is_volume = has_frame_geometry(header)
+    return DicomEntry(path, "image", "an image", (width, height), own, instance, patient, shown, is_volume)
 
 
 def _patient(header: Dataset, labels: dict[tuple[str, str], str]) -> str | None:

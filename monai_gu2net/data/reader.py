@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""One reader for every kind of file that a radiograph comes in."""
+"""One reader for every kind of file that an image comes in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from monai_gu2net.data.picture import PICTURES, picture_size, read_picture
 from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume, volume_shape
-from monai_gu2net.dicom import Limits, is_dicom, read_header
+from monai_gu2net.dicom import Limits, dicom_files, is_dicom, read_header, read_series
+from monai_gu2net.dicom.frames import has_frame_geometry
 from monai_gu2net.dicom.radiograph import radiograph_and_problem
+from monai_gu2net.dicom.series import series_shape
 from monai_gu2net.landmarks import image_plane_affine
 
 __all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
@@ -29,13 +31,16 @@ _LARGEST = 1e19  # the deviation of an image is of squares, and float32 ends at 
 
 
 class RadiographReader(ImageReader):
-    """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, all with the same conventions.
+    """Reads a picture, DICOM, NIfTI, NRRD or MetaImage file, or a DICOM series, all with the same conventions.
 
     A radiograph is a (W, H) float32 array, width first and upright, with a 4x4 affine in mm: diag(sx, sy, 1, 1) where
     the file states its spacing, else the identity. The ending says which kind, DICOM also the content, and which
     of the pictures' formats it is by the content alone. Pictures come through
     :func:`~monai_gu2net.data.picture.read_picture`, DICOM through :func:`~monai_gu2net.dicom.read_radiograph`, the
     others through :func:`~monai_gu2net.data.volume.read_volume`, where volumes stay (W, H, D).
+
+    A volume is (W, H, D) float32 as its file stores it, with a 4x4 affine to RAS mm. A folder is a volume of the DICOM
+    slices in it, and so is an enhanced multi-frame file, see :func:`~monai_gu2net.dicom.read_series`.
 
     An image of one value throughout, a black one for instance, is taken with a logged warning.
 
@@ -47,7 +52,8 @@ class RadiographReader(ImageReader):
 
     Args:
         limits: of a file from outside, see :class:`~monai_gu2net.dicom.Limits`.
-        frame: of a multi-frame DICOM file, which is refused without it.
+        frame: of a multi-frame DICOM file, which without it is a volume, or refused where it does not say where its
+            frames lie.
         colour: take DICOM in colour, as luminance, instead of refusing it.
 
     Raises:
@@ -62,7 +68,7 @@ class RadiographReader(ImageReader):
 
     def verify_suffix(self, filename: Sequence[Any] | Any) -> bool:
         """Whether all files are of a kind that this reader takes."""
-        return all(str(name).lower().endswith(_ENDINGS) or is_dicom(Path(name)) for name in ensure_tuple(filename))
+        return all(str(name).lower().endswith(_ENDINGS) or _may_be_dicom(Path(name)) for name in ensure_tuple(filename))
 
     def read(self, data: Sequence[Any] | Any, **kwargs: Any) -> tuple[Path, ...]:  # the base class's signature
         """The files; nothing is opened yet."""
@@ -72,7 +78,7 @@ class RadiographReader(ImageReader):
         """The radiograph as (W, H) float32, or a volume as (W, H, D), and its metadata for MONAI's LoadImage.
 
         Args:
-            img: the file, as :meth:`read` gives it.
+            img: the file or folder, as :meth:`read` gives it.
             rgb: a picture as (W, H, 3), in colour instead of luminance; any other image of two axes and one channel
                 repeated into three.
         """
@@ -98,7 +104,7 @@ class RadiographReader(ImageReader):
 
     def _read(self, path: Path, *, rgb: bool) -> tuple[np.ndarray, np.ndarray, str, dict[str, Any], bool]:
         """Array, affine, source of the spacing, more metadata, and whether the last axis holds channels."""
-        name = path.name.lower()
+        name = "" if path.is_dir() else path.name.lower()
         if name.endswith(PICTURES):
             with _named_errors(path, "picture"):
                 return read_picture(path, limits=self.limits, rgb=rgb), np.eye(4), "none", {}, rgb
@@ -106,6 +112,9 @@ class RadiographReader(ImageReader):
             with _named_errors(path, "image"):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
                 return array, affine, source, {}, has_channels
+        if path.is_dir() or (is_dicom(path) and self.frame is None and _is_multi_frame_volume(path, self.limits)):
+            series = read_series(path, limits=self.limits)
+            return series.pixels, series.affine, "file", dict(series.metadata), False
         if is_dicom(path):
             # a spacing tag that cannot be used is not said of every file: spacing_source has it, and a run warns once
             found, _ = radiograph_and_problem(path, limits=self.limits, frame=self.frame, colour=self.colour)
@@ -115,6 +124,10 @@ class RadiographReader(ImageReader):
             f"{path.name} must be PNG, JPEG, BMP, TIFF, NIfTI, NRRD or MetaImage by its ending, or DICOM; got "
             f"{path.suffix or 'none'!r}. Convert it first, and give its spacing in the datalist."
         )
+
+
+def _may_be_dicom(path: Path) -> bool:
+    return is_dicom(path) or (path.is_dir() and bool(dicom_files(path)))
 
 
 def is_image(path: Path) -> bool:
@@ -128,6 +141,8 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
     Raises:
         ValueError: the file is broken or beyond the limits; the message begins with its name.
     """
+    if path.is_dir():
+        return None
     if path.name.lower().endswith(PICTURES):
         _check_file(path, limits)
         with _named_errors(path, "picture"):
@@ -142,7 +157,7 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
 
 
 def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | None:
-    """The lengths of an image's axes from the file's header, width first; those of its channels may follow.
+    """The lengths of an image's axes from the header of its file or files, width first; channels may follow.
 
     Returns:
         None where the file is of no kind that this package reads.
@@ -150,11 +165,19 @@ def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | No
     Raises:
         FileNotFoundError, ValueError: as :func:`radiograph_size`.
     """
+    if path.is_dir():
+        return series_shape(path, limits=limits)
     if path.name.lower().endswith((*NIFTI, *VOLUMES)):
         _check_file(path, limits)
         with _named_errors(path, "image"):
             return volume_shape(path)
+    if is_dicom(path) and _is_multi_frame_volume(path, limits):
+        return series_shape(path, limits=limits)
     return radiograph_size(path, limits=limits)
+
+
+def _is_multi_frame_volume(path: Path, limits: Limits) -> bool:
+    return has_frame_geometry(read_header(path, limits=limits))
 
 
 def _check_file(path: Path, limits: Limits) -> None:

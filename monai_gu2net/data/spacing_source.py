@@ -16,6 +16,7 @@ __all__ = [
     "SPACING_SOURCES",
     "accepts",
     "case_spacing",
+    "check_axes",
     "checked_sources",
     "checked_spacing",
     "reference_length_spacing",
@@ -74,8 +75,8 @@ def case_spacing(
     4. the file, where DICOM tags say what was measured ("detector", "detector/ERMF", "calibrated:TYPE",
        "scanned-film");
     5. "reference-length": the distance of two of the case's landmarks, where the domain declares it;
-    6. the file, where its number comes without a meaning ("unknown": DICOM's PixelSpacing alone; "file": NIfTI, NRRD
-       or MetaImage).
+    6. the file, where its number comes without a meaning ("unknown": DICOM's PixelSpacing alone in a radiograph;
+       "file": NIfTI, NRRD, MetaImage, or a DICOM series).
 
     A reference length is a protocol that the data's author chose (a hand's wrist is 50 mm wide), and an assumption
     about the patient: so it goes before a number of unknown origin and after a measured one.
@@ -149,6 +150,15 @@ def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, ...] | None
     return lengths
 
 
+def check_axes(spacing: Sequence[float], domain: Domain) -> None:
+    """Refuse a spacing that has not one number for each axis of a domain's images, with a ValueError that names it."""
+    dims = len(domain.size)
+    if len(spacing) != dims:
+        raise ValueError(
+            f"spacing must be {dims} numbers for domain {domain.name!r}; got {tuple(spacing)}. Give one per axis."
+        )
+
+
 def points_of(landmarks: Any, dims: int) -> np.ndarray:
     """(N, D) float64 points from a datalist's list, with NaN rows where it says None."""
     absent = [float("nan")] * dims
@@ -164,10 +174,7 @@ def _candidates(
     """What is known of the spacing, the most reliable first."""
     dims = len(domain.size)
     if given is not None:
-        if len(given) != dims:
-            raise ValueError(
-                f"spacing must be {dims} numbers for domain {domain.name!r}; got {tuple(given)}. Give one per axis."
-            )
+        check_axes(given, domain)
         yield tuple(map(float, given)), "given"
     if case.get("spacing") is not None:
         yield tuple(map(float, case["spacing"])), "case"

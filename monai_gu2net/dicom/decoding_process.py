@@ -3,9 +3,9 @@
 """The child process that decodes: ``python -m monai_gu2net.dicom.decoding_process``.
 
 It says that it is ready, then reads requests from its standard input, one line of JSON each: ``path``, ``limits``,
-``frame``, ``colour``. It answers each with a line of JSON: ``error``, ``missing``, or ``shape``, ``spacing``,
-``spacing_source``, ``problem`` and ``metadata``, these followed by the pixels, float32 in the machine's byte order. It
-leaves when its input ends.
+``frame``, ``colour``, ``slices``. It answers each with a line of JSON: ``error``, ``missing``, or ``shape``,
+``spacing``, ``spacing_source``, ``problem`` and ``metadata``, these followed by the pixels, float32 in the machine's
+byte order. It leaves when its input ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from monai_gu2net.dicom.isolated import READY
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.metadata import metadata_of
 from monai_gu2net.dicom.pixel_spacing import spacing_of
-from monai_gu2net.dicom.pixels import read_pixels
+from monai_gu2net.dicom.pixels import read_frames, read_pixels
 
 try:
     import resource
@@ -44,13 +44,16 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
     """Read one file as a request says, in this process.
 
     Returns:
-        (answer, pixels (W, H) float32, or None with an error).
+        (answer, pixels (W, H) float32, or (W, H, F) of slices, or None with an error).
     """
     name = Path(request["path"]).name
     limits = Limits(**request["limits"])
     try:
         image = read_image(request["path"], limits=limits)
-        pixels = read_pixels(image, name=name, limits=limits, frame=request["frame"], colour=request["colour"])
+        if request["slices"]:
+            pixels = read_frames(image, name=name, limits=limits)
+        else:
+            pixels = read_pixels(image, name=name, limits=limits, frame=request["frame"], colour=request["colour"])
         spacing = spacing_of(image)
     except DicomError as error:
         return {"error": str(error)}, None

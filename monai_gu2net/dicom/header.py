@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset
 from monai_gu2net.dicom.guarded_parsing import parse
 from monai_gu2net.dicom.limits import DicomError, Limits
 
-__all__ = ["is_dicom", "read_header", "read_image"]
+__all__ = ["dicom_files", "is_dicom", "read_header", "read_image"]
 
 _ENDINGS = (".dcm", ".dicom")
+_DIRECTORY = "DICOMDIR"  # PS3.10, 8.6: the name is reserved
 _MOST_HEADERS = 2**18
 _HEADER_BYTES = 16 * 2**20
 _PIXEL_GROUP = (b"\xe0\x7f", b"\x7f\xe0")  # little and big endian
@@ -39,6 +40,19 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
+
+
+def dicom_files(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """The DICOM files of a folder, if it is there, by ending or content, sorted, without hidden ones and a DICOMDIR."""
+    found = folder.rglob("*") if recursive else folder.glob("*")
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.name.upper() != _DIRECTORY
+        and path.is_file()
+        and is_dicom(path)
+    )
 
 
 def read_header(path: str | os.PathLike[str], *, limits: Limits = Limits()) -> Dataset:  # noqa: B008 - immutable

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -93,10 +94,9 @@ class _Worker:
             facts = json.loads(line)
             if "shape" not in facts:
                 return facts, None
-            width, height = facts["shape"]
-            if width * height > limits.pixels:
+            if math.prod(facts["shape"]) > limits.pixels:
                 raise EOFError
-            pixels = np.empty((width, height), dtype=np.float32)
+            pixels = np.empty(facts["shape"], dtype=np.float32)
             if _read_into(self.process.stdout, pixels.view(np.uint8).reshape(-1).data) != pixels.nbytes:
                 raise EOFError
             return facts, pixels
@@ -139,7 +139,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def decode_isolated(
-    path: Path, *, limits: Limits, frame: int | None, colour: bool
+    path: Path, *, limits: Limits, frame: int | None = None, colour: bool = False, slices: bool = False
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Read a file in this process's child, started at the first call.
 
@@ -148,9 +148,10 @@ def decode_isolated(
         limits: what it may cost; the child is ended and started again when it takes too long.
         frame: as in :func:`monai_gu2net.dicom.read_radiograph`.
         colour: likewise.
+        slices: the file holds one or several slices of a volume, and all are asked for.
 
     Returns:
-        (what the child says of it, pixels (W, H) float32).
+        (what the child says of it, pixels (W, H) float32, or (W, H, F) of slices, where padding is NaN).
 
     Raises:
         DicomError: the file cannot be read, or reading it ended the child.
@@ -158,7 +159,8 @@ def decode_isolated(
         RuntimeError: the child cannot start.
     """
     # absolute, since the child works in another folder
-    request = {"path": os.path.abspath(path), "limits": asdict(limits), "frame": frame, "colour": colour}
+    request: dict[str, Any] = {"path": os.path.abspath(path), "limits": asdict(limits)}
+    request |= {"frame": frame, "colour": colour, "slices": slices}
     with _owner.lock:
         if _owner.worker is not None and _owner.worker.files >= _FILES_PER_WORKER:
             _end_worker()

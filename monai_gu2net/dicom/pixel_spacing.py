@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.values import finite_number, finite_numbers
 
-__all__ = ["Spacing", "spacing_of"]
+__all__ = ["Spacing", "spacing_of", "spacing_pair"]
 
 _CALIBRATIONS = ("FIDUCIAL", "GEOMETRY")
 _PLAUSIBLE_MM = (1e-4, 100.0)
@@ -65,8 +65,10 @@ def spacing_of(header: Dataset) -> Spacing:
 
     Source: DICOM PS3.3, 10.7.1.3 (pixel spacing calibration), C.8.11.4 (DX detector), C.8.7.10.1 (magnification).
     """
-    pixel, imager = _pair(header, "PixelSpacing"), _pair(header, "ImagerPixelSpacing")
-    bad = [name for name in ("PixelSpacing", "ImagerPixelSpacing") if name in header and _pair(header, name) is None]
+    pixel, imager = spacing_pair(header, "PixelSpacing"), spacing_pair(header, "ImagerPixelSpacing")
+    bad = [
+        name for name in ("PixelSpacing", "ImagerPixelSpacing") if name in header and spacing_pair(header, name) is None
+    ]
     problem = f"{bad[0]} must be two positive numbers" if bad else ""
     if pixel is not None:
         return Spacing(pixel, _source_of_pixel_spacing(header, pixel, imager), problem)
@@ -82,7 +84,7 @@ def spacing_of(header: Dataset) -> Spacing:
         return Spacing((imager[0] / factor, imager[1] / factor), "detector/ERMF")
     if "ImagerPixelSpacing" in header:
         return Spacing(None, "none", problem)
-    scanned = _pair(header, "NominalScannedPixelSpacing")
+    scanned = spacing_pair(header, "NominalScannedPixelSpacing")
     if scanned is not None:
         return Spacing(scanned, "scanned-film")
     if "NominalScannedPixelSpacing" in header:
@@ -101,7 +103,7 @@ def _source_of_pixel_spacing(header: Dataset, pixel: tuple[float, float], imager
     return "detector" if same else "calibrated:UNSPECIFIED"
 
 
-def _pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
+def spacing_pair(header: Dataset, keyword: str) -> tuple[float, float] | None:
     """(sx, sy) of a tag that holds sy and sx; None where it does not."""
     numbers = finite_numbers(header.get(keyword))
     low, high = _PLAUSIBLE_MM

@@ -12,12 +12,13 @@ from pydicom.dataset import Dataset
 
 from monai_gu2net.dicom.decoding import decode_frame
 from monai_gu2net.dicom.display import is_inverted
+from monai_gu2net.dicom.frames import frame_header
 from monai_gu2net.dicom.limits import DicomError, Limits
 from monai_gu2net.dicom.modality import modality_values
 from monai_gu2net.dicom.padding import padding_of
 from monai_gu2net.dicom.silence import silent_pydicom
 
-__all__ = ["read_pixels"]
+__all__ = ["read_frames", "read_pixels"]
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
@@ -72,8 +73,15 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
     index = _frame_index(form, frame, name)
     image.SamplesPerPixel = form.samples  # pydicom knows no default
     if form.photometric in _GREY:
-        allocated = decode_frame(image, index=index, shape=(form.rows, form.columns), name=name)
-        return _dense_is_bright(allocated, form, image, name)
+        values = _dense_is_bright(image, index, form, name)
+        padding = np.isnan(values)
+        if padding.all():
+            raise DicomError(
+                f"{name}: a radiograph must have pixels that are not padding; it has none. Export it again."
+            )
+        if padding.any():
+            values[padding] = values.min(where=~padding, initial=np.inf)
+        return values
     if not colour:
         raise DicomError(
             f"{name}: a radiograph must have grey pixels; got {form.photometric}. Ask for its luminance by colour=True."
@@ -85,6 +93,30 @@ def read_pixels(image: Dataset, *, name: str, limits: Limits, frame: int | None,
         rgb = decode_frame(image, index=index, shape=(form.rows, form.columns, 3), name=name)
     luminance = sum(weight * rgb[..., channel].astype(np.float32) for channel, weight in enumerate(_LUMINANCE))
     return np.ascontiguousarray(np.asarray(luminance, dtype=np.float32).T)
+
+
+def read_frames(image: Dataset, *, name: str, limits: Limits) -> np.ndarray:
+    """Decode all frames of a grey image, one or several, as :func:`read_pixels` does one.
+
+    Args:
+        image: likewise.
+        name: likewise.
+        limits: likewise.
+
+    Returns:
+        (W, H, F) float32. Padding is NaN, for what it is to become depends on the other slices of a volume.
+
+    Raises:
+        DicomError: likewise, but for an image of nothing but padding.
+    """
+    form = _form_of(image, name, limits)
+    image.SamplesPerPixel = form.samples
+    if form.photometric not in _GREY:
+        raise DicomError(f"{name}: a slice must have grey pixels; got {form.photometric}. Export it in grey.")
+    values = np.empty((form.columns, form.rows, form.frames), dtype=np.float32)
+    for index in range(form.frames):
+        values[..., index] = _dense_is_bright(image, index, form, name)
+    return values
 
 
 def _form_of(image: Dataset, name: str, limits: Limits) -> _Form:
@@ -150,28 +182,26 @@ def _frame_index(form: _Form, frame: int | None, name: str) -> int:
     return frame
 
 
-def _dense_is_bright(allocated: np.ndarray, form: _Form, image: Dataset, name: str) -> np.ndarray:
-    """(W, H) float32 of (H, W) pixels with all bits allocated, some rows at once to need little memory."""
+def _dense_is_bright(image: Dataset, index: int, form: _Form, name: str) -> np.ndarray:
+    """(W, H) float32 of a grey frame, NaN where it is padding; some rows at once to need little memory."""
+    allocated = decode_frame(image, index=index, shape=(form.rows, form.columns), name=name)
+    header = frame_header(image, index)
     # smallest + largest of the stored range
     turn = -1 if form.signed else 2**form.bits_stored - 1
-    to_modality = modality_values(image, signed=form.signed, turn=turn if is_inverted(image) else None, name=name)
+    to_modality = modality_values(header, signed=form.signed, turn=turn if is_inverted(image) else None, name=name)
     bits = {"bits_allocated": form.bits_allocated, "bits_stored": form.bits_stored}
     is_padding = padding_of(image, **bits, signed=form.signed, name=name)
     values = np.empty((form.columns, form.rows), dtype=np.float32)
-    padding = np.zeros(values.shape if is_padding else (0, 0), dtype=bool)
     for top in range(0, form.rows, _ROWS_AT_ONCE):
         rows = allocated[top : top + _ROWS_AT_ONCE].astype(np.int64)
         stored = _stored(rows, form.bits_stored, form.signed)
         with np.errstate(over="ignore"):  # said below
-            values[:, top : top + _ROWS_AT_ONCE] = to_modality(stored).T
-        if is_padding is not None:
-            padding[:, top : top + _ROWS_AT_ONCE] = is_padding(rows, stored).T
-    if is_padding is not None and padding.all():
-        raise DicomError(f"{name}: a radiograph must have pixels that are not padding; it has none. Export it again.")
-    if padding.any():
-        values[padding] = values.min(where=~padding, initial=np.inf)
-    if not np.isfinite(values).all():
-        raise DicomError(f"{name}: pixel values must be finite in 32 bits; they are not. Check its modality LUT.")
+            part = np.asarray(to_modality(stored), dtype=np.float32)
+        padding = np.zeros(rows.shape, dtype=bool) if is_padding is None else is_padding(rows, stored)
+        if not np.isfinite(part[~padding]).all():
+            raise DicomError(f"{name}: pixel values must be finite in 32 bits; they are not. Check its modality LUT.")
+        part[padding] = np.nan
+        values[:, top : top + _ROWS_AT_ONCE] = part.T
     return values
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset
 
-__all__ = ["finite_number", "finite_numbers", "words"]
+__all__ = ["finite_number", "finite_numbers", "texts", "words"]
 
 
 def finite_numbers(value: object) -> list[float]:
@@ -27,6 +27,12 @@ def finite_number(value: object) -> float | None:
     """The one finite number of a value."""
     numbers = finite_numbers(value)
     return numbers[0] if len(numbers) == 1 else None
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The texts of a value, none, one or several."""
+    parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+    return tuple(str(part).strip() for part in parts if part is not None)
 
 
 def words(value: object, image: Dataset) -> np.ndarray:

@@ -73,7 +73,7 @@ def check_training_data(data: Datalist, *, start_from: str | os.PathLike[str] | 
             cases, or a domain's training cases have no landmark between them.
     """
     cases = [*data.training, *data.validation]
-    missing = [case["image"] for case in cases if not Path(case["image"]).is_file()]
+    missing = [case["image"] for case in cases if not Path(case["image"]).exists()]
     if missing:
         raise FileNotFoundError(
             f"Images to train on must be files; {len(missing)} are not there: {_some(missing)}. Correct their paths, "

@@ -87,6 +87,13 @@ def export_detectors(
             raise ValueError(
                 f"The domain must be one of the model's {list(card.domains)}; got {domain!r}. Name it (--domain)."
             )
+    posed = [name for name in domains or card.domains if card.domains[name].mean_shape is not None]
+    if posed:
+        others = [name for name in card.domains if name not in posed]
+        raise ValueError(
+            f"A domain to export must be found at one look; got {posed}, whose images lie in any pose and are looked "
+            f"at in several. Predict with this package, or export others: {others or 'there are none'} (--domain)."
+        )
     folder = writable_folder(output_dir)
     written: list[ExportedDetector] = []
     for domain in domains or card.domains:

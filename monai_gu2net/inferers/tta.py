@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from itertools import chain
@@ -93,6 +94,12 @@ class TTAInferer(LandmarkInferer):
             seen += shown
             del heatmaps
         return total.div_(seen).clamp_(_LEAST, _MOST).logit_()
+
+    def alone(self) -> TTAInferer:
+        """The same, with the same networks taken out, on the image alone."""
+        other = copy.copy(self)
+        other.tta = 1
+        return other
 
     def _one_domain(self, network: torch.nn.Module, args: tuple[Any, ...], image: Tensor) -> Callable[[Tensor], Tensor]:
         """The network of the domain that the arguments name, which takes the image alone."""

@@ -24,32 +24,33 @@ __all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups
 _OWN = re.compile(r"\.domains\.(\d+)\.")
 
 
-def domains_from(checkpoint: str | os.PathLike[str] | None, domains: Mapping[str, Domain]) -> dict[str, Domain]:
+def domains_from(
+    checkpoint: str | os.PathLike[str] | None, domains: Mapping[str, Domain], *, spatial_dims: int | None = None
+) -> dict[str, Domain]:
     """The domains of a network that goes on from a checkpoint: the checkpoint's, then those that are new.
 
     Args:
         checkpoint: a trained model; None: there is none.
         domains: of the data to train on. Of a domain that the checkpoint has too, the data's input size counts.
+        spatial_dims: number of axes of the images that the network is for, 2 or 3; None: that of the checkpoint's
+            domains, or of the first one.
 
     Returns:
         The domains by name, in the order of the network's.
 
     Raises:
-        ValueError: a domain has other landmarks in the checkpoint, or some domains are of radiographs and others of
-            volumes.
+        ValueError: a domain has other landmarks in the checkpoint, or its images another number of axes than the
+            network's.
     """
-    if checkpoint is None:
-        spatial_dims_of(domains)
-        return dict(domains)
-    earlier = ModelCard.load(checkpoint).domains
+    earlier = {} if checkpoint is None else ModelCard.load(checkpoint).domains
     for name, domain in domains.items():
         if name in earlier and earlier[name].landmarks != domain.landmarks:
             raise ValueError(
-                f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint)!r}, "
+                f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint or '')!r}, "
                 f"{list(earlier[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
     together = {**earlier, **domains}
-    spatial_dims_of(together)
+    spatial_dims_of(together, spatial_dims)
     return together
 
 

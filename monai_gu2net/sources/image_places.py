@@ -26,7 +26,7 @@ _LINES = 65536  # of a list, read at a time
 
 
 def image_places(
-    places: Sequence[str | os.PathLike[str]] = (), *, lists: Sequence[str | os.PathLike[str]] = ()
+    places: Sequence[str | os.PathLike[str]] = (), *, lists: Sequence[str | os.PathLike[str]] = (), dims: int = 2
 ) -> tuple[pa.ChunkedArray, list[LeftOut]]:
     """The images of folders, object stores and lists, each once.
 
@@ -37,6 +37,8 @@ def image_places(
             A URI whose name ends as an image's is one image.
         lists: text files in UTF-8 with an image per line, as a path, which is taken relative to the list's folder, or
             as a URI.
+        dims: axes of space of the images that are looked for, see :func:`images_in`. With 3, of other places than local
+            folders NIfTI, NRRD and MetaImage alone are taken, for slices cannot be told from volumes there.
 
     Returns:
         Absolute paths and URIs, in the order given and held compactly, for there may be millions; and what was
@@ -49,7 +51,7 @@ def image_places(
     """
     left_out: list[LeftOut] = []
     found = itertools.chain(
-        itertools.chain.from_iterable(_images_of(os.fspath(place), left_out) for place in places),
+        itertools.chain.from_iterable(_images_of(os.fspath(place), left_out, dims) for place in places),
         itertools.chain.from_iterable(map(_listed, lists)),
     )
     # 64-bit offsets, for the names of many millions are more than 2 GiB
@@ -63,18 +65,18 @@ def image_places(
     return pa.chunked_array([pc.unique(given)], pa.large_string()), left_out
 
 
-def _images_of(place: str, left_out: list[LeftOut]) -> Iterable[str]:
+def _images_of(place: str, left_out: list[LeftOut], dims: int) -> Iterable[str]:
     if is_uri(place):
-        return [place] if _name(place).endswith(_ENDINGS) else _objects_in(place, left_out)
+        return [place] if _name(place).endswith(_ENDINGS) else _objects_in(place, left_out, dims)
     path = local_path(place)
     if not path.is_dir():
         return [os.path.abspath(path)]
-    images, passed_over = images_in(path)
+    images, passed_over = images_in(path, dims=dims)
     left_out += passed_over
     return map(os.path.abspath, images)
 
 
-def _objects_in(folder: str, left_out: list[LeftOut]) -> Iterator[str]:
+def _objects_in(folder: str, left_out: list[LeftOut], dims: int) -> Iterator[str]:
     system, root = file_system(folder)
     names = system.find(root)
     if not names and not system.exists(root):
@@ -85,8 +87,9 @@ def _objects_in(folder: str, left_out: list[LeftOut]) -> Iterator[str]:
         if any(part.startswith(".") for part in within.parts) or within.name.upper() == "DICOMDIR":
             continue
         lower = within.name.lower()
-        if not lower.endswith(_ENDINGS):
-            left_out.append(LeftOut("object", str(within), "its name does not end as an image's; a list can name it"))
+        if not lower.endswith(_ENDINGS if dims == 2 else (*NIFTI, *VOLUMES)):
+            what = "an image" if dims == 2 else "a volume"
+            left_out.append(LeftOut("object", str(within), f"its name does not end as {what}'s; a list can name it"))
         elif len(within.parts) > 1 and not lower.endswith(_DICOM):
             left_out.append(LeftOut("picture", str(within), "it lies in a folder within"))
         else:

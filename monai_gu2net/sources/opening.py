@@ -15,11 +15,13 @@ from ignite import distributed
 
 from monai_gu2net.data.config_paths import check_not_rewritten
 from monai_gu2net.data.datalist import Datalist
-from monai_gu2net.data.dicom_entries import dicom_files, read_entries
+from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
+from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.dicom import dicom_files
 from monai_gu2net.files import LeftOut, left_out_lines
 from monai_gu2net.phantom import make_phantom
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS
@@ -107,7 +109,7 @@ def cases_to_predict(
     """Cases without landmarks: the images of a folder, see :func:`images_in`; without one, the phantom's test images.
 
     Args:
-        folder: a folder of images of the domain.
+        folder: a folder of images of the domain, radiographs or volumes.
         domain: the domain.
         phantom_dir: where the phantom is drawn.
 
@@ -118,23 +120,30 @@ def cases_to_predict(
     if folder is None:
         test = _phantom(phantom_dir, (domain.name,)).test
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
-    images, passed_over = images_in(folder)
+    images, passed_over = images_in(folder, dims=len(domain.size))
     for line in left_out_lines(passed_over):
         _log.warning("%s", line)
     if not images:
         raise FileNotFoundError(
             f"dataset_dir must be a folder of images; got none in {str(folder)!r}. Correct the path."
         )
-    names = [path.relative_to(folder).as_posix() for path in images]
+    # slices that lie in the folder itself are one image, and it is that folder
+    names = [path.relative_to(folder).as_posix() if path != Path(folder) else path.resolve().name for path in images]
     return [{"image": str(path), "domain": domain.name, "case": name} for path, name in zip(images, names, strict=True)]
 
 
-def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]]:
+def images_in(folder: str | os.PathLike[str], *, dims: int = 2) -> tuple[list[Path], list[LeftOut]]:
     """The images of a folder to predict.
 
     Pictures and volumes lie in the folder itself. DICOM files are also looked for in the folders within, for archives
     and media keep them so, and without an ending; a DICOMDIR is their table of contents and no image. Hidden files are
     left out.
+
+    Args:
+        folder: the folder.
+        dims: axes of space of the images that are looked for, 2 or 3. With 3, pictures are left out, and the DICOM
+            slices of one folder are one image, which is that folder; a multi-frame object that is a volume by itself is
+            one, too.
 
     Returns:
         The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and what
@@ -155,12 +164,31 @@ def images_in(folder: str | os.PathLike[str]) -> tuple[list[Path], list[LeftOut]
         ]
 
     odd = [entry for entry in entries.values() if entry.kind not in ("image", "broken")]
-    plain = [path for path in seen("*") if is_image(path)]
-    within = [path.relative_to(folder) for path in seen("*/**/*") if path.name.lower().endswith(PICTURES)]
     left_out = [LeftOut("file", entry.path.relative_to(folder).as_posix(), entry.what) for entry in odd]
-    left_out += [LeftOut("file", path.name, "no image of a known kind") for path in seen("*") if path not in plain]
-    left_out += [LeftOut("picture", path.as_posix(), "it lies in a folder within") for path in within]
-    return sorted([*plain, *(entries.keys() - {entry.path for entry in odd})]), left_out
+    kind, endings = ("picture", PICTURES) if dims == 2 else ("volume", (*NIFTI, *VOLUMES))
+    plain = []
+    for path in seen("*"):
+        if not is_image(path):
+            left_out.append(LeftOut("file", path.name, "no image of a known kind"))
+        elif dims == 3 and path.name.lower().endswith(PICTURES):
+            left_out.append(LeftOut("picture", path.name, "the domain is of volumes"))
+        else:
+            plain.append(path)
+    within = [path.relative_to(folder) for path in seen("*/**/*") if path.name.lower().endswith(endings)]
+    left_out += [LeftOut(kind, path.as_posix(), "it lies in a folder within") for path in within]
+    dicom = [entry for entry in entries.values() if entry not in odd]
+    return sorted([*plain, *([entry.path for entry in dicom] if dims == 2 else _volumes(dicom))]), left_out
+
+
+def _volumes(entries: Iterable[DicomEntry]) -> list[Path]:
+    """The DICOM volumes: a folder where it holds slices, and else its files, each of which is one by itself."""
+    folders: dict[Path, list[DicomEntry]] = {}
+    for entry in entries:
+        folders.setdefault(entry.path.parent, []).append(entry)
+    found: list[Path] = []
+    for folder, own in folders.items():
+        found += [entry.path for entry in own] if all(entry.is_volume for entry in own) else [folder]
+    return found
 
 
 class _LazyDatalist(Datalist):

@@ -34,7 +34,7 @@ class LoadRadiographd(MapTransform):
     pictures among them, are repeated into three. Elsewhere colour becomes luminance, one channel.
 
     Args:
-        keys: the image's file.
+        keys: the image's file, or the folder of a DICOM series.
         domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
 
     Raises:
@@ -58,7 +58,7 @@ class LoadRadiographd(MapTransform):
         rgb = domain is not None and domain.in_channels == _RGB
         for key in self.key_iterator(sample):
             path = Path(sample[key])
-            if not path.is_file():
+            if not path.exists():
                 raise FileNotFoundError(
                     f"The image must be a file; got {path.name!r}, which is not there. Correct the path."
                 )

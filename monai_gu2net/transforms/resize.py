@@ -10,15 +10,19 @@ from typing import Any
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
+from monai.data.utils import zoom_affine
 from monai.networks.layers.convutils import gaussian_1d
-from monai.transforms import MapTransform, Resize, Spacing, SpatialPad
+from monai.transforms import MapTransform, Resize, SpatialPad, SpatialResample
 from monai.utils import convert_to_dst_type
 from torch.nn import functional
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.landmarks.coordinates import spatial_affine
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
 __all__ = ["FitToDomaind"]
+
+_HALF = 1e-4  # voxels
 
 
 class FitToDomaind(MapTransform):
@@ -74,10 +78,24 @@ def _resized(image: MetaTensor, target: Sequence[int]) -> torch.Tensor:
 
 
 def _respaced(image: MetaTensor, spacing: Sequence[float]) -> torch.Tensor:
-    """With voxels of a length along each axis."""
-    lengths = torch.linalg.vector_norm(image.affine.double()[:-1, : len(spacing)], dim=0)
+    """With voxels of a length along each axis, at right angles.
+
+    The first voxel is at the image's first corner, and there are as many as reach the last one, to the nearest number:
+    the grid of MONAI's ``Spacing``, but for what the last digits of an affine decide there (MONAI 1.6). It rounds
+    halves to the even number, where here a last voxel that lies half beyond the image is left out; and where axes are
+    not at right angles to the last digit, as those of oblique NIfTI, of 32 bits, it aligns the middles instead.
+    """
+    dims = len(spacing)
+    affine = spatial_affine(image.affine, dims)
+    lengths = torch.linalg.vector_norm(affine[:-1, :-1], dim=0)
     factors = list(torch.tensor(spacing, dtype=lengths.dtype) / lengths)
-    return Spacing(spacing)(_smoothed(image, factors))
+    grid = torch.as_tensor(zoom_affine(affine.numpy(), spacing, diagonal=False))
+    corners = torch.cartesian_prod(*(torch.tensor([0.0, n - 1.0], dtype=lengths.dtype) for n in image.shape[1:]))
+    placed = corners @ torch.linalg.solve(grid[:-1, :-1], affine[:-1, :-1]).T
+    first, last = placed.amin(dim=0), placed.amax(dim=0)
+    grid[:-1, -1] = affine[:-1, -1] + grid[:-1, :-1] @ first
+    size = [int(torch.floor(length + 1.5 - _HALF)) for length in last - first]
+    return SpatialResample(padding_mode="border")(_smoothed(image, factors), dst_affine=grid, spatial_size=size)
 
 
 def _smoothed(image: MetaTensor, factors: Sequence[torch.Tensor]) -> MetaTensor:

@@ -17,6 +17,7 @@ from monai_gu2net.data.domain import Domain
 from monai_gu2net.data.spacing_source import (
     accepts,
     case_spacing,
+    check_axes,
     checked_sources,
     checked_spacing,
     points_of,
@@ -37,7 +38,8 @@ class PhysicalSpaced(MapTransform):
     domain, the file's own affine, or a reference length between two landmarks; else it stays unknown: the world is then
     the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside`` and
     ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
-    file to the world) and ``file_size`` (D, pixels) are added.
+    file to the world) and ``file_size`` (D, pixels) are added; for a volume also ``file_directions`` (4x4), the affine
+    of the file itself, which :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor as loaded. Its ``landmarks``, where it has any, are (N, D) points
@@ -64,6 +66,9 @@ class PhysicalSpaced(MapTransform):
         super().__init__(keys)
         self.domains = domains
         self.spacing, self.accepted = checked_spacing(spacing), checked_sources(accept_spacing_source)
+        if self.spacing is not None:
+            for domain in domains.values():
+                check_axes(self.spacing, domain)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -92,6 +97,8 @@ class PhysicalSpaced(MapTransform):
             affine = world_affine(image, spacing, of_file=file is not None and source == file[1])
             sample[key] = MetaTensor(plain_tensor(torch.as_tensor(image)), affine=affine)
             sample |= {"file_affine": affine.clone(), "file_size": torch.tensor(image.shape[1:])}
+            if dims == 3 and isinstance(image, MetaTensor):
+                sample["file_directions"] = image.affine
             if sample.get("landmarks") is not None:
                 points = torch.as_tensor(points_of(sample["landmarks"], dims))
                 sample["landmarks"] = apply_affine(inside_frame(points, image.shape[1:]), affine)
