@@ -47,8 +47,6 @@ class LandmarkInferer(Inferer):
             do not fit into memory.
     """
 
-    copies = 1  # of the heatmaps of an image, at a time
-
     def __init__(self, *, domains: Mapping[str, Domain] | None = None, precision: str = "float32") -> None:
         super().__init__()
         self.domains = dict(domains or {})
@@ -58,6 +56,11 @@ class LandmarkInferer(Inferer):
                 "engines.decide_precision do it."
             )
         self.precision = precision
+
+    @property
+    def copies(self) -> int:
+        """Of the heatmaps of an image, at a time."""
+        return 1
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""

@@ -64,9 +64,13 @@ class TTAInferer(LandmarkInferer):
         if isinstance(tta, bool) or not isinstance(tta, int) or tta < 1:
             raise ValueError(f"tta must be a positive whole number; got {tta!r}. 1 is the image itself.")
         self.tta, self.degrees, self.scale, self.shift_px, self.seed = tta, degrees, scale, shift_px, seed
-        self.copies = 1 if tta == 1 else 3
         self.compiled = compiled
         self._taken_out: dict[Any, tuple[list[Any], Callable[[Tensor], Tensor]]] = {}
+
+    @property
+    def copies(self) -> int:
+        """See :class:`LandmarkInferer`."""
+        return 1 if self.tta == 1 else 3
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
