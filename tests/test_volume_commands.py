@@ -16,7 +16,7 @@ import torch
 from monai_gu2net import load
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain
-from monai_gu2net.networks import ModelCard, UShapedNet, save_model
+from monai_gu2net.networks import ModelCard, UShapedNet, load_model, save_model
 
 SIZE, TARGET, FILE_SPACING = (20, 16, 12), (1.5, 1.5, 2.0), (1.0, 1.25, 0.75)
 DOMAIN = Domain("skull", ("bright",), SIZE, orientation="LPS", target_spacing=TARGET)
@@ -136,6 +136,34 @@ def test_a_volume_is_evaluated_in_millimetres_and_calibrated_by_a_sphere(folder:
     assert main(["evaluate", *arguments, "-o", str(other), "--tta", "2"]) == 0
     assert main(["report", "compare", str(report), str(other), "-o", str(tmp_path / "compared")]) == 0
     assert main(["info", str(calibrated)]) == 0
+
+
+# MONAI's EarlyStopHandler passes Ignite's EarlyStopping options of old names, and warns of every config that it runs
+@pytest.mark.filterwarnings("ignore:'(min_delta|cumulative_delta)' is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning")
+@pytest.mark.integration
+def test_a_new_domain_of_volumes_leaves_what_the_model_finds_in_the_other(folder: Path, tmp_path: Path) -> None:
+    content = json.loads((folder / "datalist.json").read_text())
+    cases = [{**case, "domain": "jaw"} for case in content["validation"]]
+    jaw = {
+        "name": "jaws",
+        "domains": {"jaw": DOMAIN.to_dict()},
+        "training": cases[:4],
+        "validation": cases[4:6],
+        "test": [],
+    }
+    (tmp_path / "jaw.json").write_text(json.dumps(jaw))
+    arguments = ["-m", str(folder / "model.pt"), "--datalist", str(tmp_path / "jaw.json"), "-o", str(tmp_path / "new")]
+    bundle = Path(__file__).parents[1] / "bundles" / "gu2net_volume" / "configs" / "train.json"
+    quick = ["--config-file", str(bundle), "--max-epochs", "1", "--batches-per-epoch", "1", "--batch-size", "1"]
+    assert main(["add-domain", *arguments, *quick]) == 0
+    network, card = load_model(tmp_path / "new" / "model.pt")
+    before, _ = load_model(folder / "model.pt")
+    assert list(card.domains) == ["skull", "jaw"]
+    assert network.spatial_dims == 3
+    image = torch.linspace(-1, 1, 20 * 16 * 12).reshape(1, 1, 20, 16, 12).sin()
+    with torch.no_grad():
+        torch.testing.assert_close(network(image, "skull"), before(image, "skull"), atol=1e-4, rtol=1e-4)
 
 
 def test_the_spread_in_millimetres_follows_the_lengths_of_the_voxels() -> None:
