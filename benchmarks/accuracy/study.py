@@ -132,9 +132,7 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
         held = [case for case in data.training if fold_of[case["domain"], case["patient"]] == fold]
         kept = [case for case in data.training if fold_of[case["domain"], case["patient"]] != fold]
         part = Datalist(f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held)
-        # a mean shape is of those who are trained on
-        shaped = [name for name, domain in data.domains.items() if domain.mean_shape is not None]
-        parts[f"fold{fold}"] = with_mean_shapes(part, shaped)
+        parts[f"fold{fold}"] = with_mean_shapes(part)  # which are of those who are trained on
     return parts
 
 

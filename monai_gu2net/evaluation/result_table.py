@@ -40,6 +40,7 @@ KEY = ["domain", "case", "landmark"]
 _NEEDED = ["case", "domain", "landmark", "error", "unit"]
 _TEXT = ("case", "domain", "landmark", "unit", "spacing_source")
 _UNITS = ("mm", "px")
+_THIRD = ("reference_z", "predicted_z", "image_z", "spacing_z")
 _PLANE, _LPS = "_mm", "_lps_mm"  # of points in millimetres: of a picture, of a volume
 
 
@@ -120,8 +121,7 @@ def result_table(rows: Rows) -> pd.DataFrame:
     for column in columns:
         if column not in _TEXT and (column.endswith(_LPS) or not column.endswith(_PLANE)):
             table[column] = _numbers(given.get(column, [None] * len(rows)), column, table)
-    third = [column for column in ("reference_z", "predicted_z", "spacing_z") if volumes]
-    flat = table[third].isna().all(axis=1)
+    flat = ~_of_volume(table)
     for column in result_columns():
         if column.endswith(_PLANE):
             point = column.removesuffix(_PLANE)
@@ -151,9 +151,8 @@ def parts(table: pd.DataFrame) -> Iterator[tuple[str, str, str | None, pd.DataFr
 
 
 def in_space(table: pd.DataFrame) -> bool:
-    """Whether any point has a third coordinate."""
-    columns = [column for column in ("reference_z", "predicted_z") if column in table]
-    return bool(table[columns].notna().to_numpy().any())
+    """Whether any row is of a volume."""
+    return bool(_of_volume(table).any())
 
 
 def points_of(case: pd.DataFrame, kind: str) -> NDArray[np.float64]:
@@ -250,6 +249,11 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> Path:
     """
     lines = ([" ".join(cell) if isinstance(cell, list) else cell for cell in line] for line in table.to_numpy(object))
     return write_text_whole(path, csv_text([table.columns, *lines]))
+
+
+def _of_volume(table: pd.DataFrame) -> pd.Series:
+    """Which rows have a third coordinate; those of a volume in which nothing is found have that of its size."""
+    return table[[column for column in _THIRD if column in table]].notna().any(axis=1)
 
 
 def _check_columns(what: str, columns: Iterable[str]) -> None:

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/gu2net", tags=["GU2Net"])
 
 
 def image_path(image: str) -> Path:
-    """The file of an image of the running app's datastore.
+    """The file of an image of the running app's datastore, or its folder with a DICOM series.
 
     Args:
         image: its id.
@@ -50,7 +50,7 @@ def image_path(image: str) -> Path:
         HTTPException: 404, the datastore has no such image.
     """
     uri = app_instance().datastore().get_image_uri(image)
-    if not uri or not Path(uri).is_file():
+    if not uri or not Path(uri).exists():
         raise HTTPException(404, f"An image must be in the datastore; got {image!r}, which is not. Reload the page.")
     return Path(uri)
 

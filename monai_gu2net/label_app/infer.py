@@ -84,7 +84,8 @@ class LandmarkInferTask(InferTask):
         """Answer a request.
 
         Args:
-            request: ``image``, a file; optionally ``device`` and ``min_confidence``, below which a landmark is absent.
+            request: ``image``, a file or a folder with a DICOM series; optionally ``device`` and ``min_confidence``,
+                below which a landmark is absent.
 
         Returns:
             A temporary ``.mrk.json``, which MONAI Label removes, and what was found as JSON has it.
@@ -93,7 +94,7 @@ class LandmarkInferTask(InferTask):
             MONAILabelException: the image cannot be read, or is not of the domain's kind; the message says why.
         """
         image = request.get("image")
-        if not isinstance(image, str) or not Path(image).is_file():
+        if not isinstance(image, str) or not image or not Path(image).exists():
             raise MONAILabelException(
                 MONAILabelError.INVALID_INPUT, "The image must be a file of the datastore; it is not. Reload the list."
             )

@@ -121,8 +121,8 @@ def _bundle(given: Path | None, *, dims: int = 2) -> Path | None:
 
 def _check_axes(bundle: Path, dims: int) -> None:
     """Refuse a bundle that trains on other images than the model's."""
-    network = json.loads((bundle / _TRAINING).read_text(encoding="utf-8")).get("network_def", {})
-    if network.get("spatial_dims") == 5 - dims:
+    config = json.loads((bundle / _TRAINING).read_text(encoding="utf-8"))
+    if config.get("spatial_dims", config.get("network_def", {}).get("spatial_dims")) == 5 - dims:
         raise ValueError(
             f"--bundle must train on images with {dims} axes, as the model's have; got {str(bundle)!r}, of "
             f"{5 - dims}. Name {_BUNDLES[dims].name}, or another made for them."

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from monai_gu2net.data import RadiographReader
+from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import image_shape
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.landmarks.coordinates import world_to_lps
@@ -63,7 +64,7 @@ class LabelFrame:
 
 
 def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
-    """The frame of an image file's labels; it is read once as long as the file does not change.
+    """The frame of an image's labels; its file, or folder with a DICOM series, is read once as long as it stays.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken, or no image of one channel.
@@ -112,16 +113,24 @@ def read_image(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def axes_of(path: Path) -> int | None:
-    """How many axes an image has, 2 or 3, by its header; None: it cannot be told, for the file is broken.
+    """How many axes an image has, 2 or 3, by the header of its file, or of a folder with a DICOM series its files.
 
     A third axis of a single slice is none, as for :func:`~monai_gu2net.data.volume.read_volume`.
+
+    Returns:
+        None where it cannot be told, for what is there is broken.
     """
-    name = path.name.lower()
-    if not name.endswith((*NIFTI, *VOLUMES)):
+    if path.name.lower().endswith(PICTURES) and path.is_file():
         return 2
     try:
-        shape = image_shape(path) or ()
+        status = path.stat()
+        return _kept_axes(path, (status.st_mtime_ns, status.st_size))
     except (OSError, ValueError):
         return None
-    axes = shape[:-1] if name.endswith(VOLUMES) else shape  # of those the number of channels comes last
+
+
+@lru_cache(maxsize=_KEPT_FRAMES)
+def _kept_axes(path: Path, stamp: tuple[int, int]) -> int:
+    shape = image_shape(path) or ()
+    axes = shape[:-1] if path.name.lower().endswith(VOLUMES) else shape  # of those the number of channels comes last
     return 3 if len(axes) > 2 and axes[2] > 1 else 2

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.dicom import is_dicom
+from monai_gu2net.dicom.header import dicom_files
 from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
@@ -167,8 +168,9 @@ def labelled_data(
         return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
 
     pairs = sorted(pairs, key=lambda pair: pair["image"])
-    entries = read_entries(path for path in (Path(pair["image"]) for pair in pairs) if is_dicom(path))
-    patients = {str(entry.path): entry.patient for entry in entries if entry.patient}
+    headers = {pair["image"]: path for pair in pairs if (path := _header_file(Path(pair["image"]))) is not None}
+    of_file = {entry.path: entry.patient for entry in read_entries(headers.values()) if entry.patient}
+    patients = {image: of_file[path] for image, path in headers.items() if path in of_file}
     found = [
         {**case, "patient": patients.get(case["image"], case["case"])}
         for case in usable_cases(pairs, read)
@@ -187,6 +189,13 @@ def labelled_data(
             f"and {len(parts['validation'])}. Label images of other patients."
         )
     return Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"]), splits
+
+
+def _header_file(image: Path) -> Path | None:
+    """The DICOM file that tells whose image it is: its own, or one of its series."""
+    if image.is_dir():
+        return next(iter(dicom_files(image)), None)
+    return image if is_dicom(image) else None
 
 
 def _place(frame: LabelFrame) -> str:

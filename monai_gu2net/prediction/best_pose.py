@@ -57,10 +57,9 @@ def in_best_pose(
         posed = {**sample, "image": seen_in(image, shape_frame(best, shape), size)}
         if look < _LOOKS - 1:
             best = pose_of(find(posed), shape) or best
-    angle = np.degrees(np.arccos(np.clip((np.trace(best.rotation) - (1 if image.ndim == 4 else 0)) / 2, -1, 1)))
     return posed | {
-        "orientation": f"turned by {angle:.0f} degrees to the pose of the mean shape; half of the landmarks lie within "
-        f"{best.residual:.2g} mm of it"
+        "orientation": f"turned by {best.degrees:.0f} degrees to the pose of the mean shape, within "
+        f"{best.residual:.2g} mm of which half of the landmarks lie"
     }
 
 

@@ -116,7 +116,7 @@ def _draw(
     spacing = rows[[f"spacing_{axis}" for axis in axes]].iloc[0].tolist() if rows["unit"].iloc[0] == "mm" else None
     affine = None if spacing is None else world_affine(image, spacing, of_file=False).numpy()
     names = list(rows["landmark"])
-    page: dict[str, Any] = {"most": 4, "columns": 1, "panel": 180} if small else {}
+    page: dict[str, Any] = {"most": 4, "columns": 1, "panel": 180} if small else {"most": 6}  # as high as wide
     return draw_volume_landmarks(
         image, affine=affine, names=names, numbers=[numbers[name] for name in names], **what, **page
     )

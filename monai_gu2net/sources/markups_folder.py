@@ -70,7 +70,7 @@ def markups_entries(
             spacing if not isinstance(spacing, str) else header and spacing == "default" and header.slicer_spacing
         )
         try:
-            solid = is_volume(image)
+            solid = is_volume(image, header)
         except (OSError, ValueError) as error:
             broken.append(LeftOut("image", image.relative_to(folder).as_posix(), reason_within(folder, error)))
             continue

@@ -125,6 +125,8 @@ def read_layout(
             f"{path}: orientation, target_spacing and points must be of volumes; got images of two axes. Leave them "
             "out."
         )
+    if size is not None and len(size) != len(made.size):
+        raise ValueError(f"size must be {len(made.size)} whole numbers for the images of {path}; got {tuple(size)}.")
     made = replace(
         made,
         name=domain or made.name,
@@ -148,6 +150,7 @@ def read_layout(
         frames = {name: frame for name, each in kept.items() if (frame := each.frame) is not None}
         checked_frames(frames, domain=made.name, target_spacing=target_spacing)
         training = [frames[case["case"]] for case in splits["training"]] or list(frames.values())
+        made = replace(made, orientation=orientation or made.orientation)
         letters = str(made.orientation)
         chosen = volume_input(training, orientation=letters, size=size, target_spacing=target_spacing)
         made = replace(made, size=chosen.size, target_spacing=chosen.target_spacing)
@@ -213,7 +216,7 @@ def _readable(
 def _frame_of(entry: Entry, annotation: Annotation, spacing: Sequence[float] | str) -> VolumeFrame | None:
     """The grid of an image whose landmarks have three coordinates, at the spacing that is given."""
     if max(landmarks.dims for landmarks in _sets(annotation)) == 2:
-        if is_volume(entry.image):
+        if is_volume(entry.image, entry.dicom):
             raise ValueError(
                 f"{entry.image}: a volume must have landmarks of three coordinates; got two. Give them, or a picture."
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_gu2net.data.dicom_entries import DicomEntry
 from monai_gu2net.data.reader import RadiographReader, image_shape
 from monai_gu2net.data.volume import NIFTI, VOLUMES
 from monai_gu2net.landmarks import LandmarkSet
@@ -57,17 +58,19 @@ class VolumeFrame:
         return VolumeFrame(self.size, affine, True)
 
 
-def is_volume(path: Path) -> bool:
+def is_volume(path: Path, dicom: DicomEntry | None = None) -> bool:
     """Whether an image, by its header, has more than one slice along a third axis; a series of slices is a folder.
+
+    Args:
+        path: the image.
+        dicom: its header where it is DICOM.
 
     Raises:
         FileNotFoundError, ValueError: the file is not there or broken; the message begins with its name.
     """
-    if path.is_dir():
-        return True
     name = path.name.lower()
-    if not name.endswith((*NIFTI, *VOLUMES)):
-        return False
+    if path.is_dir() or not name.endswith((*NIFTI, *VOLUMES)):
+        return path.is_dir() or (dicom is not None and dicom.is_volume)
     shape = image_shape(path) or ()
     axes = shape if name.endswith(NIFTI) else shape[:-1]  # of the others channels are counted, too
     return len(axes) > 2 and axes[2] > 1

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_gu2net.data.nearest_axes import nearest_axes
 from monai_gu2net.sources.volume_frame import VolumeFrame
 
 __all__ = ["VOXELS", "VolumeInput", "checked_frames", "volume_input"]
@@ -127,13 +127,9 @@ def checked_frames(
 
 
 def _turned(frame: VolumeFrame, orientation: str, known: bool) -> tuple[Lengths, Lengths]:
-    """Voxels and mm per voxel along the axes of an orientation; along those of the file where these lead nowhere."""
-    count = np.array(frame.size, dtype=np.float64)
-    if not known:
-        return count, np.ones(3)
-    leads_to = nibabel.orientations.io_orientation(frame.affine)[:, 0].tolist()
-    order = [leads_to.index(_AXES[letter]) for letter in orientation]
-    return count[order], frame.spacing[order]
+    """Voxels and mm per voxel along the axes of an orientation; 1 where that is not known."""
+    order = np.argmax(np.abs(nearest_axes(frame.affine)), axis=1)[[_AXES[letter] for letter in orientation]]
+    return np.array(frame.size, dtype=np.float64)[order], frame.spacing[order] if known else np.ones(3)
 
 
 def _coarser(finest: Lengths, fits: Callable[[Lengths], bool]) -> Lengths:

@@ -189,7 +189,7 @@ def _draw_projection(
     has_room = size[0] * size[1] > _PER_NUMBER * len(called)
     for number, cross, dot in zip(called, crosses, dots, strict=True):
         at = dot if cross is None else cross
-        if at is not None and has_room:
+        if at is not None and has_room and (at >= 0).all() and (at < size).all():
             picture.text(number, at + BESIDE, size=SMALL, colour="white", outlined=True, kept_inside=True)
     _write_letters(picture, view, across, down)
     words = f"{name} MIP" if view.letters[0][0] else "MIP"

@@ -3,7 +3,7 @@
 """3D Slicer's own libraries load images and point lists; what they saw is printed as JSON.
 
 Run by the Python that has slicer-core. Arguments: for each case an image, its point list, where to save that list
-again, and where to save a list of points placed at the pixels (3.25, 4.5) and (10, 20).
+again, and where to save a list of points placed at the pixels (3.25, 4.5) and (10, 20), beside it also as ``.fcsv``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ import vtk
 
 _STATUS = {0: "undefined", 1: "preview", 2: "defined", 3: "missing"}
 _PLACED = {"a": (3.25, 4.5), "b": (10.0, 20.0)}
+
+
+def value_at(volume: Any, pixel: list[float]) -> float | None:
+    """The first channel of the nearest voxel; None outside of the volume."""
+    data = volume.GetImageData()
+    nearest = [round(index) for index in pixel]
+    if not all(0 <= index < length for index, length in zip(nearest, data.GetDimensions(), strict=True)):
+        return None
+    return data.GetScalarComponentAsDouble(*nearest, 0)
 
 
 def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
@@ -42,7 +51,8 @@ def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
         place = [0.0, 0.0, 0.0]
         points.GetNthControlPointPosition(i, place)
         pixel = list(to_pixels.MultiplyPoint([*place, 1.0]))[:3]
-        seen[points.GetNthControlPointLabel(i)] = [_STATUS[points.GetNthControlPointPositionStatus(i)], pixel]
+        status = _STATUS[points.GetNthControlPointPositionStatus(i)]
+        seen[points.GetNthControlPointLabel(i)] = [status, pixel, value_at(volume, pixel)]
     storage.SetFileName(saved)
     assert storage.WriteData(points)
 
@@ -51,6 +61,9 @@ def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
         own.AddControlPoint(vtk.vtkVector3d(*to_place.MultiplyPoint([x, y, 0.0, 1.0])[:3]), name)
     storage.SetFileName(placed)
     assert storage.WriteData(own)
+    older = scene.AddNode(slicer.vtkMRMLMarkupsFiducialStorageNode())
+    older.SetFileName(f"{placed.removesuffix('.mrk.json')}.fcsv")
+    assert older.WriteData(own)
     return {"spacing": list(volume.GetSpacing())[:2], "points": seen, "messages": messages}
 
 

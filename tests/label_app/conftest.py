@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 # importlib's import mode has no place for modules that tests share: they import them by their bare names
-for _name in ("chromium", "volume_files"):
+for _name in ("chromium", "posed_volumes"):
     _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
     assert _spec is not None
     assert _spec.loader is not None

@@ -15,7 +15,10 @@ import chromium
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import POSES, lps_of, write_volume
+from posed_volumes import POSES, lps_of, write_volume
+
+from monai_gu2net.data import Domain
+from monai_gu2net.label_app import check_label
 
 HERE = Path(__file__).parent
 NAMES = ("tip", "wrist", "thumb", "palm")
@@ -50,7 +53,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     voxels = np.full(SIZE, 60.0)
     voxels[10, 12, 15] = voxels[26, 30, 15] = 1000
     written = {name: write_volume(folder / file, voxels, POSES[file]) for name, file in IMAGES.items()}
-    for name in ("drag", "keys", "place", "navigate", "window", "none"):
+    for name in ("drag", "edge", "keys", "place", "navigate", "window", "none"):
         written[name] = write_volume(folder / f"{name}.nii.gz", voxels, POSES["oblique.nii.gz"])
     (folder / "labels" / "final").mkdir(parents=True)
     written["labelled"] = write_volume(folder / "labelled.nii.gz", voxels, POSES["oblique.nii.gz"])
@@ -146,6 +149,19 @@ def test_a_point_dragged_in_a_view_has_the_millimetres_of_as_many_pixels(page: A
     np.testing.assert_allclose(places[:1], lps_of(files["drag"], expected[None]), atol=0.02)
     np.testing.assert_allclose(places[1:3], lps_of(files["drag"], np.array(POINTS[1:3])), atol=1e-6)
     assert markup["controlPoints"][3]["positionStatus"] == "undefined"
+
+
+def test_a_point_dragged_out_of_a_view_stays_in_the_volume_and_its_label_is_taken(
+    page: Any, files: dict[str, Path]
+) -> None:
+    browser = page("edge")
+    choose(browser, "tip")
+    x, y = mark(browser, "axial", "tip")
+    browser.drag((x, y), (-x + 2, -y + 2))  # to the corner of the page: the patient's right, in front
+    submit(browser)
+    label = files["edge"].parent / "labels" / "final" / "edge.mrk.json"
+    _, points = check_label(label, files["edge"], domains={"hand": Domain("hand", NAMES, (16, 16, 16))})
+    np.testing.assert_allclose(points.points[0], [SIZE[0] - 0.5, SIZE[1] - 0.5, 15.0], atol=1e-4)
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -301,3 +317,18 @@ def test_without_webgl_the_page_says_that_volumes_need_slicer_and_shows_radiogra
         browser.choose("#image", "flat")
         browser.wait("document.querySelector('#viewer g.point') !== null", seconds=30)
         assert browser.js("document.querySelector('#alert').hidden")
+
+
+def test_a_volume_that_is_too_long_for_the_browser_is_left_to_slicer(page: Any) -> None:
+    browser = page("navigate")
+    browser.js(
+        "WebGL2RenderingContext.prototype.getParameter = ((known) => function (name) {"
+        " return name === this.MAX_3D_TEXTURE_SIZE ? 40 : known.call(this, name); })("
+        "WebGL2RenderingContext.prototype.getParameter)"
+    )
+    browser.choose("#image", "none")
+    browser.wait("!document.querySelector('#alert').hidden", seconds=30)
+    said = browser.js("document.querySelector('#alert-text').textContent")
+    assert said.startswith(
+        "A volume must have at most 40 voxels along an axis to be drawn by this browser; got 36 x 44"
+    )

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def no_frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_shape_is_that_of_the_training_part_in_millimetres(tmp_path: Path) -> None:
-    data = with_mean_shapes(datalist(tmp_path), ["face"])
+    data = with_mean_shapes(datalist(tmp_path))
     shape = np.array(data.domains["face"].mean_shape)
     truth = np.array(list(FACE.values()))
     np.testing.assert_allclose(
@@ -56,7 +57,7 @@ def test_the_shape_is_that_of_the_training_part_in_millimetres(tmp_path: Path) -
 def test_with_mirror_partners_the_right_lies_where_the_orientation_has_it(
     tmp_path: Path, orientation: str, right: tuple[int, ...]
 ) -> None:
-    data = with_mean_shapes(datalist(tmp_path, mirror=MIRROR, orientation=orientation), ["face"])
+    data = with_mean_shapes(datalist(tmp_path, mirror=MIRROR, orientation=orientation), any_pose=True)
     shape = dict(zip(FACE, np.array(data.domains["face"].mean_shape), strict=True))
     np.testing.assert_allclose(shape["right_ear"] - shape["left_ear"], 12 * np.array(right), atol=1e-3)
     sides = [shape["nose"] - shape["left_ear"], shape["right_eye"] - shape["left_ear"]]
@@ -70,4 +71,29 @@ def test_a_landmark_that_no_training_case_has_is_named(tmp_path: Path) -> None:
     data = datalist(tmp_path)
     cases = [{**case, "landmarks": [None, *case["landmarks"][1:]]} for case in data.training]
     with pytest.raises(ValueError, match=r"'face': each landmark must be there .*; got none of \['nose'\]"):
-        with_mean_shapes(Datalist("faces", data.domains, cases), ["face"])
+        with_mean_shapes(Datalist("faces", data.domains, cases))
+
+
+def test_what_lies_in_any_pose_is_seen_and_said(tmp_path: Path) -> None:
+    data = with_mean_shapes(datalist(tmp_path))
+    assert data.origin is not None
+    assert data.origin["pose"].startswith("images of face lie up to ")
+    assert with_mean_shapes(datalist(tmp_path), any_pose=False).domains["face"].mean_shape is None
+
+
+def test_what_lies_alike_needs_no_shape_unless_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Rotation.from_euler("z", 25, degrees=True)
+    monkeypatch.setattr(Rotation, "random", lambda random_state: small ** (random_state - 1))
+    data = datalist(tmp_path)
+    assert with_mean_shapes(data).domains["face"].mean_shape is None
+    assert with_mean_shapes(data).origin is None
+    assert with_mean_shapes(data, any_pose=True).domains["face"].mean_shape is not None
+
+
+def test_without_a_target_spacing_there_is_no_shape(tmp_path: Path) -> None:
+    data = datalist(tmp_path)
+    flat = {"face": replace(data.domains["face"], target_spacing=None)}
+    data = Datalist("faces", flat, data.training)
+    assert with_mean_shapes(data).domains["face"].mean_shape is None
+    with pytest.raises(ValueError, match=r"'face': mean_shape must come with a target_spacing"):
+        with_mean_shapes(data, any_pose=True)

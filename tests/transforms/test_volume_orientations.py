@@ -88,7 +88,7 @@ def volume_of(size: tuple[int, int, int], rng: np.random.Generator) -> tuple[np.
 def test_a_volume_and_its_copy_in_each_of_48_orientations_give_the_same_world_points(
     tmp_path: Path, rng: np.random.Generator, kind: str, angles: tuple[int, ...], target: bool
 ) -> None:
-    volume, centre = volume_of((13, 10, 9), rng)
+    volume, centre = volume_of((13, 10, 9) if target else (12, 11, 8), rng)
     affine, domain = tilted(SPACING, angles), domain_of(target=target)
     first = find(WRITERS[kind](tmp_path / f"first.{kind}", volume, affine), domain)
     assert first.unit == "mm"
@@ -124,12 +124,15 @@ def test_any_grid_is_seen_the_same_whichever_way_its_axes_are_stored(
     letters: str,
     target: tuple[float, ...] | None,
 ) -> None:
-    """Axes at 45 degrees, voxels that fit the target spacing half, shear: the network is given the same numbers."""
+    """Axes at 45 degrees, voxels that fit the target spacing half, shear, affines of 32 bits: the network is given the
+    same numbers.
+    """
     volume = np.random.default_rng(number).random(size).astype(np.float32)
     affine = tilted(spacing, angles) @ np.array([[1, 0, 0, 0], [shear, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
     domain = Domain("d", NAMES, (8, 8, 8), orientation=letters, target_spacing=target)
     seen = []
     for array, stored in ((volume, affine), stored_as(volume, affine, list(orientations())[number])):
+        stored = stored.astype(np.float32).astype(np.float64)  # as NIfTI has it
         image = MetaTensor(torch.tensor(array)[None], affine=torch.tensor(stored))
         steps = TurnUprightd(domains={"d": domain}), FitToDomaind(domains={"d": domain})
         sample: dict[Any, Any] = {"image": image, "domain": "d", "unit": "mm"}
@@ -137,7 +140,7 @@ def test_any_grid_is_seen_the_same_whichever_way_its_axes_are_stored(
             sample = step(sample)
         seen.append(sample["image"])
     assert seen[0].shape == seen[1].shape
-    np.testing.assert_allclose(seen[0].affine, seen[1].affine, atol=1e-6)
+    np.testing.assert_allclose(seen[0].affine, seen[1].affine, atol=1e-4)
     np.testing.assert_allclose(seen[0].numpy(), seen[1].numpy(), atol=2e-3)
 
 
@@ -172,6 +175,20 @@ def test_a_last_voxel_that_lies_half_beyond_the_image_is_left_out_however_the_af
         sizes.add(FitToDomaind(domains={"d": domain})({"image": image, "domain": "d", "unit": "mm"})["image"].shape[1])
         theirs.add(Spacing((0.8, 1.0, 1.0))(image).shape[1])
     assert (sizes, theirs) == ({14}, {14, 15})
+
+
+def test_an_affine_of_32_bits_gives_the_grid_of_the_exact_one() -> None:
+    """MONAI's Spacing aligns the middle of the one, and the first corner of the other."""
+    domain = Domain("d", NAMES, (4, 4, 4), target_spacing=(1.5, 1.5, 1.5))
+    exact = tilted((0.8, 1.1, 2.5), (20, -15, 30))
+    grids, theirs = [], []
+    for affine in (exact, exact.astype(np.float32).astype(np.float64)):
+        image = MetaTensor(torch.zeros(1, 24, 20, 9), affine=torch.tensor(affine))
+        grids.append(FitToDomaind(domains={"d": domain})({"image": image, "domain": "d", "unit": "mm"})["image"].affine)
+        theirs.append(Spacing((1.5, 1.5, 1.5))(image).affine)
+    np.testing.assert_allclose(grids[1], grids[0], atol=1e-5)
+    np.testing.assert_allclose(grids[0], theirs[0], atol=1e-9)
+    assert (theirs[1] - theirs[0]).abs().max() > 0.1
 
 
 def test_axes_at_45_degrees_lead_the_same_way_whatever_their_order_in_the_file() -> None:

@@ -48,8 +48,29 @@ function library() {
   return loading;
 }
 
-function hasWebGl() {
-  return document.createElement("canvas").getContext("webgl2") !== null;
+/** The longest axis that a volume may have to be drawn; 0 where none can be. */
+function longestAxis() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const longest = gl?.getParameter(gl.MAX_3D_TEXTURE_SIZE) ?? 0;
+  gl?.getExtension("WEBGL_lose_context")?.loseContext(); // a page may have few of them
+  return longest;
+}
+
+/** Refuse a volume that this browser cannot draw. */
+function checkDrawable(size) {
+  const longest = longestAxis();
+  if (longest === 0) {
+    throw new Error(
+      "Volumes are drawn with WebGL 2, which this browser does not have or has turned off. Use another browser, or " +
+        "label volumes in 3D Slicer with the module GU2NetLandmarks.",
+    );
+  }
+  if (Math.max(...size) > longest) {
+    throw new Error(
+      `A volume must have at most ${longest} voxels along an axis to be drawn by this browser; got ` +
+        `${size.join(" x ")}. Label it in 3D Slicer with the module GU2NetLandmarks.`,
+    );
+  }
 }
 
 export class VolumeView {
@@ -92,12 +113,7 @@ export class VolumeView {
   /** Show a volume: resolves when it is drawn. content: NIfTI; about: as the server describes it. */
   async open(content, about) {
     this.close();
-    if (!hasWebGl()) {
-      throw new Error(
-        "Volumes are drawn with WebGL 2, which this browser does not have or has turned off. Use another browser, or " +
-          "label volumes in 3D Slicer with the module GU2NetLandmarks.",
-      );
-    }
+    checkDrawable(about.size);
     const { Niivue } = await library();
     if (this.#nv === null) {
       this.#canvas = document.createElement("canvas");

@@ -23,6 +23,7 @@ def _turned(degrees: float) -> np.ndarray:
 POSES: dict[str, np.ndarray] = {
     "plain.nii.gz": np.diag([0.5, 0.75, 1.25]),
     "flipped.nii.gz": np.diag([-0.5, 0.75, -1.25]),
+    "left.nii.gz": _turned(15) @ np.diag([-0.5, 0.75, 1.25]),
     "oblique.nii.gz": _turned(25) @ np.diag([0.5, 0.75, 1.25]),
     "swapped.nrrd": _turned(10) @ np.eye(3)[[2, 0, 1]] @ np.diag([0.5, -0.75, 1.25]),
     "steep.mha": _turned(70) @ np.diag([1.5, 0.75, 0.5]),
@@ -30,17 +31,17 @@ POSES: dict[str, np.ndarray] = {
 ORIGIN = np.array([-31.0, 12.5, 100.0])
 
 
-def write_volume(path: Path, voxels: np.ndarray, columns: np.ndarray) -> Path:
+def write_volume(path: Path, voxels: np.ndarray, columns: np.ndarray, *, origin: np.ndarray = ORIGIN) -> Path:
     """A volume; its columns are RAS mm per voxel in NIfTI and LPS mm in the others, as each kind of file has them."""
     if path.name.endswith(".nii.gz"):
         affine = np.eye(4)
-        affine[:3, :3], affine[:3, 3] = columns, ORIGIN
+        affine[:3, :3], affine[:3, 3] = columns, origin
         nibabel.save(nibabel.Nifti1Image(voxels.astype(np.float32), affine), path)
         return path
     image = itk.image_from_array(np.ascontiguousarray(voxels.T.astype(np.float32)))
     spacing = np.linalg.norm(columns, axis=0)
     image.SetSpacing(spacing.tolist())
-    image.SetOrigin(ORIGIN.tolist())
+    image.SetOrigin(origin.tolist())
     image.SetDirection(itk.matrix_from_array(columns / spacing))
     itk.imwrite(image, str(path))
     return path
