@@ -23,6 +23,7 @@ from monai.transforms import Randomizable
 from scipy.ndimage import map_coordinates
 
 from monai_gu2net.data import Datalist
+from monai_gu2net.engines import add_domain
 from monai_gu2net.engines.plain_errors import plain_cause
 from monai_gu2net.networks import ModelCard, load_model
 from monai_gu2net.phantom import make_phantom
@@ -282,3 +283,29 @@ def test_the_bundle_of_one_domain_of_a_model_of_volumes_is_one_of_volumes(traine
     with torch.inference_mode():
         expected = load_model(trained / "model.pt")[0](volume, "head_ct")
         torch.testing.assert_close(loaded(volume), expected)
+
+
+def test_a_domain_of_volumes_is_added_to_a_model_of_volumes_by_the_bundle_of_volumes(
+    volumes: Path, trained: Path, tmp_path: Path
+) -> None:
+    content = json.loads(volumes.read_text())
+    head = content["domains"].pop("head_ct")
+    content["domains"]["skull"] = {**head, "landmarks": head["landmarks"][:4], "mirror": []}
+    for split in ("training", "validation", "test"):
+        for case in content[split]:
+            case |= {"domain": "skull", "image": str(volumes.parent / case["image"])}
+            case["landmarks"] = case["landmarks"][:4]
+    new = tmp_path / "skulls.json"
+    new.write_text(json.dumps(content))
+    options = {name: TINY[name] for name in ("batches_per_epoch", "max_epochs", "device", "logging_file")}
+    add = {"output_dir": tmp_path / "added", "options": options}
+    with pytest.raises(ValueError, match=r"'head_ct' must be of radiographs .* gu2net_volume for volumes"):
+        add_domain(trained / "model.pt", new, config_file=config("train.json", ROOT / "bundles" / "gu2net"), **add)
+    path = add_domain(trained / "model.pt", new, config_file=config("train.json"), **add)
+    network, card = load_model(path)
+    assert list(card.domains) == ["head_ct", "skull"]
+    volume = torch.randn(1, 1, 16, 16, 16)
+    with torch.inference_mode():
+        assert network(volume, "skull").shape == (1, 4, 16, 16, 16)
+        before = load_model(trained / "model.pt")[0]
+        assert torch.equal(network(volume, "head_ct"), before(volume, "head_ct"))

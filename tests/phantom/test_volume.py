@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.phantom import make_phantom, phantom_case, phantom_volume
 from monai_gu2net.phantom.anatomy import Pose
@@ -226,3 +227,11 @@ def test_radiographs_and_volumes_are_drawn_by_functions_of_their_own() -> None:
         phantom_volume("hand", seed=0, index=0)
     with pytest.raises(ValueError, match="must be one of head, hand, chest, spine, head_ct; got 'foot'"):
         phantom_volume("foot", seed=0, index=0)
+
+
+def test_the_command_line_writes_volumes(tmp_path: Path) -> None:
+    assert main(["prepare", "phantom", "--images", "3", "--domains", "head_ct", "-o", str(tmp_path)]) == 0
+    data = Datalist.load(tmp_path / "datalist.json")
+    assert data.domains == {"head_ct": HEAD}
+    assert [len(part) for part in (data.training, data.validation, data.test)] == [1, 1, 1]
+    assert sorted(path.name for path in (tmp_path / "head_ct").iterdir()) == [f"000{n}.nii.gz" for n in (1, 2, 3)]
