@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the bundles from ``bundles/template``: one per dataset mix, each complete in itself.
 
+What differs for volumes is in ``volume.json``, by the ids of the template's configurations.
+
     python bundles/make.py [FOLDER]
     python bundles/make.py FOLDER --domain head [--checkpoint MODEL]
 
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from monai.bundle import ConfigParser
 
 from monai_gu2net import __version__
 from monai_gu2net.data import Domain
@@ -35,23 +38,37 @@ MIXES = {
     "gu2net_hand": ("hand",),
     "gu2net_chest": ("chest",),
     "gu2net_spine": ("head", "hand", "chest", "spine"),
+    "gu2net_volume": ("head_ct",),
 }
+IMAGES: dict[int, dict[str, Any]] = {
+    2: {
+        "image": "radiograph",
+        "pixels": "pixels",
+        "modality": "radiograph",
+        "data_type": "png",
+        "spatial_shape": [128, 128],
+    },
+    3: {"image": "volume", "pixels": "voxels", "modality": "CT", "data_type": "nifti", "spatial_shape": [48, 48, 48]},
+}
+"""What the metadata say of images by their number of axes."""
 
 
 def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: ModelCard | None = None) -> None:
     """Write one bundle, without weights, into a folder.
 
     Args:
-        name: of the bundle: ``gu2net``, or ``gu2net_DOMAIN`` after the domain that it finds by default.
+        name: of the bundle: one of `MIXES`, or ``gu2net_DOMAIN`` after the domain that it finds by default.
         folder: where the bundle's own folder goes.
         domains: by name, those of its model.
         card: of a model of your own, whose network and targets the configurations are to describe.
     """
     mix = tuple(domains)
-    universal = len(mix) > 1
-    domain = name.removeprefix("gu2net_") if name != "gu2net" else mix[0]
-    landmarks = domains[domain].landmarks
+    named_after = name.removeprefix("gu2net_")
+    universal = len(mix) > 1 or named_after not in mix
+    domain = named_after if named_after in mix else mix[0]
+    landmarks, dims = domains[domain].landmarks, len(domains[domain].size)
     values: dict[str, Any] = {
+        **IMAGES[dims],
         "domain": domain,
         # A universal bundle takes whatever domains its data has; the others keep to their own.
         "domains": None if universal else list(mix),
@@ -68,7 +85,10 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
         "name": name,
         "title": "GU2Net " + ", ".join(mix),
         "mix": ", ".join(mix),
+        "image": IMAGES[dims]["image"],
+        "pixels": IMAGES[dims]["pixels"],
     }
+    differences = json.loads((HERE / "volume.json").read_text(encoding="utf-8")) if dims == 3 else {}
     for source in sorted((HERE / "template").rglob("*")):
         if not source.is_file():
             continue
@@ -78,7 +98,7 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
         for key, word in words.items():
             text = text.replace(f"{{{key}}}", word)
         if source.suffix == ".json":
-            content = _filled(json.loads(text), values)
+            content = _changed(_filled(json.loads(text), values), differences.get(source.name, {}))
             text = json.dumps(content if card is None else _of_model(content, card), indent=4) + "\n"
         target.write_text(text, encoding="utf-8")
     shutil.copy(HERE.parent / "LICENSE", folder / name / "LICENSE")
@@ -104,6 +124,15 @@ def _of_model(content: dict[str, Any], card: ModelCard) -> dict[str, Any]:
     if "data" in content and drawn != {name: domain.landmarks for name, domain in card.domains.items()}:
         content["data"]["declared"] = {name: domain.to_dict() for name, domain in card.domains.items()}
     return content
+
+
+def _changed(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with other values at some of its ids, such as "network_def#features"."""
+    parser = ConfigParser(content)
+    for place, value in changes.items():
+        parser[place] = value
+    changed: dict[str, Any] = parser.get()
+    return changed
 
 
 def _filled(content: Any, values: dict[str, Any]) -> Any:

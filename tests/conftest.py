@@ -22,6 +22,7 @@ for _shared in (
     "dicom/series_files.py",
     "dicom/foreign_reports.py",
     "data/picture_files.py",
+    "data/volume_files.py",
     "sources/volume_source.py",
     "integration/archive.py",
 ):

@@ -187,7 +187,7 @@ class TestPredict:
         assert "error: The domain must be one of" in shown
         assert all(repr(name) in shown for name in ModelCard.load(model).domains)
 
-    @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3"])
+    @pytest.mark.parametrize("spacing", ["0", "-1", "1,2,3,4", "1,2,0"])
     def test_a_spacing_that_is_none_is_refused(
         self, model: Path, spacing: str, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -5,7 +5,8 @@
     python benchmarks/accuracy/study.py STUDY.json --datalist DATA.json -o FOLDER [--folds 3 [--only-folds 0]]
         [--seeds 0 1 2] [--variants NAME ...] [--training-cases 30] [--set max_epochs=30 ...]
 
-A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and
+A study is a JSON file: ``about`` (what is asked), ``bundle`` (whose configuration it is about, by default ``gu2net``),
+``options`` (overrides of it for all variants) and
 ``variants`` (name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for
 all, with as many batches of it; ``"config_file"`` names a file beside the study that is merged into the bundle's
 configuration). The others are compared with the first variant, by a paired bootstrap over images.
@@ -26,6 +27,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,15 +41,16 @@ from monai_gu2net.evaluation.result_table import KEY
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.networks import load_model
 from monai_gu2net.report.tables import jsonable
+from monai_gu2net.transforms import with_mean_shapes
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"
 
 
 def main() -> None:
     """Run the trainings that are missing, then write the tables."""
     options = _options()
     study = json.loads(options.study.read_text(encoding="utf-8"))
+    config = ROOT / "bundles" / study.get("bundle", "gu2net") / "configs" / "train.json"
     data = Datalist.load(options.datalist)
     overrides = {**study.get("options", {}), **dict(map(_setting, options.set))}
     variants = {name: dict(study["variants"][name]) for name in options.variants or study["variants"]}
@@ -68,7 +71,7 @@ def main() -> None:
     for name, variant in variants.items():
         apart = variant.pop("apart", False)
         if "config_file" in variant:
-            variant["config_file"] = [str(CONFIG), str(options.study.resolve().parent / variant["config_file"])]
+            variant["config_file"] = [str(config), str(options.study.resolve().parent / variant["config_file"])]
         by_seed = []
         seconds = 0.0
         for seed in options.seeds:
@@ -79,8 +82,8 @@ def main() -> None:
                     folder = options.output / _slug(name) / f"seed{seed}" / place / ("-".join(mix) if apart else "all")
                     settings = {**overrides, **variant, "seed": seed}
                     if apart:
-                        settings["batches_per_epoch"] = own_batches(part, mix[0], settings)
-                    done = train(part.only(mix), folder, settings)
+                        settings["batches_per_epoch"] = own_batches(part, mix[0], config, settings)
+                    done = train(part.only(mix), folder, {"config_file": str(config), **settings})
                     tables.append(read_rows(folder / "report" / "landmarks.csv"))
                     seconds += done["seconds"]
                     parameters += done["parameters"] if place == next(iter(parts)) else 0
@@ -94,12 +97,22 @@ def main() -> None:
 
 def place_of(data: Datalist) -> dict[tuple[str, str], int]:
     """The place of each patient of the training part in an order of its domain that does not depend on the others."""
+    patients = {domain: {c["patient"] for c in data.training if c["domain"] == domain} for domain in data.domains}
+    seen = Counter(patient for each in patients.values() for patient in each)
+    # who is in several domains has one place, so that nobody is trained on in one and measured in the other
+    shared = sorted((patient for patient, count in seen.items() if count > 1), key=lambda p: _order("", p))
     places: dict[tuple[str, str], int] = {}
-    for domain in data.domains:
-        patients = {case["patient"] for case in data.training if case["domain"] == domain}
-        ordered = sorted(patients, key=lambda p: hashlib.sha256(f"{domain}\0{p}".encode()).digest())
-        places |= {(domain, patient): place for place, patient in enumerate(ordered)}
+    for domain, own in patients.items():
+        alone = sorted(own - set(shared), key=lambda p: _order(domain, p))
+        taken = {place: patient for place, patient in enumerate(shared) if patient in own}
+        free = (place for place in range(len(own) + len(shared)) if place not in taken)
+        ordered = [*taken.items(), *zip(free, alone, strict=False)]
+        places |= {(domain, patient): place for place, patient in ordered}
     return places
+
+
+def _order(domain: str, patient: str) -> bytes:
+    return hashlib.sha256(f"{domain}\0{patient}".encode()).digest()
 
 
 def with_training_cases(data: Datalist, count: int) -> Datalist:
@@ -118,15 +131,14 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
     for fold in range(count):
         held = [case for case in data.training if fold_of[case["domain"], case["patient"]] == fold]
         kept = [case for case in data.training if fold_of[case["domain"], case["patient"]] != fold]
-        parts[f"fold{fold}"] = Datalist(
-            f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held
-        )
+        part = Datalist(f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held)
+        parts[f"fold{fold}"] = with_mean_shapes(part)  # which are of those who are trained on
     return parts
 
 
-def own_batches(data: Datalist, domain: str, settings: Mapping[str, Any]) -> int:
+def own_batches(data: Datalist, domain: str, config: Path, settings: Mapping[str, Any]) -> int:
     """As many batches of a domain as an epoch of one model for all domains has of it."""
-    settings = {**json.loads(CONFIG.read_text(encoding="utf-8")), **settings}
+    settings = {**json.loads(config.read_text(encoding="utf-8")), **settings}
     temperature = settings["temperature"]
     # without a number of batches an epoch has as many as cover the data
     total = settings["batches_per_epoch"] or -(-len(data.training) // settings["batch_size"])
@@ -143,7 +155,6 @@ def train(data: Datalist, folder: Path, overrides: Mapping[str, Any]) -> dict[st
         data.save(folder / "datalist.json")
         arguments = {
             "run_id": "training",
-            "config_file": str(CONFIG),
             "datalist": str(folder / "datalist.json"),
             "output_dir": str(folder),
             "resume": True,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -62,11 +61,11 @@ def pair(form: str) -> Callable[[str], tuple[str, str]]:
 
 
 def _spacing(text: str) -> tuple[float, ...]:
-    """``MM[,MM[,MM]]`` or ``MMxMMxMM``, mm per pixel along each axis; one is that of both axes of a radiograph."""
+    """``MM[,MM[,MM]]`` as mm per pixel along each axis; one number is that of both axes of a radiograph."""
     if text == "unknown":
         raise argparse.ArgumentTypeError("must be mm per pixel; got 'unknown'. Leave it out")
     try:
-        numbers = [float(part) for part in re.split("[,x]", text)]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) not in (1, 2, 3) or not all(0 < number < math.inf for number in numbers):

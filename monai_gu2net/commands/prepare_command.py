@@ -19,7 +19,7 @@ from monai_gu2net.sources import LAYOUTS
 
 __all__ = ["add"]
 
-_OF_VOLUMES = ("orientation", "target_spacing", "points")
+_OF_VOLUMES = ("orientation", "target_spacing", "points", "any_pose")
 _OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test", *_OF_VOLUMES)
 _OF_PHANTOM = ("images", "domains")
 
@@ -63,6 +63,12 @@ def add(commands: Any) -> None:
         help="what the coordinates in a table of volumes are: voxels of the files from 0, or mm (default: what its "
         "columns say)",
     )
+    command.add_argument(
+        "--any-pose",
+        choices=["yes", "no"],
+        help="whether volumes lie in any pose, and the network looks for it (default: if the landmarks of one lie more "
+        "than 60 degrees from their mean shape)",
+    )
     spacing = {"type": spacing_or_unknown, "metavar": "MM[,MM]|unknown", "help": "mm per pixel of the image files"}
     add_options(command, "--spacing", **spacing)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
@@ -83,7 +89,7 @@ def add(commands: Any) -> None:
         "--domains",
         nargs="+",
         metavar="DOMAIN",
-        help="of the phantom, among head, hand, chest, spine (default: the first three)",
+        help="of the phantom, among head, hand, chest, spine and, of volumes, head_ct (default: the first three)",
     )
     add_options(command, "--allow-outside")
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
@@ -140,10 +146,11 @@ def _unit(domain: Domain, data: Datalist) -> str:
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     from monai_gu2net.data import datalist_in_frame
     from monai_gu2net.sources import read_layout
+    from monai_gu2net.transforms import with_mean_shapes
 
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
-    return read_layout(
+    data = read_layout(
         path,
         layout=options.layout,
         domain=options.domain,
@@ -159,6 +166,7 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         drawn=options.draw_test,
         allow_outside=options.allow_outside,
     )
+    return with_mean_shapes(data, any_pose={"yes": True, "no": False}.get(options.any_pose))
 
 
 def _size(text: str) -> tuple[int, ...]:

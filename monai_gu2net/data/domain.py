@@ -12,9 +12,9 @@ from typing import Any
 from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
-__all__ = ["Domain", "ReferenceLength"]
+__all__ = ["Domain", "ReferenceLength", "spatial_dims_of"]
 
-_FIELDS = ("landmarks", "size", "orientation", "target_spacing", "spacing")
+_FIELDS = ("landmarks", "size", "orientation", "target_spacing", "mean_shape", "spacing")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,12 @@ class Domain:
         orientation: of a volume, where its first, second and third axis lead when the network sees it, such as "RAS"
             (to the right, the front, the head), which is the default; None for radiographs, which have no such axes.
         target_spacing: mm per pixel of the network's input along each axis; None: an image is resized to ``size``.
+        mean_shape: (N, D) mean of the landmarks in mm in one pose, where the images lie in any pose: then an image is
+            found in several poses and seen at last in that of the shape; None: they lie much as those of training do.
         spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
-        mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
+        mirror: pairs (left, right) of landmarks that change places in a mirrored image, where (name, None) has no
+            partner and is absent, and one that is not named stays in its place; empty: never mirror.
         in_channels: channels of an image; with 3, pictures are read in colour and grey images repeated.
         ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
         measurements: that are declared, beside the built-in ones of its landmarks, see :attr:`all_measurements`.
@@ -62,9 +65,10 @@ class Domain:
     size: tuple[int, ...]
     orientation: str | None = None
     target_spacing: tuple[float, ...] | None = None
+    mean_shape: tuple[tuple[float, ...], ...] | None = None
     spacing: tuple[float, ...] | None = None
     reference: ReferenceLength | None = None
-    mirror: tuple[tuple[str, str], ...] = ()
+    mirror: tuple[tuple[str, str | None], ...] = ()
     in_channels: int = 1
     ground_truth: str | None = None
     measurements: tuple[Measurement, ...] = ()
@@ -90,6 +94,14 @@ class Domain:
             lengths = getattr(self, field)
             if lengths is not None and (len(lengths) != len(self.size) or not all(0 < s < math.inf for s in lengths)):
                 self._refuse(field, "be one positive number per axis of size", lengths, "Leave it out if unknown")
+        if self.mean_shape is not None:
+            shape = [len(self.landmarks), len(self.size)]
+            if [len(self.mean_shape), *{len(point) for point in self.mean_shape}] != shape or not all(
+                math.isfinite(number) for point in self.mean_shape for number in point
+            ):
+                self._refuse("mean_shape", f"be {shape[0]} points of {shape[1]} numbers", self.mean_shape, "Prepare it")
+            if self.target_spacing is None:
+                self._refuse("mean_shape", "come with a target_spacing", self.mean_shape, "Give one")
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
@@ -99,8 +111,8 @@ class Domain:
         for pair in self.mirror:
             if len(pair) != 2:
                 self._refuse("mirror", "be pairs of landmark names", pair, "Give [left, right] pairs")
-            self._check_named("mirror", pair)
-        mirrored = [name for pair in self.mirror for name in pair]
+            self._check_named("mirror", [name for place, name in enumerate(pair) if name is not None or place == 0])
+        mirrored = [name for pair in self.mirror for name in pair if name is not None]
         repeated = sorted({name for name in mirrored if mirrored.count(name) > 1})
         if repeated:
             self._refuse("mirror", "name each landmark in one place", repeated, "Leave out those of the midline")
@@ -129,10 +141,16 @@ class Domain:
         return "px" if self.spacing is None and self.reference is None else "mm"
 
     @property
+    def view(self) -> dict[str, Any]:
+        """The fields that say how the network sees an image, which are the model's, whatever data it is used on."""
+        return {field: getattr(self, field) for field in ("size", "orientation", "target_spacing", "mean_shape")}
+
+    @property
     def mirror_order(self) -> tuple[int, ...]:
-        """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
-        partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
-        return tuple(self.landmarks.index(partner.get(name, name)) for name in self.landmarks)
+        """For each landmark, the index of the one that takes its place after mirroring (N numbers); -1: none does."""
+        partner = {a: b for left, right in self.mirror for a, b in ((left, right), (right, left))}
+        partners = [partner.get(name, name) for name in self.landmarks]
+        return tuple(-1 if name is None else self.landmarks.index(name) for name in partners)
 
     def resized(self, size: Sequence[int]) -> Domain:
         """The same domain with another input size."""
@@ -144,9 +162,9 @@ class Domain:
 
         Args:
             name: the domain's name.
-            fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``spacing``,
-                ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``, ``ground_truth``,
-                ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
+            fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``mean_shape``,
+                ``spacing``, ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``,
+                ``ground_truth``, ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
@@ -157,7 +175,7 @@ class Domain:
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
         check_fields(fields, allowed, where=f"Domain {name!r}")
-        for field in ("landmarks", "size", "target_spacing", "spacing", "mirror"):
+        for field in ("landmarks", "size", "target_spacing", "mean_shape", "spacing", "mirror"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):
                 raise ValueError(f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets.")
@@ -178,6 +196,7 @@ class Domain:
             size=tuple(fields["size"]),
             orientation=fields.get("orientation"),
             target_spacing=_lengths(fields.get("target_spacing")),
+            mean_shape=tuple(map(tuple, fields["mean_shape"])) if "mean_shape" in fields else None,
             spacing=_lengths(fields.get("spacing")),
             reference=reference,
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
@@ -200,6 +219,7 @@ class Domain:
         optional = {
             "orientation": self.orientation,
             "target_spacing": self.target_spacing and list(self.target_spacing),
+            "mean_shape": self.mean_shape and [list(point) for point in self.mean_shape],
             "spacing": self.spacing and list(self.spacing),
             "reference": reference,
             "mirror": [list(pair) for pair in self.mirror],
@@ -213,10 +233,32 @@ class Domain:
     def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:
         raise ValueError(f"Domain {self.name!r}: {field} must {rule}; got {value!r}. {advice}.")
 
-    def _check_named(self, field: str, names: Sequence[str]) -> None:
+    def _check_named(self, field: str, names: Sequence[str | None]) -> None:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
+
+
+def spatial_dims_of(domains: Mapping[str, Domain], dims: int | None = None) -> int:
+    """The number of spatial axes of the images of all domains, 2 or 3; a network has one.
+
+    Args:
+        domains: by name, at least one.
+        dims: what it must be; None: that of the first domain.
+
+    Raises:
+        ValueError: a domain's images have another one.
+    """
+    dims = dims or len(next(iter(domains.values())).size)
+    for name, domain in domains.items():
+        if len(domain.size) != dims:
+            kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
+            raise ValueError(
+                f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "
+                f"{domain.size}. Train radiographs and volumes apart: choose among the datalist's domains (--domains), "
+                "with the bundle gu2net for radiographs and gu2net_volume for volumes."
+            )
+    return dims
 
 
 def _is_orientation(letters: object) -> bool:

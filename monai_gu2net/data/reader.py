@@ -141,11 +141,13 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
     Raises:
         ValueError: the file is broken or beyond the limits; the message begins with its name.
     """
+    if path.is_dir():
+        return None
     if path.name.lower().endswith(PICTURES):
         _check_file(path, limits)
         with _named_errors(path, "picture"):
             return picture_size(path, limits=limits)
-    if path.is_dir() or path.name.lower().endswith((*NIFTI, *VOLUMES)) or not is_dicom(path):
+    if path.name.lower().endswith((*NIFTI, *VOLUMES)) or not is_dicom(path):
         return None
     header = read_header(path, limits=limits)
     width, height = header.get("Columns"), header.get("Rows")
@@ -163,11 +165,13 @@ def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | No
     Raises:
         FileNotFoundError, ValueError: as :func:`radiograph_size`.
     """
+    if path.is_dir():
+        return series_shape(path, limits=limits)
     if path.name.lower().endswith((*NIFTI, *VOLUMES)):
         _check_file(path, limits)
         with _named_errors(path, "image"):
             return volume_shape(path)
-    if path.is_dir() or (is_dicom(path) and path.exists() and _is_multi_frame_volume(path, limits)):
+    if is_dicom(path) and _is_multi_frame_volume(path, limits):
         return series_shape(path, limits=limits)
     return radiograph_size(path, limits=limits)
 

@@ -45,7 +45,7 @@ class LandmarkApp(MONAILabelApp):
 
     Args:
         app_dir: the app's folder, with the weights in ``model/``.
-        studies: a folder of images, or the address of a DICOMweb server.
+        studies: a folder of images, or the address of a DICOMweb server, of a model of radiographs.
         conf: ``domains``, those served, with commas (all of the model's); ``train_config``, the bundle's train.json;
             ``spacing`` ("SX,SY" mm per pixel) and ``accept_spacing_source`` (with commas); ``backend`` and
             ``precision``, see :class:`~monai_gu2net.export.Backend`.
@@ -59,20 +59,26 @@ class LandmarkApp(MONAILabelApp):
             precision=conf.get("precision") or "auto",
         )
         self.weights = AppWeights(Path(app_dir) / "model", options)
-        flat = {name: each for name, each in self.weights.card.domains_for_new_images.items() if len(each.size) == 2}
-        wanted = _listed(conf.get("domains")) or list(flat)
-        missing = [name for name in wanted if name not in flat]
-        if missing or not wanted:
+        known = self.weights.card.domains_for_new_images
+        wanted = _listed(conf.get("domains")) or list(known)
+        missing = [name for name in wanted if name not in known]
+        if missing:
             raise ValueError(
-                f"The domains to label must be among the model's, in 2-D: {list(flat)}; got {missing}. Correct them."
+                f"The domains to label must be among the model's {list(known)}; got {missing}. Correct them."
             )
-        self.domains: dict[str, Domain] = {name: flat[name] for name in wanted}
+        self.domains: dict[str, Domain] = {name: known[name] for name in wanted}
+        self.dims = len(next(iter(self.domains.values())).size)  # a network has one number of axes
+        if self.dims == 3 and _is_address(studies):
+            raise ValueError(
+                f"The volumes to label must be files in a folder; got {studies!r}, a DICOMweb server, whose images are "
+                "single slices. Save its series as NIfTI, NRRD or MetaImage, and give their folder."
+            )
         super().__init__(
             app_dir,
             studies,
             conf,
             name="GU2Net landmarks",
-            description="Anatomical landmarks in radiographs: pre-label, correct, retrain",
+            description="Anatomical landmarks: pre-label, correct, retrain",
             version=monai_gu2net.__version__,
         )
 
@@ -83,7 +89,7 @@ class LandmarkApp(MONAILabelApp):
 
     def init_datastore(self) -> Datastore:
         """The folder's, or the DICOMweb server's."""
-        if self.studies.startswith(("http://", "https://")):
+        if _is_address(self.studies):
             user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
             return DicomWebLandmarks(
                 DicomWebServer(
@@ -210,6 +216,10 @@ def _refuse_final(request: Mapping[str, Any]) -> None:
             MONAILabelError.INVALID_INPUT,
             "A pre-label must have the tag 'original'; got 'final', which is an annotator's. Leave it out.",
         )
+
+
+def _is_address(studies: str) -> bool:
+    return studies.startswith(("http://", "https://"))
 
 
 def _listed(value: str | None) -> list[str]:

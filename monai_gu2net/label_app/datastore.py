@@ -19,7 +19,10 @@ from monailabel.datastore.local import DataModel, ImageLabelModel, LocalDatastor
 from monailabel.interfaces.exception import ImageNotFoundException, LabelNotFoundException
 
 from monai_gu2net.data import Domain
-from monai_gu2net.files import write_bytes_whole, write_text_whole
+from monai_gu2net.dicom import is_dicom
+from monai_gu2net.dicom.header import dicom_files
+from monai_gu2net.files import LeftOut, left_out_lines, write_bytes_whole, write_text_whole
+from monai_gu2net.label_app.label_frame import axes_of
 from monai_gu2net.label_app.labels import LabelRefusedError, check_label
 from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 
@@ -42,9 +45,12 @@ class LandmarkDatastore(LocalDatastore):
     that starts from what is on disk: the server and the processes that it starts for training and scoring change the
     same list.
 
+    Images with other axes than the domains have, volumes among radiographs or the other way round, are left out with a
+    warning. Of volumes a folder within that holds a DICOM series is an image, too.
+
     Args:
         folder: the images.
-        domains: by name, those that a label may be of.
+        domains: by name, those that a label may be of; all for radiographs, or all for volumes.
         extensions: of images, such as "*.png".
         auto_reload: notice images and labels that are put into the folder.
         read_only: do not look for them at the start.
@@ -62,6 +68,8 @@ class LandmarkDatastore(LocalDatastore):
         read_only: bool = False,
     ) -> None:
         self.domains = dict(domains)
+        self.dims = len(next(iter(self.domains.values())).size)
+        self._said: set[str] = set()
         labels = f"*{MARKUPS_EXTENSION}"
         super().__init__(
             os.fspath(folder),
@@ -153,6 +161,8 @@ class LandmarkDatastore(LocalDatastore):
 
     def remove_image(self, image_id: str) -> None:
         """Remove an image and its labels; of a link the link, not the file that it leads to."""
+        if os.path.isdir(self.get_image_uri(image_id)):
+            raise LabelRefusedError(f"An image that is removed must be a file; {image_id!r} is a folder. Move it away.")
         with self._changing():
             for tag in list(self._entry_of(image_id).labels):
                 self.remove_label(image_id, tag)
@@ -214,13 +224,52 @@ class LandmarkDatastore(LocalDatastore):
         """The images of a folder, or the labels of one of its folders of labels; one of each id."""
         of_labels = os.path.realpath(path) != os.path.realpath(self._datastore.image_path())
         found: dict[str, str] = {}
+        left_out: list[LeftOut] = []
         for name in sorted(os.listdir(path)):
             image_id, ending = self._to_id(name)
-            if ending and (ending == MARKUPS_EXTENSION) == of_labels and not name.startswith("."):
+            is_series = not of_labels and self._is_series(Path(path, name))
+            if not of_labels and (reason := self._unfit(Path(path, name), ending)):
+                left_out.append(LeftOut("image", name, reason))
+            elif is_series or (ending and (ending == MARKUPS_EXTENSION) == of_labels and not name.startswith(".")):
                 if image_id in found:
                     _log.warning("Passed over %s: %s has the same name but for its ending", name, found[image_id])
                 found.setdefault(image_id, name)
+        for line in left_out_lines(item for item in left_out if item.name not in self._said):
+            _log.warning("%s", line)
+        self._said |= {item.name for item in left_out}
         return {name: name for name in found.values()}
+
+    def _is_series(self, path: Path) -> bool:
+        """Whether it is a folder of DICOM files, which is an image where the domains are of volumes."""
+        return self.dims == 3 and not path.name.startswith(".") and path.is_dir() and bool(dicom_files(path))
+
+    def _unfit(self, path: Path, ending: str) -> str:
+        """Why something in the folder is no image for the domains, though it is one; empty: there is no reason."""
+        if path.name.startswith(".") or ending == MARKUPS_EXTENSION or (not ending and not path.is_dir()):
+            return ""
+        if path.is_dir():
+            if self.dims == 3 or not dicom_files(path):
+                return ""
+            return "for it is a folder of DICOM files, which is not looked into; put them beside the others"
+        if self.dims == 2 and is_dicom(path):
+            return ""  # a file's single image, but for odd ones, which are not worth a look into each of them
+        axes = axes_of(path)
+        wanted = {2: "radiographs, and it is a volume", 3: "volumes, and it has two axes"}[self.dims]
+        return f"for the model is of {wanted}" if axes not in (None, self.dims) else ""
+
+    def _remove_non_existing(self) -> int:
+        """Take what is gone off the list, and images without labels that a model of other images has left there."""
+        gone = int(super()._remove_non_existing())
+        objects = self._datastore.objects
+        folder = Path(self._datastore.image_path())
+        unfit = [
+            image_id
+            for image_id, entry in objects.items()
+            if not entry.labels and self._unfit(folder / f"{image_id}{entry.image.ext}", entry.image.ext)
+        ]
+        for image_id in unfit:
+            del objects[image_id]
+        return gone + len(unfit)
 
     def _reconcile_datastore(self) -> None:
         with self._guard:

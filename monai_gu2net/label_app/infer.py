@@ -17,7 +17,8 @@ from monailabel.utils.others.generic import name_to_device
 
 from monai_gu2net.data import Domain
 from monai_gu2net.data.first_error import reason_of
-from monai_gu2net.label_app.labels import label_frame, write_label
+from monai_gu2net.label_app.label_frame import label_frame
+from monai_gu2net.label_app.labels import write_label
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.transforms import Found
@@ -30,8 +31,9 @@ _log = logging.getLogger(__name__)
 class LandmarkInferTask(InferTask):
     """Finds the landmarks of one domain in an image.
 
-    The result is a point list of Slicer, in the frame of the image file (:class:`LabelFrame`), where landmarks that
-    were not found are undefined; and :meth:`~monai_gu2net.transforms.Found.to_dict`.
+    The result is a point list of Slicer, in the frame of the image file
+    (:class:`~monai_gu2net.label_app.label_frame.LabelFrame`), where landmarks that were not found are undefined; and
+    :meth:`~monai_gu2net.transforms.Found.to_dict`.
 
     The whole way is that of :class:`~monai_gu2net.prediction.Predictor`, so that a viewer gets what ``predict`` writes;
     of MONAI Label's own chain of transforms, inferer and writer nothing would be left.
@@ -45,7 +47,7 @@ class LandmarkInferTask(InferTask):
         super().__init__(
             type=InferType.DETECTION,  # what Slicer shows of a detection is a point list
             labels=list(domain.landmarks),
-            dimension=2,
+            dimension=len(domain.size),
             description=f"Landmarks of the domain {domain.name!r}, by GU2Net",
             config={"device": [name_to_device(None)], "domain": domain.name, "min_confidence": 0.0},
         )
@@ -82,16 +84,17 @@ class LandmarkInferTask(InferTask):
         """Answer a request.
 
         Args:
-            request: ``image``, a file; optionally ``device`` and ``min_confidence``, below which a landmark is absent.
+            request: ``image``, a file or a folder with a DICOM series; optionally ``device`` and ``min_confidence``,
+                below which a landmark is absent.
 
         Returns:
             A temporary ``.mrk.json``, which MONAI Label removes, and what was found as JSON has it.
 
         Raises:
-            MONAILabelException: the image is no radiograph that can be read; the message says why.
+            MONAILabelException: the image cannot be read, or is not of the domain's kind; the message says why.
         """
         image = request.get("image")
-        if not isinstance(image, str) or not Path(image).is_file():
+        if not isinstance(image, str) or not image or not Path(image).exists():
             raise MONAILabelException(
                 MONAILabelError.INVALID_INPUT, "The image must be a file of the datastore; it is not. Reload the list."
             )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from monai_gu2net.commands.options import SCALE, add_options
 
 __all__ = ["add"]
 
-_BUNDLE = Path("bundles/gu2net")
+_BUNDLES = {2: Path("bundles/gu2net"), 3: Path("bundles/gu2net_volume")}
+"""By the number of axes of the model's images."""
+_TRAINING = Path("configs", "train.json")
 
 
 def add(commands: Any) -> None:
@@ -22,9 +25,9 @@ def add(commands: Any) -> None:
     command = add_command(
         commands,
         "label",
-        "annotate radiographs with MONAI Label: pre-label, correct, retrain",
+        "annotate radiographs or volumes with MONAI Label: pre-label, correct, retrain",
         run=_run,
-        description="Annotate radiographs with MONAI Label: pre-label, correct, retrain.\n"
+        description="Annotate radiographs or volumes with MONAI Label: pre-label, correct, retrain.\n"
         "The page is at http://127.0.0.1:8000/gu2net/; 3D Slicer's module takes http://127.0.0.1:8000.",
     )
     command.add_argument(
@@ -45,8 +48,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--app-dir", type=Path, metavar="DIR", help="where weights and trainings go (default: gu2net_app in --studies)"
     )
+    default = f"{_BUNDLES[2]}, or of a model of volumes {_BUNDLES[3]}"
     command.add_argument(
-        "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {_BUNDLE}, if it is there)"
+        "--bundle", type=Path, metavar="DIR", help=f"the bundle with the training (default: {default}, if it is there)"
     )
     add_options(command, *SCALE, "--backend", "--precision", "--password-file")
     command.add_argument("--verbose", action="store_true", help="show MONAI Label's messages, with names of images")
@@ -55,6 +59,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from monai_gu2net.connections import read_secret
     from monai_gu2net.label_app.server import app_folder, check_installed, prepare_app, run_server
+    from monai_gu2net.label_app.weights import AppWeights
 
     check_installed()
     studies = _studies(options.studies)
@@ -63,9 +68,14 @@ def _run(options: argparse.Namespace) -> int:
     started = (folder / "model" / "model.pt").is_file()
     shipped = None if bundle is None or started else bundle / "models" / "model.pt"
     folder = prepare_app(folder, options.checkpoint or shipped)
+    dims = len(next(iter(AppWeights(folder / "model").card.domains.values())).size)
+    if options.bundle is None:
+        bundle = _bundle(None, dims=dims)
+    else:
+        _check_axes(options.bundle, dims)
     conf = {
         "domains": ",".join(options.domain or ()),
-        "train_config": "" if bundle is None else str(bundle / "configs" / "train.json"),
+        "train_config": "" if bundle is None else str(bundle / _TRAINING),
         "spacing": ",".join(map(str, options.spacing or ())),
         "accept_spacing_source": ",".join(options.accept_spacing_source or ()),
         "backend": options.backend,
@@ -99,11 +109,21 @@ def _studies(text: str) -> str:
     return str(Path(text).resolve())
 
 
-def _bundle(given: Path | None) -> Path | None:
+def _bundle(given: Path | None, *, dims: int = 2) -> Path | None:
     """The bundle: the one given, or that of the working directory or of the package's clone."""
     if given is not None:
-        if not (given / "configs" / "train.json").is_file():
+        if not (given / _TRAINING).is_file():
             raise FileNotFoundError(f"--bundle must be a bundle's folder; got {str(given)!r}. Correct the path.")
         return given.resolve()
-    candidates = (_BUNDLE, Path(__file__).parents[2] / _BUNDLE)
-    return next((each.resolve() for each in candidates if (each / "configs" / "train.json").is_file()), None)
+    candidates = (_BUNDLES[dims], Path(__file__).parents[2] / _BUNDLES[dims])
+    return next((each.resolve() for each in candidates if (each / _TRAINING).is_file()), None)
+
+
+def _check_axes(bundle: Path, dims: int) -> None:
+    """Refuse a bundle that trains on other images than the model's."""
+    config = json.loads((bundle / _TRAINING).read_text(encoding="utf-8"))
+    if config.get("spatial_dims", config.get("network_def", {}).get("spatial_dims")) == 5 - dims:
+        raise ValueError(
+            f"--bundle must train on images with {dims} axes, as the model's have; got {str(bundle)!r}, of "
+            f"{5 - dims}. Name {_BUNDLES[dims].name}, or another made for them."
+        )

@@ -7,93 +7,29 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monai_gu2net.data import Datalist, Domain, RadiographReader, image_name
+from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.dicom_entries import read_entries
-from monai_gu2net.dicom import is_dicom, read_header
-from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.dicom import is_dicom
+from monai_gu2net.dicom.header import dicom_files
+from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import read_markups, write_markups
 
-__all__ = [
-    "LabelFrame",
-    "LabelRefusedError",
-    "check_label",
-    "label_frame",
-    "labelled_data",
-    "read_plane",
-    "usable_cases",
-    "write_label",
-]
+__all__ = ["LabelRefusedError", "check_label", "labelled_data", "usable_cases", "write_label"]
 
 _log = logging.getLogger(__name__)
 
 
 class LabelRefusedError(ValueError):
     """A file that cannot be the label of an image; the message says why."""
-
-
-@dataclass(frozen=True)
-class LabelFrame:
-    """Where the points of an image's labels lie: in the image's own plane, whatever else is known of its scale.
-
-    That is where 3D Slicer shows them: LPS mm (x*sx, y*sy, 0) by the spacing that it reads from the file, else pixels,
-    which it takes for mm. Its spacing of a DICOM image is not always the image's own, see
-    :func:`~monai_gu2net.dicom.slicer_spacing.slicer_spacing`.
-
-    Args:
-        affine: (4, 4), pixels of the file to the frame.
-        unit: "mm" or "px".
-        size: (width, height) in pixels.
-        image_affine: (4, 4), pixels of the file to its own mm, in which errors are stated.
-        image_unit: "mm", or "px" where the file states no spacing.
-        description: what a label says of its frame; empty where that is the image's own.
-    """
-
-    affine: np.ndarray
-    unit: Literal["mm", "px"]
-    size: tuple[int, int]
-    image_affine: np.ndarray
-    image_unit: Literal["mm", "px"]
-    description: str = ""
-
-
-def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
-    """The frame of an image file's labels.
-
-    Raises:
-        FileNotFoundError, ValueError: the file is not there, broken, or no radiograph with two axes.
-    """
-    path = Path(image)
-    pixels, meta = read_plane(path)
-    source, own = str(meta["spacing_source"]), np.asarray(meta["affine"], dtype=float)
-    unit: Literal["mm", "px"] = "px" if source == "none" else "mm"
-    size = (pixels.shape[0], pixels.shape[1])
-    if not is_dicom(path):
-        return LabelFrame(own, unit, size, own, unit)
-    header = read_header(path)
-    note = slicer_note(header, None if unit == "px" else own.diagonal()[:2].tolist(), source)
-    return LabelFrame(slicer_affine(header), "mm" if slicer_spacing(header) else "px", size, own, unit, note)
-
-
-def read_plane(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """(W, H) pixels of an image and what the reader says of it.
-
-    Raises:
-        FileNotFoundError, ValueError: see :func:`label_frame`.
-    """
-    reader = RadiographReader()
-    pixels, meta = reader.get_data(reader.read(path))
-    if pixels.ndim != 2:
-        raise ValueError(f"{path.name} must be a radiograph with two axes; got {pixels.ndim}. Take a slice of it.")
-    return pixels, meta
 
 
 def write_label(
@@ -135,11 +71,11 @@ def check_label(
 
     Raises:
         LabelRefusedError: it is no point list, has a name that the domain lacks, no point that is set, or one outside
-            of the image; or the image cannot be read.
+            of the image; or the image cannot be read, or has other axes than the domain.
     """
     path = Path(label)
     try:
-        found = read_markups(path, dims=2)
+        found = read_markups(path)
     except (OSError, ValueError) as error:
         reason = str(error).replace(str(path), "the file")
         raise LabelRefusedError(f"The label of {called} must be a point list of Slicer ({reason})") from None
@@ -159,15 +95,19 @@ def check_label(
         frame = label_frame(image)
     except (OSError, ValueError) as error:
         raise LabelRefusedError(f"The image of a label must be one that can be read. {error}") from None
-    points = found.to_index(frame.affine)
+    if frame.dims != len(domains[name].size):
+        raise LabelRefusedError(
+            f"The image of a label of the domain {name!r} must have {len(domains[name].size)} axes; {called} has "
+            f"{frame.extent}. Label it with a model of such images."
+        )
+    points = replace(found, points=found.points[:, : frame.dims]).to_index(frame.affine)
     with np.errstate(invalid="ignore"):
         outside = (points.points < -0.5) | (points.points > np.array(frame.size) - 0.5)
     if outside.any() and not allow_outside:
-        place = "LPS mm of its plane" if frame.unit == "mm" else "pixels, for Slicer reads no spacing of it"
         names = [points.names[row] for row in np.flatnonzero(outside.any(axis=1))]
         raise LabelRefusedError(
-            f"The points of {called} must lie in the image of {frame.size[0]} x {frame.size[1]} pixels, in "
-            f"{place}; got outside: {names}. Correct them or their frame."
+            f"The points of {called} must lie in the image of {frame.extent}, in {_place(frame)}; got outside: "
+            f"{names}. Correct them or their frame."
         )
     return name, points.select(domains[name].landmarks, allow_missing=True)
 
@@ -228,8 +168,9 @@ def labelled_data(
         return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
 
     pairs = sorted(pairs, key=lambda pair: pair["image"])
-    entries = read_entries(path for path in (Path(pair["image"]) for pair in pairs) if is_dicom(path))
-    patients = {str(entry.path): entry.patient for entry in entries if entry.patient}
+    headers = {pair["image"]: path for pair in pairs if (path := _header_file(Path(pair["image"]))) is not None}
+    of_file = {entry.path: entry.patient for entry in read_entries(headers.values()) if entry.patient}
+    patients = {image: of_file[path] for image, path in headers.items() if path in of_file}
     found = [
         {**case, "patient": patients.get(case["image"], case["case"])}
         for case in usable_cases(pairs, read)
@@ -248,6 +189,20 @@ def labelled_data(
             f"and {len(parts['validation'])}. Label images of other patients."
         )
     return Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"]), splits
+
+
+def _header_file(image: Path) -> Path | None:
+    """The DICOM file that tells whose image it is: its own, or one of its series."""
+    if image.is_dir():
+        return next(iter(dicom_files(image)), None)
+    return image if is_dicom(image) else None
+
+
+def _place(frame: LabelFrame) -> str:
+    """The frame of a label in words."""
+    if frame.dims == 3:
+        return "LPS mm of its file, or RAS if the list says so"
+    return "LPS mm of its plane" if frame.unit == "mm" else "pixels, for Slicer reads no spacing of it"
 
 
 def _domain_of(names: Sequence[str], domains: Mapping[str, Domain], domain: str | None, called: str) -> str:

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_gu2net.data import Datalist, RadiographReader
-from monai_gu2net.label_app.labels import LabelRefusedError, check_label, label_frame, usable_cases
+from monai_gu2net.data import Datalist
+from monai_gu2net.label_app.label_frame import label_frame, read_image
+from monai_gu2net.label_app.labels import LabelRefusedError, check_label, usable_cases
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.coordinates import index_to_mm, spatial_affine
 from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.networks import ModelCard
 
 __all__ = ["datalist_of_pairs", "read_discs"]
+
+_OFF_GRID = 0.01  # voxels by which affines that were saved in single precision may differ
 
 
 def datalist_of_pairs(
@@ -72,6 +76,9 @@ def read_discs(
 ) -> LandmarkSet:
     """Landmarks as the centroids of a label image's values: 1 is the first landmark, a value that is not there absent.
 
+    The label of a volume may have its axes in another order or direction than the image, as viewers save it; it then
+    lies where its own affine says.
+
     Args:
         label: the file, on the grid of the image.
         image: the image's file.
@@ -85,16 +92,19 @@ def read_discs(
         LabelRefusedError: it is no image or one of another size, has a value that is not a landmark's, or none at all.
         FileNotFoundError, ValueError: the image cannot be read.
     """
-    path, reader = Path(label), RadiographReader()
+    path = Path(label)
     try:
-        values, _ = reader.get_data(reader.read(path))
+        values, meta = read_image(path)
     except (OSError, ValueError) as error:
         reason = str(error).replace(path.name, "the file")
         raise LabelRefusedError(f"The label of {called} must be a point list or an image ({reason})") from None
-    size = label_frame(image).size
-    if values.shape != size:
+    frame = label_frame(image)
+    to_image = np.eye(4)
+    if frame.dims == values.ndim == 3 and frame.image_unit == "mm" and meta["spacing_source"] != "none":
+        to_image = np.linalg.inv(frame.image_affine) @ meta["affine"]
+    if not _is_same_grid(values.shape, frame.size, to_image):
         raise LabelRefusedError(
-            f"The label of {called} must have the image's {size[0]} x {size[1]} pixels; got {values.shape}. "
+            f"The label of {called} must have the image's {frame.extent}; got {values.shape}. "
             "Draw it on the image itself."
         )
     found = np.unique(values[values != 0])
@@ -105,7 +115,19 @@ def read_discs(
             f"The values of the label of {called} must be whole numbers from 0 to {len(landmarks)}, the number of "
             f"landmarks; got {found.min():g} to {found.max():g}. Choose the right model."
         )
-    points = np.full((len(landmarks), 2), np.nan)
+    points = np.full((len(landmarks), frame.dims), np.nan)
     for value in found.astype(int):
         points[value - 1] = np.argwhere(values == value).mean(axis=0)
-    return LandmarkSet(tuple(landmarks), points, "index")
+    return LandmarkSet(tuple(landmarks), index_to_mm(points, spatial_affine(to_image, frame.dims)), "index")
+
+
+def _is_same_grid(shape: tuple[int, ...], size: tuple[int, ...], to_image: np.ndarray) -> bool:
+    """Whether a label's pixels are those of its image, for a volume in whatever order and direction its axes are."""
+    if len(shape) != len(size):
+        return False
+    to_image = spatial_affine(to_image, len(size))
+    ends = np.stack([np.zeros(len(shape)), np.subtract(shape, 1)])
+    carried = np.sort(index_to_mm(ends, to_image), axis=0)
+    expected = [np.zeros(len(size)), np.subtract(size, 1)]
+    turned = to_image[:-1, :-1]
+    return np.allclose(turned, np.rint(turned), atol=_OFF_GRID) and np.allclose(carried, expected, atol=_OFF_GRID)

@@ -15,7 +15,8 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 
 from monai_gu2net.data import Domain
 from monai_gu2net.label_app.infer import LandmarkInferTask, words_of
-from monai_gu2net.label_app.labels import check_label, label_frame
+from monai_gu2net.label_app.label_frame import label_frame
+from monai_gu2net.label_app.labels import check_label
 from monai_gu2net.transforms import Found
 
 __all__ = ["UNCERTAINTY", "CorrectionScore", "UncertaintyScore"]

@@ -210,7 +210,8 @@ def _validation_error(checkpoint: Path, data: Datalist, device: str) -> tuple[fl
 
 
 def _error_px(row: Mapping[str, Any]) -> float:
-    return math.hypot(*(row[f"predicted_{axis}"] - row[f"reference_{axis}"] for axis in "xy"))
+    axes = "xyz" if "predicted_z" in row else "xy"
+    return math.hypot(*(row[f"predicted_{axis}"] - row[f"reference_{axis}"] for axis in axes))
 
 
 def _error_text(error: float | None, unit: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 __all__ = [
     "CHEST_LANDMARKS",
     "HAND_LANDMARKS",
+    "HEAD_CT_LANDMARKS",
     "HEAD_LANDMARKS",
     "SPINE_LANDMARKS",
     "VERTEBRAE",
@@ -35,6 +36,32 @@ HEAD_LANDMARKS = (
     "posterior_nasal_spine",
     "anterior_nasal_spine",
     "articulare",
+)
+
+# Those that are points in space; subnasale and articulare are where outlines cross in a radiograph.
+HEAD_CT_LANDMARKS = (
+    "sella",
+    "nasion",
+    "right_orbitale",
+    "left_orbitale",
+    "right_porion",
+    "left_porion",
+    "subspinale",
+    "supramentale",
+    "pogonion",
+    "menton",
+    "gnathion",
+    "right_gonion",
+    "left_gonion",
+    "right_lower_incisal_incision",
+    "left_lower_incisal_incision",
+    "right_upper_incisal_incision",
+    "left_upper_incisal_incision",
+    "upper_lip",
+    "lower_lip",
+    "soft_tissue_pogonion",
+    "posterior_nasal_spine",
+    "anterior_nasal_spine",
 )
 
 # The annotation has no names. These are ours, for what its points lie at in the pictures, palm down: the corners of

@@ -18,7 +18,15 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["apply_affine", "image_plane_affine", "index_to_mm", "mm_to_index", "spatial_affine", "world_to_lps"]
+__all__ = [
+    "apply_affine",
+    "image_plane_affine",
+    "index_to_mm",
+    "mm_to_index",
+    "spatial_affine",
+    "voxel_lengths",
+    "world_to_lps",
+]
 
 Array = TypeVar("Array", np.ndarray, "Tensor")
 
@@ -71,6 +79,24 @@ def spatial_affine(affine: Array, dims: int) -> Array:
     matrix = _checked(affine, dims)
     keep = [*range(dims), matrix.shape[0] - 1]
     return matrix[keep][:, keep]
+
+
+def voxel_lengths(affine: Array, dims: int) -> Array:
+    """Length of a pixel or voxel along each axis.
+
+    Args:
+        affine: see :func:`spatial_affine`.
+        dims: D, 2 or 3.
+
+    Returns:
+        (D,) float64 in mm.
+
+    Example:
+        >>> voxel_lengths(np.array([[0.0, 3, 0, 0], [-2, 0, 0, 0], [0, 0, 5, 0], [0, 0, 0, 1]]), 3).tolist()
+        [2.0, 3.0, 5.0]
+    """
+    directions: Array = spatial_affine(affine, dims)[:dims, :dims]
+    return (directions**2).sum(0) ** 0.5
 
 
 def apply_affine(points: Array, affine: Array) -> Array:

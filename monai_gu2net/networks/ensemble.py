@@ -79,7 +79,8 @@ def load_ensemble(
         return first, card
     for path, (_, other) in zip(paths, loaded, strict=True):
         ours, theirs = (
-            {name: (domain.landmarks, domain.size) for name, domain in each.domains.items()} for each in (card, other)
+            {name: (domain.landmarks, *domain.view.values()) for name, domain in each.domains.items()}
+            for each in (card, other)
         )
         different = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
         if different or list(ours) != list(theirs):

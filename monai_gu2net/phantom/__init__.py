@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""A built-in dataset: radiographs of random articulated 3-D anatomies with exactly known landmarks."""
+"""A built-in dataset: radiographs and volumes of random articulated 3-D anatomies with exactly known landmarks."""
 
 import lazy_loader
 

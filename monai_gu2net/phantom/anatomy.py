@@ -36,20 +36,35 @@ class Anatomy:
     Args:
         bodies: everything that attenuates; their line integrals add up.
         landmarks: (2,) x and y in mm by name; a name that is missing is a landmark that this patient lacks.
+        in_space: (3,) the same in space, where those of a pair have each a name, such as "right_gonion".
     """
 
     bodies: list[Body] = field(default_factory=list)
     landmarks: dict[str, Floats] = field(default_factory=dict)
+    in_space: dict[str, Floats] = field(default_factory=dict)
 
     def mark(self, name: str, *points: Floats) -> None:
         """Set a landmark to the mean of points (3,): one, or the right and the left one of a pair."""
         self.landmarks[name] = np.mean(points, axis=0)[:2]
+        self.mark_in_space(name, *points)
+
+    def mark_in_space(self, name: str, *points: Floats) -> None:
+        """Set a landmark in space alone, where it is another point than that which is seen on the detector."""
+        names = (name,) if len(points) == 1 else (f"right_{name}", f"left_{name}")
+        self.in_space |= dict(zip(names, points, strict=True))
 
     def scaled(self, factor: float) -> Anatomy:
         """The same, `factor` times as large."""
         return Anatomy(
-            [body.scaled(factor) for body in self.bodies], {k: v * factor for k, v in self.landmarks.items()}
+            [body.scaled(factor) for body in self.bodies],
+            {k: v * factor for k, v in self.landmarks.items()},
+            {k: v * factor for k, v in self.in_space.items()},
         )
+
+    def turned(self, matrix: Floats) -> Anatomy:
+        """The same in other axes, off the detector: points (3,) become ``matrix @ point``, orthogonal (3, 3)."""
+        turned = {name: matrix @ point for name, point in self.in_space.items()}
+        return Anatomy([body.turned(matrix) for body in self.bodies], in_space=turned)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,21 +1,23 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""The phantom as a dataset on disk: PNG files and a datalist."""
+"""The phantom as a dataset on disk: PNG files, NIfTI files of volumes, and a datalist."""
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
 from monai_gu2net.files import whole_file
-from monai_gu2net.phantom.phantom_case import EXAMINATIONS, phantom_case
+from monai_gu2net.phantom.phantom_case import EXAMINATIONS, phantom_case, phantom_volume
 
 __all__ = ["DEFAULT_CASES", "make_phantom"]
 
@@ -44,14 +46,14 @@ def make_phantom(
         cases: cases of each domain by split ("training", "validation", "test"); by default `DEFAULT_CASES`. A number
             is that of all splits together, in the proportions of `DEFAULT_CASES`, whose test and validation parts get
             at least one case as soon as there is one to spare after training and, for validation, test.
-        domains: some of "head", "hand", "chest" and "spine".
+        domains: some of "head", "hand", "chest", "spine" and, of volumes, "head_ct".
         seed: seed of everything, at least 0.
         progress: whether to show a progress bar on the standard error.
 
     Returns:
         The datalist, ``folder/datalist.json``. Head, chest and spine carry a spacing with every case; the hand gives
-        a reference length between the two ends of the wrist instead. A landmark that a patient lacks, or that
-        lies outside the image, is null.
+        a reference length between the two ends of the wrist instead; a volume's file states its affine. A landmark
+        that a patient lacks, or that lies outside the image, is null.
 
     Raises:
         ValueError: a domain, a split, a count or the seed breaks its rule.
@@ -131,23 +133,35 @@ def _origin_of(datalist: Path) -> dict[str, Any]:
 
 
 def _image_name(domain: str, index: int) -> str:
-    return f"{domain}/{index + 1:04d}.png"
+    return f"{domain}/{index + 1:04d}" + (".nii.gz" if _is_of_volumes(domain) else ".png")
+
+
+def _is_of_volumes(domain: str) -> bool:
+    return len(EXAMINATIONS[domain].domain.size) == 3
 
 
 def _write_case(folder: Path, domain: str, *, seed: int, index: int) -> dict[str, Any]:
     """Write one image; returns its case of the datalist, positions to a ten-thousandth of a pixel."""
-    image, points, spacing = phantom_case(domain, seed=seed, index=index)
-    path = folder / _image_name(domain, index)
-    with whole_file(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image[0].T)).save(temporary, format="PNG")
-    name = f"{domain}_{index + 1:04d}"
-    case: dict[str, Any] = {
-        "image": str(path),
-        "domain": domain,
-        "case": name,
-        "patient": name,
-        "landmarks": [None if np.isnan(point).any() else [round(float(p), 4) for p in point] for point in points],
-    }
-    if EXAMINATIONS[domain].domain.reference is None:
-        case["spacing"] = list(spacing)
+    path, name = folder / _image_name(domain, index), f"{domain}_{index + 1:04d}"
+    case: dict[str, Any] = {"image": str(path), "domain": domain, "case": name, "patient": name}
+    if _is_of_volumes(domain):
+        volume, points, affine = phantom_volume(domain, seed=seed, index=index)
+        _write_volume(path, volume[0], affine)
+    else:
+        image, points, spacing = phantom_case(domain, seed=seed, index=index)
+        with whole_file(path) as temporary:
+            Image.fromarray(np.ascontiguousarray(image[0].T)).save(temporary, format="PNG")
+        if EXAMINATIONS[domain].domain.reference is None:
+            case["spacing"] = list(spacing)
+    case["landmarks"] = [None if np.isnan(point).any() else [round(float(p), 4) for p in point] for point in points]
     return case
+
+
+def _write_volume(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
+    """Write NIfTI, compressed without a date: the same volume gives the same file."""
+    image = nibabel.Nifti1Image(volume, affine)
+    image.set_qform(affine, code="scanner")  # some programs read this one, some the other
+    image.set_sform(affine, code="scanner")
+    image.header.set_xyzt_units("mm")
+    with whole_file(path) as temporary:
+        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))

@@ -1,8 +1,8 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""A head from the side, facing right: the 19 landmarks of a lateral cephalogram.
+"""A head from the side, facing right: the 19 landmarks of a lateral cephalogram, and those of them that lie in space.
 
-The patient's coordinates: x forwards, y down, z to the patient's side, origin at the sella, Frankfort plane
+The patient's coordinates: x forwards, y down, z to the patient's left, origin at the sella, Frankfort plane
 level; mm.
 Where right and left differ in the image, the landmark is their mean, as in cephalometry.
 Source: proportions after the usual norms (S-N 70 mm at 7 degrees to Frankfort, SNA 82, SNB 80).
@@ -24,14 +24,18 @@ Place = Callable[..., Floats]
 """Where a point (x, y, z) of a jaw lies in the patient's coordinates; z is 0 unless given."""
 
 
-def draw_head(rng: np.random.Generator) -> Anatomy:
+def draw_head(rng: np.random.Generator, pose: Pose | None = None) -> Anatomy:
     """A random head.
 
     Size, the position of the upper jaw, the length and the opening of the lower jaw, the inclination of the
     incisors, the nose, the lips and the turn of the head vary. One head in twenty lacks an upper incisor.
+
+    Args:
+        rng: source of what varies.
+        pose: its turn; by default a small one, drawn.
     """
     anatomy = Anatomy()
-    pose = Pose.draw(rng, in_plane_deg=7, tilt_deg=3.5)
+    pose = pose or Pose.draw(rng, in_plane_deg=7, tilt_deg=3.5)
     petrous = _draw_cranium(anatomy, pose, rng)
     moved = np.array([rng.normal(0, 2.0), rng.normal(0, 1.5), 0.0])
 
@@ -93,7 +97,7 @@ def _draw_cranium(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> lis
         anatomy.bodies += bone([solid], compact_mm=1.0)
     anatomy.bodies.append(Body([pose.ellipsoid((14, 12, 0), (11, 8, 14), 10)], Tissue.AIR))
 
-    ears, orbitals, petrous = [], [], []
+    ears, openings, orbitals, petrous = [], [], [], []
     for side in SIDES:
         orbit = pose.ellipsoid((48, 5, 33 * side), (17, 18, 17))
         anatomy.bodies.append(
@@ -105,12 +109,16 @@ def _draw_cranium(anatomy: Anatomy, pose: Pose, rng: np.random.Generator) -> lis
         petrous.append(pose.ellipsoid((-22, 23, 42 * side), (16, 11.5, 13), 12))
         canal = pose.cone((-24, 24, 38 * side), 4.4, (-24, 24, 66 * side), 4.8)
         ears.append(canal.support(pose.towards((0, -1, 0))))
+        # in space where it leaves the bone
+        in_bone = pose.cone((-24, 24, 38 * side), 4.4, (-24, 24, 52 * side), 4.6)
+        openings.append(in_bone.support(pose.towards((0, -1, 0))))
         anatomy.bodies += bone([petrous[-1]], compact_mm=1.5)
         anatomy.bodies.append(Body([canal], -0.045))
         for _ in range(12):
             cell = np.array([-36, 26, 50 * side]) + rng.normal(0, (7, 7, 4))
             anatomy.bodies.append(Body([pose.ellipsoid(cell, (2.6, 2.2, 4))], Tissue.AIR))
     anatomy.mark("porion", *ears)
+    anatomy.mark_in_space("porion", *openings)
     anatomy.mark("orbitale", *orbitals)
     return petrous
 

@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""One phantom radiograph with its landmarks: a pure function of domain, seed and index."""
+"""One phantom radiograph or volume with its landmarks: a pure function of domain, seed and index."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_gu2net.data.domain import Domain, ReferenceLength
-from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS, SPINE_LANDMARKS
+from monai_gu2net.landmarks.anatomical_names import (
+    CHEST_LANDMARKS,
+    HAND_LANDMARKS,
+    HEAD_CT_LANDMARKS,
+    HEAD_LANDMARKS,
+    SPINE_LANDMARKS,
+)
 from monai_gu2net.phantom import chest_body, hand_body, head_body, spine_body
 from monai_gu2net.phantom.anatomy import Anatomy
 from monai_gu2net.phantom.projection import Technique, develop, line_integrals
+from monai_gu2net.phantom.scan import Scan, scan
 from monai_gu2net.phantom.solids import Floats
 
-__all__ = ["EXAMINATIONS", "Examination", "phantom_case"]
+__all__ = ["EXAMINATIONS", "Examination", "phantom_case", "phantom_volume"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Examination:
     gamma: float
 
 
-_EXAMINATIONS = (
+_EXAMINATIONS: tuple[Examination | Scan, ...] = (
     Examination(
         domain=Domain("head", HEAD_LANDMARKS, (112, 128)),
         draw=head_body.draw_head,
@@ -75,6 +82,20 @@ _EXAMINATIONS = (
         crops=("top", "bottom"),
         gamma=1.1,
     ),
+    Scan(
+        domain=Domain(
+            "head_ct",
+            HEAD_CT_LANDMARKS,
+            (40, 40, 48),
+            target_spacing=(4.0, 4.0, 4.0),
+            mirror=tuple(
+                (name, name.replace("left", "right")) for name in HEAD_CT_LANDMARKS if name.startswith("left_")
+            ),
+        ),
+        draw=head_body.draw_head,
+        margins_mm=(((3, 9), (3, 9)), ((12, 30), (12, 25)), ((10, 20), (20, 35))),
+        crops=((1, 1), (2, 0)),
+    ),
 )
 EXAMINATIONS = {examination.domain.name: examination for examination in _EXAMINATIONS}
 """The examinations by name of their domain; a case's seed has the domain's number in it: new ones go to the end."""
@@ -88,7 +109,7 @@ def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.
     """Draw one radiograph.
 
     Args:
-        domain: "head", "hand", "chest" or "spine".
+        domain: "head", "hand", "chest" or "spine"; of a volume see :func:`phantom_volume`.
         seed: seed of the whole phantom, at least 0.
         index: number of the case, at least 0; each case has its own random numbers.
 
@@ -98,14 +119,11 @@ def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.
         (x, y) in mm.
 
     Raises:
-        ValueError: the domain is unknown.
+        ValueError: the domain is unknown, or one of volumes.
     """
-    if domain not in EXAMINATIONS:
-        raise ValueError(
-            f"Phantom domain must be one of {', '.join(EXAMINATIONS)}; got {domain!r}. Choose one of them."
-        )
-    examination = EXAMINATIONS[domain]
-    rng = np.random.default_rng(np.random.SeedSequence([seed, list(EXAMINATIONS).index(domain), index]))
+    examination, rng = _examination(domain, seed, index)
+    if isinstance(examination, Scan):
+        raise ValueError(f"Domain {domain!r} must be one of radiographs; it is of volumes. Call phantom_volume.")
     anatomy = examination.draw(rng)
     absent = np.full(2, np.nan)
     points_mm = np.stack([anatomy.landmarks.get(name, absent) for name in examination.domain.landmarks])
@@ -122,6 +140,38 @@ def phantom_case(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.
     integrals = line_integrals(anatomy.bodies, x, y)
     image = develop(integrals, rng, technique=Technique.draw(rng, gamma=examination.gamma), shutter=shutter)
     return image[None], points, (spacing_x, spacing_y)
+
+
+def phantom_volume(domain: str, *, seed: int, index: int) -> tuple[npt.NDArray[np.int16], Floats, Floats]:
+    """Draw one volume.
+
+    Args:
+        domain: "head_ct".
+        seed: seed of the whole phantom, at least 0.
+        index: number of the case, at least 0; each case has its own random numbers.
+
+    Returns:
+        The volume (1, X, Y, Z) in Hounsfield units; the landmarks (N, 3) in its voxels (whole numbers are centres), NaN
+        where the patient lacks one or it lies outside; the affine (4, 4) from voxels to RAS in mm.
+
+    Raises:
+        ValueError: the domain is unknown, or one of radiographs.
+    """
+    examination, rng = _examination(domain, seed, index)
+    if isinstance(examination, Examination):
+        raise ValueError(f"Domain {domain!r} must be one of volumes; it is of radiographs. Call phantom_case.")
+    volume, points, affine = scan(examination, rng)
+    return volume[None], points, affine
+
+
+def _examination(domain: str, seed: int, index: int) -> tuple[Examination | Scan, np.random.Generator]:
+    """How a domain's images are taken, and the random numbers of one case."""
+    if domain not in EXAMINATIONS:
+        raise ValueError(
+            f"Phantom domain must be one of {', '.join(EXAMINATIONS)}; got {domain!r}. Choose one of them."
+        )
+    numbers = np.random.SeedSequence([seed, list(EXAMINATIONS).index(domain), index])
+    return EXAMINATIONS[domain], np.random.default_rng(numbers)
 
 
 def _field_of_view(points_mm: Floats, examination: Examination, rng: np.random.Generator) -> tuple[Floats, Floats]:

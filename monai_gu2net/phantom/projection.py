@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from monai_gu2net.phantom.solids import Body, Floats, shadow
 
-__all__ = ["Technique", "develop", "line_integrals"]
+__all__ = ["Technique", "blurred", "develop", "line_integrals"]
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ def develop(
         (X, Y) 8-bit grey values, the darkest and brightest percent of the exposed field clipped.
     """
     if technique.texture:
-        grain = _blurred(rng.standard_normal(integrals.shape), 1.5)
+        grain = blurred(rng.standard_normal(integrals.shape), 1.5)
         integrals = integrals * (1 + technique.texture * grain / grain.std())
     open_beam = np.ones_like(integrals) if shutter is None else shutter
     primary = open_beam * np.exp(-np.maximum(integrals, 0))
     # Scatter starts in matter: none where the beam is open.
-    scattered = _blurred(primary * np.clip(integrals, 0, 1), technique.scatter_px)
-    signal = _blurred(primary, technique.blur_px) + technique.scatter * scattered
+    scattered = blurred(primary * np.clip(integrals, 0, 1), technique.scatter_px)
+    signal = blurred(primary, technique.blur_px) + technique.scatter * scattered
     exposed = open_beam > 0.9
     if np.isfinite(technique.photons):
         shadow = exposed & (integrals > 0)
@@ -103,12 +103,12 @@ def develop(
     return np.asarray(np.rint(255 * grey), dtype=np.uint8)
 
 
-def _blurred(image: Floats, sigma_px: float) -> Floats:
-    """Gaussian blur with the image's mean level kept at its borders, as two products with small matrices."""
+def blurred(image: Floats, sigma_px: float) -> Floats:
+    """Gaussian blur with the image's mean level kept at its borders, as one product with a small matrix per axis."""
     if sigma_px == 0:
         return image
-    for _ in range(2):
+    for _ in range(image.ndim):
         distance = np.subtract.outer(np.arange(len(image)), np.arange(len(image)))
         kernel = np.exp(-0.5 * (distance / sigma_px) ** 2)
-        image = (kernel / kernel.sum(axis=1, keepdims=True) @ image).T
+        image = np.moveaxis(np.tensordot(kernel / kernel.sum(axis=1, keepdims=True), image, axes=1), 0, -1)
     return image

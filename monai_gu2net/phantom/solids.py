@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""Analytic solids and how far a ray runs through them.
+"""Analytic solids, how far a ray runs through them, and where they are.
 
 Rays are parallel to the third axis: the detector is the plane of the first two. Every solid is convex, so a
 ray is inside it from ``near`` to ``far`` along the third axis; both have a closed form. Lengths are in mm.
@@ -53,6 +53,10 @@ class Ellipsoid:
     def scaled(self, factor: float) -> Ellipsoid:
         """The same about the origin, `factor` times as large."""
         return Ellipsoid(self.centre * factor, self.axes * factor)
+
+    def turned(self, matrix: Floats) -> Ellipsoid:
+        """The same in other axes: points (3,) become ``matrix @ point``, orthogonal (3, 3)."""
+        return Ellipsoid(matrix @ self.centre, matrix @ self.axes)
 
     def shrunk(self, thickness: float) -> Ellipsoid:
         """The same with every semi-axis shorter by `thickness` mm (at least a tenth of it remains)."""
@@ -121,6 +125,10 @@ class RoundCone:
         """The same about the origin, `factor` times as large."""
         return RoundCone(self.start * factor, self.start_radius * factor, self.end * factor, self.end_radius * factor)
 
+    def turned(self, matrix: Floats) -> RoundCone:
+        """The same in other axes: points (3,) become ``matrix @ point``, orthogonal (3, 3)."""
+        return RoundCone(matrix @ self.start, self.start_radius, matrix @ self.end, self.end_radius)
+
     def shrunk(self, thickness: float) -> RoundCone:
         """The same with both radii smaller by `thickness` mm (at least a tenth of each remains)."""
         radii = [max(r - thickness, 0.1 * r) for r in (self.start_radius, self.end_radius)]
@@ -180,6 +188,12 @@ class Body:
             tuple(s.scaled(factor) for s in self.solids),
             self.attenuation,
             tuple(s.scaled(factor) for s in self.carved),
+        )
+
+    def turned(self, matrix: Floats) -> Body:
+        """The same in other axes: points (3,) become ``matrix @ point``, orthogonal (3, 3)."""
+        return Body(
+            tuple(s.turned(matrix) for s in self.solids), self.attenuation, tuple(s.turned(matrix) for s in self.carved)
         )
 
 

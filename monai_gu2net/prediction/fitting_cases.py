@@ -77,7 +77,7 @@ def fitting_cases(
         raise ValueError(f"Split {split!r} of {data.name!r} must have cases; got none. Choose another split.")
     cases = cases_in_frame(cases, data.domains, allow_outside=allow_outside)
     domains = {
-        name: replace(data.domains[name], landmarks=wanted, size=card.domains[name].size)
+        name: replace(data.domains[name], landmarks=wanted, **card.domains[name].view)
         for name, (_, wanted) in names.items()
     }
     return domains, [_renumbered(case, *names[case["domain"]]) for case in cases]

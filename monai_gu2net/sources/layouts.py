@@ -13,5 +13,6 @@ LAYOUTS = {
     "table": "images, in the folder or its images/, with landmarks.csv (of volumes NAME_i, NAME_j, NAME_k in "
     "voxels, or NAME_Lmm, NAME_Pmm, NAME_Smm)",
     "markups": "images, in the folder or its images/, each with a .mrk.json or .fcsv file of its name",
-    "sr": "DICOM images with DICOM structured reports about them, in the folder or its images/ and sr/",
+    "sr": "DICOM images, or series in a folder each, with DICOM structured reports about them, in the folder or its "
+    "images/ and sr/",
 }

@@ -13,8 +13,10 @@ from .heatmaps_dict import LandmarksToHeatmapsd as LandmarksToHeatmapsd
 from .load import LoadRadiographd as LoadRadiographd
 from .load_landmarks import LoadLandmarksd as LoadLandmarksd
 from .mean_logits import mean_logits as mean_logits
+from .mean_shapes import with_mean_shapes as with_mean_shapes
 from .mirror import RandMirrorLandmarksd as RandMirrorLandmarksd
 from .points import LandmarksToPointsd as LandmarksToPointsd
+from .pose import RandPosed as RandPosed
 from .preprocessing import RadiographPreprocessing as RadiographPreprocessing
 from .resize import FitToDomaind as FitToDomaind
 from .resolve_spacing import PhysicalSpaced as PhysicalSpaced

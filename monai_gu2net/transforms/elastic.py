@@ -14,7 +14,8 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, RandomizableTransform
 from torch.nn import functional
 
-from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine
+from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine, voxel_lengths
+from monai_gu2net.transforms.beyond import Padding, beyond_border, check_padding
 
 __all__ = ["RandElasticLandmarksd"]
 
@@ -32,12 +33,14 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         keys: the image, (C, *spatial) MetaTensor. The sample's ``landmarks``, (N, D) in the world, NaN for absent
             ones, are moved where they are there.
         prob: probability of bending a sample.
-        spacing: distance of the coarse grid's nodes in pixels.
-        magnitude: (lowest, highest) standard deviation of the displacements in pixels, drawn per sample; at
+        spacing: distance of the coarse grid's nodes in pixels; of a volume, whose voxels may be longer along one axis
+            than along another, in the shortest of their sides, so that it bends alike in all directions.
+        magnitude: (lowest, highest) standard deviation of the displacements in the same unit, drawn per sample; at
             most an eighth of spacing, beyond which the image could fold.
+        padding: what is seen beyond the image's border, see :data:`~monai_gu2net.transforms.beyond.PADDINGS`.
 
     Raises:
-        ValueError: magnitude is out of order or too large for spacing.
+        ValueError: magnitude is out of order or too large for spacing, or padding is unknown.
     """
 
     def __init__(
@@ -47,15 +50,17 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         prob: float = 0.5,
         spacing: float = 48.0,
         magnitude: tuple[float, float] = (0.0, 4.0),
+        padding: Padding = "zeros",
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
+        check_padding(padding)
         if not 0 <= magnitude[0] <= magnitude[1] <= spacing / 8:
             raise ValueError(
                 f"magnitude must rise from 0 to at most spacing / 8 = {spacing / 8:g}; got {magnitude}. "
                 "Lower it or widen the grid."
             )
-        self.spacing, self.magnitude = spacing, magnitude
+        self.spacing, self.magnitude, self.padding = spacing, magnitude, padding
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
@@ -63,10 +68,12 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
         if not self._do_transform:
             return sample
         keys = list(self.key_iterator(sample))
-        field = self._draw_field(sample[keys[0]].shape[1:])
+        field = self._draw_field(sample[keys[0]])
         for key in keys:
             image = sample[key]
-            sample[key] = MetaTensor(_warp(image.as_tensor(), field), affine=image.affine)
+            outside, beyond = beyond_border(image, self.padding)
+            warped = _warp(image.as_tensor() - outside, field, beyond) + outside
+            sample[key] = MetaTensor(warped, affine=image.affine)
         if "landmarks" in sample:
             landmarks = sample["landmarks"]
             affine = spatial_affine(sample[keys[0]].affine, landmarks.shape[-1])
@@ -74,18 +81,21 @@ class RandElasticLandmarksd(RandomizableTransform, MapTransform):
             sample["landmarks"] = apply_affine(points, affine).to(landmarks.dtype)
         return sample
 
-    def _draw_field(self, size: torch.Size) -> torch.Tensor:
+    def _draw_field(self, image: MetaTensor) -> torch.Tensor:
         """(D, *spatial) displacements in pixels."""
-        nodes = [max(2, round(n / self.spacing) + 1) for n in size]
+        size = image.shape[1:]
+        lengths = voxel_lengths(image.affine, 3) if len(size) == 3 else torch.ones(2)
+        longer = (lengths / lengths.min()).tolist()
+        nodes = [max(2, round(n * factor / self.spacing) + 1) for n, factor in zip(size, longer, strict=True)]
         sd = self.R.uniform(*self.magnitude)
         coarse = np.clip(self.R.standard_normal((1, len(size), *nodes)), -2.5, 2.5) * sd
         mode = "bicubic" if len(size) == 2 else "trilinear"
         field = functional.interpolate(
             torch.as_tensor(coarse, dtype=torch.float32), size=tuple(size), mode=mode, align_corners=True
         )
-        field = field[0]
+        field = field[0] / torch.tensor(longer, dtype=field.dtype).reshape(-1, *[1] * len(size))
         # The slope's bound over all directions: below 1 nothing folds and the iteration converges.
-        slope = sum(float(field.diff(dim=1 + axis).abs().max()) for axis in range(len(size)))
+        slope = sum(float(field.diff(dim=1 + axis).abs().max()) for axis, length in enumerate(size) if length > 1)
         return field * min(1.0, 0.9 / slope) if slope > 0 else field
 
 
@@ -102,10 +112,10 @@ def _sample(values: torch.Tensor, points: torch.Tensor, padding: str) -> torch.T
     return found.reshape(values.shape[0], *points.shape[:-1])
 
 
-def _warp(image: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+def _warp(image: torch.Tensor, field: torch.Tensor, padding: str) -> torch.Tensor:
     axes = [torch.arange(n, dtype=torch.float32) for n in field.shape[1:]]
     positions = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) + field.movedim(0, -1)
-    return _sample(image, positions, "zeros")
+    return _sample(image, positions, padding)
 
 
 def _displace(points: torch.Tensor, field: torch.Tensor) -> torch.Tensor:

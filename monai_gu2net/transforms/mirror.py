@@ -23,8 +23,9 @@ class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
     domains that declare ``mirror`` pairs are ever mirrored.
 
     Args:
-        keys: the image, (C, *spatial) MetaTensor, mirrored along its first spatial axis; the sample's ``landmarks``,
-            (N, D) in the world, are reordered where they are there.
+        keys: the image, (C, *spatial) MetaTensor, mirrored along its first spatial axis or, of a volume, along the one
+            that leads to the right or the left by its domain's orientation; the sample's ``landmarks``, (N, D) in the
+            world, are reordered where they are there.
         domains: by name; the sample's ``domain`` picks one.
         prob: probability of mirroring a sample.
     """
@@ -46,8 +47,11 @@ class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
         self.randomize(None)
         if not (domain.mirror and self._do_transform):
             return sample
+        across = next((axis for axis, letter in enumerate(domain.orientation or "R") if letter in "RL"))
         for key in self.key_iterator(sample):
-            sample[key] = Flip(spatial_axis=0)(sample[key])
+            sample[key] = Flip(spatial_axis=across)(sample[key])
         if "landmarks" in sample:
-            sample["landmarks"] = sample["landmarks"][torch.tensor(domain.mirror_order)]
+            order = torch.tensor(domain.mirror_order)
+            partners = sample["landmarks"][order]
+            sample["landmarks"] = partners.masked_fill((order < 0).unsqueeze(-1), torch.nan)
         return sample

@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.data.utils import zoom_affine
 from monai.networks.layers.convutils import gaussian_1d
-from monai.transforms import MapTransform, Resize, Spacing, SpatialPad
+from monai.transforms import MapTransform, Resize, SpatialPad, SpatialResample
 from monai.utils import convert_to_dst_type
 from torch.nn import functional
 
@@ -78,10 +78,12 @@ def _resized(image: MetaTensor, target: Sequence[int]) -> torch.Tensor:
 
 
 def _respaced(image: MetaTensor, spacing: Sequence[float]) -> torch.Tensor:
-    """With voxels of a length along each axis.
+    """With voxels of a length along each axis, at right angles.
 
-    As many as MONAI's ``Spacing`` makes, which rounds to the nearest number. Halves it rounds to the even one, so that
-    rounding in the affine's last digit decides where the last voxel lies half beyond the image: that one is left out.
+    The first voxel is at the image's first corner, and there are as many as reach the last one, to the nearest number:
+    the grid of MONAI's ``Spacing``, but for what the last digits of an affine decide there (MONAI 1.6). It rounds
+    halves to the even number, where here a last voxel that lies half beyond the image is left out; and where axes are
+    not at right angles to the last digit, as those of oblique NIfTI, of 32 bits, it aligns the middles instead.
     """
     dims = len(spacing)
     affine = spatial_affine(image.affine, dims)
@@ -90,9 +92,10 @@ def _respaced(image: MetaTensor, spacing: Sequence[float]) -> torch.Tensor:
     grid = torch.as_tensor(zoom_affine(affine.numpy(), spacing, diagonal=False))
     corners = torch.cartesian_prod(*(torch.tensor([0.0, n - 1.0], dtype=lengths.dtype) for n in image.shape[1:]))
     placed = corners @ torch.linalg.solve(grid[:-1, :-1], affine[:-1, :-1]).T
-    extent = placed.amax(dim=0) - placed.amin(dim=0)
-    size = [int(torch.floor(length + 1.5 - _HALF)) for length in extent]
-    return Spacing(spacing)(_smoothed(image, factors), output_spatial_shape=size)
+    first, last = placed.amin(dim=0), placed.amax(dim=0)
+    grid[:-1, -1] = affine[:-1, -1] + grid[:-1, :-1] @ first
+    size = [int(torch.floor(length + 1.5 - _HALF)) for length in last - first]
+    return SpatialResample(padding_mode="border")(_smoothed(image, factors), dst_affine=grid, spatial_size=size)
 
 
 def _smoothed(image: MetaTensor, factors: Sequence[torch.Tensor]) -> MetaTensor:

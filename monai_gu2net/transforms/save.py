@@ -54,7 +54,8 @@ class SaveLandmarksd(MapTransform):
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
         formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm`` with the points, ``CASE.text.dcm`` to be
-            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM.
+            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM. Where that
+            of a volume is not, "sr" is a ValueError once the other files are written.
         model: ``name`` and ``version`` of what found the landmarks, or its name, for the DICOM files.
         sop_instance_uids: of the DICOM files ("sr", "text", "gsps"), where only one case is saved; by default they are
             derived from image and result.

@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from series_files import make_series, oblique_affine
 
 from monai_gu2net.data import Datalist, Domain, cases_in_frame, datalist_in_frame, outside_landmarks
 
@@ -58,6 +59,12 @@ def test_the_frame_of_a_volume_has_three_axes(tmp_path: Path) -> None:
     path = tmp_path / "1.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), np.float32), np.eye(4)), path)
     assert kept(case(path, [[3, 4, 5], [3, 4, 6]], "space")) == ([[3, 4, 5], None], ["b"])
+
+
+def test_the_frame_of_a_series_is_columns_by_rows_by_slices(tmp_path: Path) -> None:
+    folder = make_series(tmp_path / "ct", np.zeros((6, 5, 4), np.uint16), oblique_affine())
+    assert kept(case(folder, [[5.4, 4.4, 3.4], [5.6, 0.0, 0.0]], "space")) == ([[5.4, 4.4, 3.4], None], ["b"])
+    assert kept(case(folder, [[0.0, 4.6, 0.0], [0.0, 0.0, 3.6]], "space")) == ([None, None], ["a", "b"])
 
 
 def test_an_image_that_cannot_be_read_keeps_its_landmarks(tmp_path: Path) -> None:

@@ -19,6 +19,15 @@ _STATUS = {0: "undefined", 1: "preview", 2: "defined", 3: "missing"}
 _PLACED = {"a": (3.25, 4.5), "b": (10.0, 20.0)}
 
 
+def value_at(volume: Any, pixel: list[float]) -> float | None:
+    """The first channel of the nearest voxel; None outside of the volume."""
+    data = volume.GetImageData()
+    nearest = [round(index) for index in pixel]
+    if not all(0 <= index < length for index, length in zip(nearest, data.GetDimensions(), strict=True)):
+        return None
+    return data.GetScalarComponentAsDouble(*nearest, 0)
+
+
 def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
     scene = slicer.vtkMRMLScene()
     reader = scene.AddNode(slicer.vtkMRMLVolumeArchetypeStorageNode())
@@ -42,7 +51,8 @@ def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
         place = [0.0, 0.0, 0.0]
         points.GetNthControlPointPosition(i, place)
         pixel = list(to_pixels.MultiplyPoint([*place, 1.0]))[:3]
-        seen[points.GetNthControlPointLabel(i)] = [_STATUS[points.GetNthControlPointPositionStatus(i)], pixel]
+        status = _STATUS[points.GetNthControlPointPositionStatus(i)]
+        seen[points.GetNthControlPointLabel(i)] = [status, pixel, value_at(volume, pixel)]
     storage.SetFileName(saved)
     assert storage.WriteData(points)
 

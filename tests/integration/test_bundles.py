@@ -34,7 +34,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ROOT / "bundles"
-NAMES = ["gu2net", "gu2net_head", "gu2net_hand", "gu2net_chest", "gu2net_spine"]
+NAMES = ["gu2net", "gu2net_head", "gu2net_hand", "gu2net_chest", "gu2net_spine", "gu2net_volume"]
 TINY: dict[str, Any] = {
     "batches_per_epoch": 3,
     "val_interval": 1,
@@ -196,7 +196,7 @@ def test_predicting_writes_the_landmarks_of_a_folder(
     assert read_landmarks(tmp_path / "prediction" / f"{images[0]}.mrk.json").names == names
 
 
-@pytest.mark.parametrize("bundle", ["gu2net", "gu2net_hand", "gu2net_spine"])
+@pytest.mark.parametrize("bundle", ["gu2net", "gu2net_hand", "gu2net_spine", "gu2net_volume"])
 def test_the_network_takes_and_gives_what_the_metadata_says(bundle: str, tmp_path: Path) -> None:
     monai.bundle.verify_net_in_out(
         "network_def",
@@ -213,7 +213,7 @@ def test_the_network_takes_and_gives_what_the_metadata_says(bundle: str, tmp_pat
 def test_the_metadata_names_the_landmarks_of_the_output() -> None:
     for name in NAMES:
         metadata = json.loads(Path(config(name, "metadata.json")).read_text())
-        domain = "head" if name == "gu2net" else name.removeprefix("gu2net_")
+        domain = {"gu2net": "head", "gu2net_volume": "head_ct"}.get(name, name.removeprefix("gu2net_"))
         declared = json.loads(Path(config(name, "inference.json")).read_text())["card"]["domains"][domain]
         output = metadata["network_data_format"]["outputs"]["pred"]
         assert output["num_channels"] == len(declared["landmarks"])

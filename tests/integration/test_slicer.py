@@ -86,8 +86,8 @@ def test_slicer_shows_every_point_within_a_twentieth_of_a_pixel(seen: dict[str, 
     points = seen[case]["points"]
     assert seen[case]["messages"] == []
     assert list(points) == list(NAMES)
-    assert [status for status, _ in points.values()] == ["defined", "defined", "undefined"]
-    shown = np.array([pixel for status, pixel in points.values() if status == "defined"])
+    assert [status for status, *_ in points.values()] == ["defined", "defined", "undefined"]
+    shown = np.array([pixel for status, pixel, _ in points.values() if status == "defined"])
     np.testing.assert_allclose(shown, [[*point, 0.0] for point in PIXELS[:2]], rtol=0, atol=0.05)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -20,6 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# importlib's import mode has no place for modules that tests share: they import them by their bare names
+for _name in ("chromium", "posed_volumes"):
+    _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules[_name] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_name])
 
 STUB = Path(__file__).parent / "stub"
 StartServer = Callable[..., AbstractContextManager["Server"]]

@@ -71,7 +71,7 @@ class App(MONAILabelApp):
         return {}
 
     def init_datastore(self):
-        return Labels(self.studies, extensions=["*.png", "*.dcm", "*.nii.gz", "*.mrk.json"])
+        return Labels(self.studies, extensions=["*.png", "*.dcm", "*.nii.gz", "*.nrrd", "*.mha", "*.mrk.json"])
 """
 
 

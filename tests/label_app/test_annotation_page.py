@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
-import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import chromium
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,18 +26,6 @@ POINTS = ((30.0, 40.0), (150.25, 20.5), (60.0, 120.0), None)
 SPACING = (0.1, 0.25)  # x, y
 
 
-def _load(name: str) -> ModuleType:
-    """A module beside this file."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-chromium = _load("chromium")
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(

@@ -21,11 +21,16 @@ BOTH = CALIBRATED | {"ImagerPixelSpacing": [0.3, 0.6]}
 @pytest.mark.filterwarnings("ignore:'crypt' is deprecated:DeprecationWarning")  # by passlib, which MONAI Label needs
 @pytest.mark.parametrize(
     ("tags", "placed", "unit", "label_spacing"),
-    [(CALIBRATED, [10.0, 5.0], "px", None), (BOTH, [6.0, 1.5], "mm", (0.6, 0.3))],
+    [(CALIBRATED, [10.0, 5.0], "px", [1.0, 1.0]), (BOTH, [6.0, 1.5], "mm", [0.6, 0.3])],
     ids=["pixel spacing alone", "beside that of the imager"],
 )
 def test_a_label_lies_where_slicer_shows_the_image_and_its_errors_are_in_the_images_millimetres(
-    tags: dict, placed: list[float], unit: str, label_spacing: object, tmp_path: Path, make_dicom: Callable[..., Path]
+    tags: dict,
+    placed: list[float],
+    unit: str,
+    label_spacing: list[float],
+    tmp_path: Path,
+    make_dicom: Callable[..., Path],
 ) -> None:
     image = make_dicom(tmp_path / "a.dcm", np.arange(20 * 30, dtype=np.uint16).reshape(20, 30), **tags)
     frame = label_frame(image)
@@ -40,4 +45,5 @@ def test_a_label_lies_where_slicer_shows_the_image_and_its_errors_are_in_the_ima
     from monai_gu2net.label_app.annotation_page import describe_image  # MONAI Label, which warns
 
     about = describe_image(image)
-    assert (about["spacing"], about["label_spacing"]) == ([0.5, 0.25], label_spacing)
+    assert (about["spacing"], about["label_unit"]) == ([0.5, 0.25], unit)
+    np.testing.assert_allclose(about["label_affine"], np.diag([*label_spacing, 1.0, 1.0]))

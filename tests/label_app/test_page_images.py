@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
 import json
@@ -12,10 +13,12 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
+import nibabel
 import numpy as np
 import pytest
 from fastapi import HTTPException
 from PIL import Image
+from posed_volumes import POSES, lps_of, write_volume
 
 from monai_gu2net.label_app.window import default_window, shown_range
 
@@ -43,7 +46,7 @@ def shown(page: ModuleType, path: Path) -> np.ndarray:
 def test_the_png_has_every_pixel_scaled_between_the_ends_of_the_range(page, tmp_path, picture):
     Image.fromarray(picture).save(tmp_path / "a.png")
     about = page.describe_image(tmp_path / "a.png")
-    assert (about["width"], about["height"]) == (40, 30)
+    assert about["size"] == [40, 30]
     assert (about["spacing"], about["spacing_source"]) == (None, "none")
     black, white = about["window"]
     assert np.mean(picture < black) == pytest.approx(0.005, abs=0.002)
@@ -112,11 +115,47 @@ def test_only_files_of_the_page_are_sent(page, name):
 
 def test_the_page_names_only_files_that_are_sent_and_no_other_place(page):
     names = set(page._FILES)
-    assert {"index.html", "page.js", "page.css", "openseadragon/LICENSE.txt"} <= names
-    for name in names - {"openseadragon/openseadragon.min.js", "openseadragon/README.txt", "openseadragon/LICENSE.txt"}:
+    assert {"index.html", "page.js", "page.css", "openseadragon/LICENSE.txt", "niivue/LICENSE.txt"} <= names
+    for name in (name for name in names if not name.startswith(("openseadragon/", "niivue/"))):
         text = page._FILES[name].read_text(encoding="utf-8")
         for found in re.findall(r'(?:src|href)="([^"]+)"|from "\./([^"]+)"', text):
             target = "".join(found)
             assert target in names or target.startswith("data:"), target
         urls = set(re.findall(r"https?://[^\"' )]+", text))
         assert urls <= {"http://www.w3.org/2000/svg", "https://raw.githubusercontent.com/slicer/slicer/master/"}
+
+
+@pytest.mark.parametrize("library", ["openseadragon/openseadragon.min.js", "niivue/niivue.umd.js"])
+def test_a_library_is_the_one_that_its_notice_tells_of(page, library):
+    file = page._FILES[library]
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert digest in (file.parent / "README.txt").read_text()
+    assert "Redistribution" in (file.parent / "LICENSE.txt").read_text()
+
+
+@pytest.mark.filterwarnings("ignore:builtin type [sS]wig:DeprecationWarning")  # of ITK, which would crash
+@pytest.mark.parametrize("name", POSES)
+def test_a_volume_is_sent_as_nifti_with_its_voxels_where_its_file_has_them(page, tmp_path, rng, name):
+    voxels = rng.integers(-1000, 3000, (6, 7, 5)).astype(float) * (1 if name.endswith(".gz") else 0.25)
+    path = write_volume(tmp_path / name, voxels, POSES[name])
+    about = page.describe_image(path)
+    assert about["size"] == [6, 7, 5]
+    assert (about["label_unit"], about["spacing_source"]) == ("mm", "file")
+    np.testing.assert_allclose(about["spacing"], np.linalg.norm(POSES[name], axis=0), rtol=1e-5)
+    sent = nibabel.Nifti1Image.from_bytes(page.send_volume(path).body)
+    assert sent.get_data_dtype() == (np.int16 if name.endswith(".gz") else np.float32)  # as whole numbers are
+    np.testing.assert_array_equal(np.asarray(sent.dataobj), voxels)
+    corners = np.array([[0, 0, 0], [5, 0, 0], [0, 6, 0], [0, 0, 4]], dtype=float)
+    ras = nibabel.affines.apply_affine(sent.affine, corners)
+    np.testing.assert_allclose(ras * [-1, -1, 1], lps_of(path, corners), atol=1e-4)
+    placed = np.c_[corners, np.ones(4)] @ np.array(about["label_affine"]).T
+    np.testing.assert_allclose(placed[:, :3], lps_of(path, corners), atol=1e-4)
+
+
+def test_a_volume_is_not_drawn_as_a_picture_and_a_radiograph_not_sent_as_a_volume(page, tmp_path, picture):
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    volume = write_volume(tmp_path / "plain.nii.gz", np.ones((6, 7, 5)), POSES["plain.nii.gz"])
+    with pytest.raises(HTTPException, match=r"plain\.nii\.gz must have two axes to be drawn"):
+        page.draw_image(volume)
+    with pytest.raises(HTTPException, match=r"a\.png must be a volume; got a radiograph"):
+        page.send_volume(tmp_path / "a.png")

@@ -13,9 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from posed_volumes import POSES, lps_of, write_volume
 
 from monai_gu2net.landmarks.formats import read_markups
 
@@ -23,6 +25,11 @@ HERE = Path(__file__).parent
 FILE = HERE.parents[1] / "monai_gu2net" / "label_app" / "slicer" / "GU2NetLandmarks.py"
 NAMES = ("sella", "nasion", "porion")
 SPACING = (0.1, 0.25)
+VOXELS = ((2.5, 3.0, 4.0), (9.0, 11.25, 1.0))
+VOLUMES = {name.partition(".")[0]: name for name in ("oblique.nii.gz", "swapped.nrrd", "steep.mha")}
+
+# of ITK's modules, which would crash if their import were ended by it
+pytestmark = pytest.mark.filterwarnings("ignore:builtin type [sS]wig:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,8 @@ def studies(tmp_path_factory, make_dicom) -> Path:
     make_dicom(folder / "mm.dcm", picture, ImagerPixelSpacing=[SPACING[1], SPACING[0]])
     Image.fromarray(picture).save(folder / "pixels.png")
     Image.fromarray(picture).save(folder / "refused.png")
+    for name in VOLUMES.values():
+        write_volume(folder / name, np.arange(12 * 14 * 10.0).reshape(12, 14, 10), POSES[name])
     return folder
 
 
@@ -51,9 +60,11 @@ def server(studies, start_server, tmp_path_factory) -> Iterator[Any]:
     app = tmp_path_factory.mktemp("app")
     found = [{"x": 10.5, "y": 20.0}, {"x": 60.0, "y": 30.25}, {"x": None, "y": None}]
     landmarks = [{"name": name, "confidence": 0.5, **place} for name, place in zip(NAMES, found, strict=True)]
-    (app / "replies.json").write_text(
-        json.dumps({name: {"landmarks": landmarks} for name in ("mm", "pixels", "refused")})
-    )
+    replies = {name: {"landmarks": landmarks} for name in ("mm", "pixels", "refused")}
+    places = [dict(zip("xyz", voxel, strict=True)) for voxel in (*VOXELS, (None, None, None))]
+    landmarks = [{"name": name, "confidence": 0.5, **place} for name, place in zip(NAMES, places, strict=True)]
+    replies |= {name: {"landmarks": landmarks} for name in VOLUMES}
+    (app / "replies.json").write_text(json.dumps(replies))
     with start_server([HERE / "page_server.py", studies, app]) as running:
         yield running
 
@@ -78,6 +89,7 @@ def test_an_annotator_goes_from_the_next_image_to_a_corrected_label(logic, studi
         ("porion", None),
     ]
     assert points[0].description == "confidence 0.50"
+    np.testing.assert_array_equal(logic.to_ras(image, np.diag([-2.0, -2.0, 1.0, 1.0])), np.diag([-2.0, -2.0, 1.0, 1.0]))
     points[0] = replace(points[0], pixel=(points[0].pixel[0] + 1 / SPACING[0], points[0].pixel[1]))  # 1 mm to the right
     logic.submit(image, points, model="told")
     saved = read_markups(studies / "labels" / "final" / "mm.mrk.json", dims=2)
@@ -117,4 +129,26 @@ def test_points_find_their_way_back_from_wherever_the_volume_lies(module, rng):
     place = module.to_world((12.25, 40.5), ijk_to_world)
     expected = ijk_to_world[:3, 3] + 12.25 * ijk_to_world[:3, 0] + 40.5 * ijk_to_world[:3, 1]
     np.testing.assert_allclose(place, expected)
-    np.testing.assert_allclose(module.to_pixel(place.tolist(), ijk_to_world), (12.25, 40.5))
+    np.testing.assert_allclose(module.to_pixel(place.tolist(), ijk_to_world), (12.25, 40.5, 0.0), atol=1e-9)
+    deep = module.to_world((12.25, 40.5, 7.5), ijk_to_world)
+    np.testing.assert_allclose(deep, expected + 7.5 * ijk_to_world[:3, 2])
+    np.testing.assert_allclose(module.to_pixel(deep.tolist(), ijk_to_world), (12.25, 40.5, 7.5))
+
+
+@pytest.mark.parametrize("image", VOLUMES)
+def test_an_annotator_corrects_a_volume_whatever_its_axes(module, logic, studies, tmp_path, image):
+    file = logic.download(image, tmp_path)
+    placed = nibabel.affines.apply_affine(nibabel.load(file).affine, VOXELS) * [-1, -1, 1]
+    np.testing.assert_allclose(placed, lps_of(studies / VOLUMES[image], np.array(VOXELS)), atol=1e-4)
+    points = logic.pre_label(image, "told")
+    assert [point.pixel for point in points] == [*VOXELS, None]
+    points[0] = replace(points[0], pixel=(3.5, 4.0, 5.25))
+    logic.submit(image, points, model="told")
+    saved = read_markups(studies / "labels" / "final" / f"{image}.mrk.json")
+    expected = lps_of(studies / VOLUMES[image], np.array([(3.5, 4.0, 5.25), VOXELS[1]]))
+    np.testing.assert_allclose(saved.points[:2], expected, atol=1e-4)
+    again = logic.label(image)
+    np.testing.assert_allclose(again[0].pixel, (3.5, 4.0, 5.25), atol=1e-6)
+    to_ras = logic.to_ras(image, np.full((4, 4), np.nan))  # whatever Slicer's own matrix is
+    np.testing.assert_allclose(module.to_world(VOXELS[1], to_ras) * [-1, -1, 1], expected[1], atol=1e-4)
+    assert again[2].pixel is None

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom import uid
+from series_files import make_enhanced, make_series
 
 from monai_gu2net.data import Datalist, Domain, case_names
 from monai_gu2net.files import left_out_lines
@@ -250,6 +252,36 @@ def test_dicom_is_found_without_endings_and_in_folders_within(tmp_path: Path, ma
     }
     cases = cases_to_predict(tmp_path, KNEE, phantom_dir=tmp_path / "phantom")
     assert [case["case"] for case in cases] == ["1.2.840.5", "PAT0/ST0/IM1", "a.png", "torn.dcm"]
+
+
+def test_a_domain_of_volumes_takes_each_folder_of_slices_as_one_image_and_leaves_pictures_out(
+    tmp_path: Path, make_dicom: Callable[..., Path]
+) -> None:
+    """As in an archive of a patient: two series, an enhanced object beside a report, and a folder of a torn file."""
+    values = np.zeros((4, 3, 2), np.uint16)
+    ct = make_series(tmp_path / "PAT0" / "ct", values, np.eye(4))
+    mr = make_series(tmp_path / "PAT0" / "mr", values, np.eye(4), series="mr")
+    enhanced = [
+        make_enhanced(tmp_path / "enhanced" / name, values, np.eye(4), slope=lambda frame: 1.0) for name in ("1", "2")
+    ]
+    report = make_dicom(tmp_path / "enhanced" / "3", values[..., 0], Rows=None, SOPClassUID=uid.ComprehensiveSRStorage)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "1.dcm").write_text("words")
+    nib.Nifti1Image(values, np.eye(4)).to_filename(tmp_path / "a.nii.gz")
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within" / "b.mha").write_bytes(b"")
+    blank(tmp_path / "a.png")
+    images, left_out = images_in(tmp_path, dims=3)
+    assert images == [ct, mr, tmp_path / "a.nii.gz", *enhanced, tmp_path / "torn"]
+    assert {(item.what, item.name, item.reason) for item in left_out} == {
+        ("file", report.relative_to(tmp_path).as_posix(), "a structured report"),
+        ("picture", "a.png", "the domain is of volumes"),
+        ("volume", "within/b.mha", "it lies in a folder within"),
+    }
+    skull = Domain("skull", ("a",), (8, 8, 8))
+    cases = cases_to_predict(tmp_path, skull, phantom_dir=tmp_path / "phantom")
+    assert [case["case"] for case in cases][:3] == ["PAT0/ct", "PAT0/mr", "a.nii.gz"]
+    assert [case["case"] for case in cases_to_predict(ct, skull, phantom_dir=tmp_path / "phantom")] == ["ct"]
 
 
 def test_images_of_one_name_in_two_folders_are_two_cases() -> None:

@@ -114,3 +114,54 @@ def test_an_image_without_landmarks_is_bent_alone() -> None:
 def test_a_magnitude_that_could_fold_the_image_is_refused(magnitude: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match=r"magnitude must rise from 0 to at most spacing / 8 = 3; got"):
         RandElasticLandmarksd(spacing=24, magnitude=magnitude)
+
+
+VOXELS = np.array([1.0, 1.5, 3.0])
+VOLUME = (40, 28, 16)
+IN_SPACE = torch.as_tensor(np.block([[np.eye(3)[[2, 0, 1]] * VOXELS, np.full((3, 1), 9)], [np.zeros(3), 1]]))
+
+
+def bent_volume(seed: int, points: np.ndarray, **options: Any) -> dict[str, Any]:
+    """A volume that holds the indices of its voxels, with the landmarks at points of it, bent."""
+    landmarks = points @ IN_SPACE[:3, :3].numpy().T + 9
+    sample = {"image": MetaTensor(coordinates(VOLUME), affine=IN_SPACE), "landmarks": torch.as_tensor(landmarks)}
+    transform = RandElasticLandmarksd(prob=1.0, spacing=24, magnitude=(2.5, 2.5), **options)
+    return LandmarksToPointsd()(transform.set_random_state(seed)(sample))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_landmark_of_a_volume_stays_on_what_it_lay_on(seed: int) -> None:
+    """SciPy looks up in the bent volume which voxel is shown at the moved landmark."""
+    points = np.random.default_rng(seed).uniform([10, 8, 4], [30, 20, 11], (6, 3))
+    sample = bent_volume(seed, points)
+    shown = RegularGridInterpolator(tuple(map(np.arange, VOLUME)), np.moveaxis(sample["image"].numpy(), 0, -1))
+    np.testing.assert_allclose(shown(sample["points"].numpy()), points, atol=TOLERANCE_PX)
+    assert np.abs(sample["points"].numpy() - points).max() > 0.2
+    assert torch.equal(sample["image"].affine, IN_SPACE)
+
+
+def test_a_volume_bends_by_as_many_millimetres_along_each_axis() -> None:
+    """Though its voxels are up to three times as long along one axis as along another."""
+    moved = []
+    for seed in range(60):
+        points = np.array([[20.0, 14.0, 8.0]])
+        moved.append((bent_volume(seed, points)["points"].numpy() - points)[0] * VOXELS)
+    along = np.std(moved, axis=0)
+    assert along.max() / along.min() < 1.5
+    assert along.min() > 0.5
+
+
+@pytest.mark.parametrize(("padding", "expected"), [("lowest", -2.0), ("zeros", 0.0), ("border", 7.0)])
+def test_beyond_the_border_of_a_bent_image_is_what_padding_says(padding: Any, expected: float) -> None:
+    image = torch.full((1, 24, 24, 24), 7.0)
+    image[0, 12, 12, 12] = -2
+    bend = RandElasticLandmarksd(prob=1.0, spacing=24, magnitude=(3, 3), padding=padding).set_random_state(1)
+    bent_image = bend({"image": MetaTensor(image)})["image"].as_tensor()[0]
+    faces = torch.cat([bent_image[[0, -1]].flatten(), bent_image[:, [0, -1]].flatten()])
+    assert float(faces.min()) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_volume_of_one_slice_is_bent() -> None:
+    image = MetaTensor(torch.rand(1, 20, 20, 1))
+    after = RandElasticLandmarksd(prob=1.0, spacing=24, magnitude=(3, 3)).set_random_state(1)({"image": image})
+    assert after["image"].shape == image.shape

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import nibabel
 import numpy as np
+import pytest
 import torch
 from monai.data import MetaTensor
 
@@ -78,3 +80,20 @@ def test_an_image_without_landmarks_is_mirrored_alone() -> None:
     del sample["landmarks"]
     after = RandMirrorLandmarksd(domains=DOMAINS, prob=1.0)(sample)
     np.testing.assert_array_equal(after["image"][0], np.arange(60).reshape(10, 6)[::-1])
+
+
+@pytest.mark.parametrize(("orientation", "across"), [("RAS", 0), ("PLI", 1), ("SAL", 2)])
+def test_a_volume_is_mirrored_along_the_axis_between_right_and_left(orientation: str, across: int) -> None:
+    """Wherever in the volume that axis is: a landmark that lay to the right then lies as far to the left."""
+    domain = Domain("volume", NAMES, (4, 5, 6), orientation=orientation, mirror=(("left", "right"),))
+    affine = torch.as_tensor(
+        nibabel.orientations.inv_ornt_aff(nibabel.orientations.axcodes2ornt(orientation), (4, 5, 6))
+    )
+    image = MetaTensor(torch.arange(120.0).reshape(1, 4, 5, 6), affine=affine)
+    landmarks = torch.tensor([[0.0, 1, 2], [1, 1, 1], [2, 3, 1]], dtype=torch.float64)
+    before = LandmarksToPointsd(keep_outside=True)({"image": image, "landmarks": landmarks, "domain": "volume"})
+    after = LandmarksToPointsd(keep_outside=True)(RandMirrorLandmarksd(domains={"volume": domain}, prob=1.0)(before))
+    np.testing.assert_array_equal(after["image"].numpy(), np.flip(image.numpy(), 1 + across))
+    expected = before["points"].numpy().copy()
+    expected[:, across] = (4, 5, 6)[across] - 1 - expected[:, across]
+    np.testing.assert_allclose(after["points"], expected[[2, 1, 0]])

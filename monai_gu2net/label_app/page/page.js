@@ -2,14 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the reader does, and what follows.
 
+import { apply } from "./affine.js";
 import { fromMarkups, toMarkups } from "./markups.js";
+import { PlaneView } from "./plane_view.js";
 import { History, inOrder, pointsOfLabel, pointsOfResponse } from "./points.js";
 import * as server from "./server.js";
-import { View } from "./view.js";
+import { VolumeView } from "./volume_view.js";
 
 const $ = (id) => document.getElementById(id);
 const history = new History();
-const view = new View($("viewer"), { choose, move, place, hover, windowed });
+const ACTIONS = { choose, move, place, hover, windowed };
+const planes = new PlaneView($("viewer"), ACTIONS);
+const volumes = new VolumeView($("volume"), ACTIONS);
+let view = planes; // of the two the one that shows the image
 let models = {};
 let labels = new Map(); // what is known of the final label, or null, by image
 let current = null; // {id, about, isSaved}
@@ -82,7 +87,12 @@ async function openImage(id) {
   history.start([]);
   view.close();
   const about = await server.describeImage(id);
-  await view.open(server.imageUrl(id), about);
+  const isVolume = about.size.length === 3;
+  view = isVolume ? volumes : planes;
+  $("viewer").hidden = isVolume;
+  $("volume").hidden = !isVolume;
+  document.body.classList.toggle("volume", isVolume);
+  await view.open(isVolume ? await server.loadVolume(id) : server.imageUrl(id), about);
   current = { id, about, isSaved: false };
   const url = new URL(location.href);
   url.searchParams.set("image", id);
@@ -98,13 +108,14 @@ async function openImage(id) {
   else history.start(pointsOfLabel(saved, modelLandmarks()));
   current.isSaved = saved !== null;
   chosen = inOrder(history.points, $("order").value)[0] ?? null;
+  if (isVolume && chosen !== null) view.bringIntoSight(pointOf(chosen));
   say(saved === null ? `Pre-labelled by ${model()}.` : "This is the saved label.");
   view.focus();
 }
 
 function readLabel(text) {
   try {
-    return fromMarkups(text, current.about.label_spacing);
+    return fromMarkups(text, current.about);
   } catch (error) {
     complain(`${error.message} The model's points are shown instead; a submit replaces the label.`);
     return null;
@@ -132,7 +143,7 @@ async function submit() {
   const points = history.points;
   return during("Saving the label", async () => {
     const about = { model: model(), ...(domain() ? { domain: domain() } : {}) };
-    await server.saveLabel(current.id, toMarkups(points, current.about.label_spacing), about);
+    await server.saveLabel(current.id, toMarkups(points, current.about), about);
     history.saved(points);
     current.isSaved = true;
     await readState();
@@ -187,27 +198,32 @@ function choose(index) {
   document.querySelector("tr[aria-current=true]")?.scrollIntoView({ block: "nearest" });
 }
 
-function move(index, x, y) {
+function move(index, at) {
   if (busy) return;
-  history.move(index, x, y);
+  history.move(index, at);
   update();
 }
 
-function place(x, y) {
-  if (pointOf(chosen)?.x === null) move(chosen, x, y);
+function place(at) {
+  if (pointOf(chosen)?.at === null) move(chosen, at);
 }
 
-function nudge(dx, dy) {
+function nudge(...steps) {
   const point = pointOf(chosen);
-  if (!point || point.x === null) return;
-  move(chosen, ...view.inside(point.x + dx, point.y + dy));
+  if (!point || point.at === null) return;
+  move(chosen, view.stepped(point.at, ...steps));
   view.bringIntoSight(pointOf(chosen));
+}
+
+/** Put the chosen point of a volume where the lines cross. */
+function moveToCrosshair() {
+  if (current && view === volumes && pointOf(chosen)) move(chosen, volumes.crosshair);
 }
 
 function setAbsent(index, isAbsent) {
   const point = pointOf(index);
   if (!point || busy) return;
-  if (isAbsent && point.x !== null) move(index, null, null);
+  if (isAbsent && point.at !== null) move(index, null);
   chosen = index;
   if (!isAbsent) say("Click in the image to place the point.");
   update();
@@ -243,7 +259,7 @@ function update() {
   $("redo").disabled = busy || !history.canRedo;
   for (const id of ["zoom-in", "zoom-out", "fit", "window-reset", "level", "width"]) $(id).disabled = !current;
   const point = pointOf(chosen);
-  $("hint").hidden = !current || busy || point?.x !== null || point === null;
+  $("hint").hidden = !current || busy || point?.at !== null || point === null;
   if (point) $("hint").textContent = `${point.name} is absent. Click to place it.`;
   const unit = points.find((one) => one.radius)?.radius.unit;
   $("radius-head").textContent = `90\u202f% ${unit ?? ""}`;
@@ -260,16 +276,16 @@ function fillList(points) {
   }
   for (const row of rows) {
     const point = pointOf(Number(row.dataset.index));
-    row.classList.toggle("moved", point.moved && point.x !== null);
-    row.classList.toggle("absent", point.x === null);
+    row.classList.toggle("moved", point.moved && point.at !== null);
+    row.classList.toggle("absent", point.at === null);
     row.setAttribute("aria-current", String(point.index === chosen));
     const [number, name, confidence, radius, absent] = row.children;
     number.textContent = point.index + 1;
     name.firstChild.textContent = point.name;
     const isMoved = point.moved ? "moved" : "";
     confidence.textContent = isMoved || (point.confidence === null ? "" : `${(100 * point.confidence).toFixed(0)} %`);
-    radius.textContent = isMoved || point.x === null ? "" : (point.radius?.text ?? "");
-    absent.firstChild.checked = point.x === null;
+    radius.textContent = isMoved || point.at === null ? "" : (point.radius?.text ?? "");
+    absent.firstChild.checked = point.at === null;
     absent.firstChild.setAttribute("aria-label", `${point.name} is absent`);
   }
 }
@@ -291,15 +307,17 @@ function makeRow(index) {
   return row;
 }
 
-function hover(x, y) {
-  const { width, height, spacing } = current?.about ?? {};
-  const isInside = current && x !== null && x >= -0.5 && y >= -0.5 && x <= width - 0.5 && y <= height - 0.5;
+function hover(at) {
+  const { size, affine, spacing } = current?.about ?? {};
+  const isInside = current && at !== null && at.every((value, axis) => value >= -0.5 && value <= size[axis] - 0.5);
   if (!isInside) {
     $("position").textContent = "";
     return;
   }
-  const mm = spacing ? `, ${(x * spacing[0]).toFixed(2)}, ${(y * spacing[1]).toFixed(2)} mm` : "";
-  $("position").textContent = `${x.toFixed(1)}, ${y.toFixed(1)} px${mm}`;
+  const text = (values, digits) => values.map((value) => value.toFixed(digits)).join(", ");
+  const frame = size.length === 3 ? "mm RAS" : "mm";
+  const mm = spacing ? `, ${text(apply(affine, at).slice(0, size.length), 2)} ${frame}` : "";
+  $("position").textContent = `${text(at, 1)} px${mm}`;
 }
 
 function windowed([black, white]) {
@@ -310,12 +328,12 @@ function windowed([black, white]) {
   $("width-value").textContent = text(white - black);
 }
 
-function setLimits({ range: [lowest, highest], window: first, width, height, spacing, spacing_source: source }) {
+function setLimits({ range: [lowest, highest], window: first, size, spacing, spacing_source: source }) {
   Object.assign($("level"), { min: lowest, max: highest });
   Object.assign($("width"), { min: (highest - lowest) / 256, max: highest - lowest });
   windowed(first);
   const scale = spacing ? `${spacing.map((mm) => Number(mm.toFixed(4))).join(" x ")} mm/px (${source})` : "no spacing";
-  $("size").textContent = `${width} x ${height} px, ${scale}`;
+  $("size").textContent = `${size.join(" x ")} px, ${scale}`;
 }
 
 function setWindowBySliders() {
@@ -342,13 +360,21 @@ function chooseModelOf(name) {
 
 // ---- keyboard -------------------------------------------------------------------------------------------------------
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEPS = {
+  ArrowLeft: [-1, 0, 0],
+  ArrowRight: [1, 0, 0],
+  ArrowUp: [0, -1, 0],
+  ArrowDown: [0, 1, 0],
+  PageUp: [0, 0, 1],
+  PageDown: [0, 0, -1],
+};
 const KEYS = {
   n: next,
   s: submit,
   p: preLabel,
   z: undo,
   y: redo,
+  m: moveToCrosshair,
   w: () => current && view.setWindow(current.about.window),
   0: () => current && view.fit(),
   "+": () => current && view.zoom(1.5),
@@ -365,7 +391,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Tab" && !view.hasFocus) return; // elsewhere it goes from one control to the next
   if (event.key === "Escape" && view.hasFocus) $("submit").focus();
   else if (event.key === "Tab") step(event.shiftKey ? -1 : 1);
-  else if (event.key in ARROWS) nudge(...ARROWS[event.key].map((way) => way * (event.shiftKey ? 0.1 : 1)));
+  else if (event.key in STEPS) nudge(...STEPS[event.key].map((way) => way * (event.shiftKey ? 0.1 : 1)));
   else {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const action = key === "z" && event.shiftKey ? redo : KEYS[key];
@@ -396,7 +422,9 @@ $("image").addEventListener("change", () => {
 });
 for (const id of ["level", "width"]) $(id).addEventListener("input", setWindowBySliders);
 $("order").addEventListener("change", update);
-$("circles").addEventListener("change", () => view.setCircles($("circles").checked));
+$("circles").addEventListener("change", () => {
+  for (const each of [planes, volumes]) each.setCircles($("circles").checked);
+});
 for (const id of ["model", "domain"]) {
   $(id).addEventListener("change", () => {
     if (id === "model") showDomains();

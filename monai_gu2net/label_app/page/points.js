@@ -1,17 +1,18 @@
 // Copyright (c) the monai_gu2net authors
 // SPDX-License-Identifier: Apache-2.0
 // The points of one image, and what was done to them. A point is never changed: a change makes a new list.
-// {name, index, x, y: pixels or null, confidence: number or null, radius: {px, text, unit} or null, moved}
+// {name, index, at: pixels [x, y] or [x, y, z], or null, confidence: number or null,
+//  radius: {px, world, text, unit} or null, moved}
 
 /** The points of a model's response. */
 export function pointsOfResponse(response) {
   return response.landmarks.map((landmark, index) => {
-    const isThere = Number.isFinite(landmark.x) && Number.isFinite(landmark.y);
+    const at = ["x", "y", "z"].filter((axis) => axis in landmark).map((axis) => landmark[axis]);
+    const isThere = at.every(Number.isFinite);
     return {
       name: landmark.name,
       index,
-      x: isThere ? landmark.x : null,
-      y: isThere ? landmark.y : null,
+      at: isThere ? at : null,
       confidence: Number.isFinite(landmark.confidence) ? landmark.confidence : null,
       radius: isThere ? radiusOf(landmark) : null,
       moved: false,
@@ -19,16 +20,17 @@ export function pointsOfResponse(response) {
   });
 }
 
-/** The circle that holds a landmark in nine of ten cases: its radius, and as it is told. */
+/** The circle that holds a landmark in nine of ten cases: its radius in pixels and in the image's world, and as told. */
 function radiusOf({ radius_90: px, radius_90_mm: mm }) {
   if (!Number.isFinite(px)) return null;
-  return Number.isFinite(mm) ? { px, text: mm.toFixed(1), unit: "mm" } : { px, text: px.toFixed(0), unit: "px" };
+  if (!Number.isFinite(mm)) return { px, world: px, text: px.toFixed(0), unit: "px" };
+  return { px, world: mm, text: mm.toFixed(1), unit: "mm" };
 }
 
 /** The points of a saved label; names that only the model knows are absent and come last. */
 export function pointsOfLabel(saved, names) {
   const savedNames = new Set(saved.map((point) => point.name));
-  const rest = names.filter((name) => !savedNames.has(name)).map((name) => ({ name, x: null, y: null }));
+  const rest = names.filter((name) => !savedNames.has(name)).map((name) => ({ name, at: null }));
   return [...saved, ...rest].map((point, index) => ({
     ...point,
     index,
@@ -42,8 +44,8 @@ export function pointsOfLabel(saved, names) {
 export function inOrder(points, order) {
   const indices = points.map((point) => point.index);
   if (order !== "uncertainty") return indices;
-  const doubt = ({ x, radius, confidence }) =>
-    x === null ? -Infinity : radius !== null ? radius.px : confidence === null ? -1e9 : -confidence;
+  const doubt = ({ at, radius, confidence }) =>
+    at === null ? -Infinity : radius !== null ? radius.px : confidence === null ? -1e9 : -confidence;
   return indices.sort((a, b) => doubt(points[b]) - doubt(points[a]) || a - b);
 }
 
@@ -81,9 +83,9 @@ export class History {
     this.#at += 1;
   }
 
-  /** Put a point elsewhere; x null: it is absent. */
-  move(index, x, y) {
-    this.take(this.points.map((point) => (point.index === index ? { ...point, x, y, moved: true } : point)));
+  /** Put a point elsewhere; at null: it is absent. */
+  move(index, at) {
+    this.take(this.points.map((point) => (point.index === index ? { ...point, at, moved: true } : point)));
   }
 
   undo() {

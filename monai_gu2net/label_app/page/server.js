@@ -58,6 +58,11 @@ export function imageUrl(id) {
   return new URL(`gu2net/image/${encodeURIComponent(id)}.png`, root).href;
 }
 
+/** The file of a volume as NIfTI. */
+export async function loadVolume(id) {
+  return (await ask("GET", `gu2net/image/${encodeURIComponent(id)}.nii`)).arrayBuffer();
+}
+
 export async function infer(model, id, domain) {
   const form = new FormData();
   form.set("params", JSON.stringify({ client_id: CLIENT, ...(domain ? { domain } : {}) }));

@@ -34,18 +34,18 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Point:
-    """A landmark in pixels of the image file, or absent (None)."""
+    """A landmark in pixels of the image file, two or three numbers, or absent (None)."""
 
     name: str
-    pixel: tuple[float, float] | None
+    pixel: tuple[float, ...] | None
     description: str = ""
 
 
 class GU2NetLandmarksLogic:
     """The way to the server and back. Every refusal is a RuntimeError with the server's own words.
 
-    Points are pixels here, and a label states them in its image's plane (x*sx, y*sy, 0), with the spacing that the
-    server says that labels have. What it takes for the image's spacing itself does not matter.
+    Points are pixels here, of a volume voxels, and a label states them in LPS mm where the server says that they lie.
+    What it takes for the image's spacing itself does not matter.
 
     Args:
         server: its address.
@@ -68,7 +68,11 @@ class GU2NetLandmarksLogic:
         return response.get("id")
 
     def download(self, image: str, folder: Path) -> Path:
-        """Fetch an image's file into a folder; it keeps the ending by which Slicer knows its kind."""
+        """Fetch an image into a folder: a volume as NIfTI, a radiograph's file with the ending of its kind."""
+        if len(self._description(image)["size"]) == 3:
+            path = folder / "image.nii"
+            path.write_bytes(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.nii").content)
+            return path
         response = self._ask("GET", "/datastore/image", params={"image": image})
         sent = response.headers.get("content-disposition", "")
         name = Path(sent.rpartition("filename=")[2].strip('"; ')).name
@@ -81,13 +85,14 @@ class GU2NetLandmarksLogic:
         response = self._ask("GET", "/datastore/label", params={"label": image, "tag": "final"}, missing=404)
         if response is None:
             return None
-        spacing = self._description(image)["label_spacing"] or (1.0, 1.0)
+        about = self._description(image)
+        to_pixels, dims = np.linalg.inv(about["label_affine"]), len(about["size"])
         points = []
         for markup in response.json()["markups"]:
-            sign = -1.0 if markup.get("coordinateSystem") == "RAS" else 1.0
+            signs = np.array([-1.0, -1.0, 1.0] if markup.get("coordinateSystem") == "RAS" else [1.0, 1.0, 1.0])
             for control in markup["controlPoints"]:
                 place = control.get("position") if control.get("positionStatus", "defined") == "defined" else None
-                pixel = None if place is None else (sign * place[0] / spacing[0], sign * place[1] / spacing[1])
+                pixel = None if place is None else _pixel_of(np.array(place) * signs, to_pixels, dims)
                 points.append(Point(control["label"], pixel, control.get("description", "")))
         return points
 
@@ -101,7 +106,8 @@ class GU2NetLandmarksLogic:
         ).json()
         points = []
         for found in response["landmarks"]:
-            pixel = None if found.get("x") is None or found.get("y") is None else (found["x"], found["y"])
+            places = [found[axis] for axis in "xyz" if axis in found]
+            pixel = None if None in places else tuple(places)
             said = [f"confidence {found['confidence']:.2f}"] if found.get("confidence") is not None else []
             if found.get("radius_90_mm") is not None:
                 said.append(f"90 % within {found['radius_90_mm']:.1f} mm")
@@ -114,18 +120,14 @@ class GU2NetLandmarksLogic:
         Raises:
             RuntimeError: the server refuses them, and the earlier label stays.
         """
-        stated = self._description(image)["label_spacing"]
-        spacing = stated or (1.0, 1.0)
+        about = self._description(image)
+        affine, dims = np.array(about["label_affine"]), len(about["size"])
         control_points: list[dict[str, Any]] = []
         for number, point in enumerate(points, start=1):
-            there = (
-                {}
-                if point.pixel is None
-                else {"position": [point.pixel[0] * spacing[0], point.pixel[1] * spacing[1], 0.0]}
-            )
+            there = {} if point.pixel is None else {"position": to_world(point.pixel[:dims], affine).tolist()}
             status = "undefined" if point.pixel is None else "defined"
             control_points.append({"id": str(number), "label": point.name, **there, "positionStatus": status})
-        unit = {"coordinateUnits": "mm"} if stated else {}
+        unit = {"coordinateUnits": "mm"} if about["label_unit"] == "mm" else {}
         markup = {"type": "Fiducial", "coordinateSystem": "LPS", **unit, "controlPoints": control_points}
         about = {"client_id": _CLIENT, **({"model": model} if model else {})}
         self._ask(
@@ -135,6 +137,21 @@ class GU2NetLandmarksLogic:
             data={"params": json.dumps(about)},
             files={"label": ("label.mrk.json", json.dumps({"markups": [markup]}), "application/json")},
         )
+
+    def to_ras(self, image: str, shown: np.ndarray) -> np.ndarray:
+        """(4, 4) from pixels of the file to where Slicer shows them.
+
+        A radiograph lies wherever Slicer has put it. A volume lies where its file says; Slicer counts the slices of one
+        whose axes are left-handed from the other end, so that its own matrix would lead astray.
+
+        Args:
+            image: its id.
+            shown: (4, 4) from Slicer's own indices of the image to its RAS mm.
+        """
+        about = self._description(image)
+        if len(about["size"]) == 2:
+            return shown
+        return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.array(about["label_affine"]))
 
     def _description(self, image: str) -> dict[str, Any]:
         return dict(self._ask("GET", f"/gu2net/image/{quote(image, safe='')}.json").json())
@@ -160,15 +177,19 @@ class GU2NetLandmarksLogic:
         return response
 
 
-def to_world(pixel: tuple[float, float], ijk_to_world: np.ndarray) -> np.ndarray:
-    """(3,) where Slicer shows a pixel of a volume, from the volume's (4, 4) matrix."""
-    return np.asarray((ijk_to_world @ np.array([pixel[0], pixel[1], 0.0, 1.0]))[:3])
+def to_world(pixel: Sequence[float], affine: np.ndarray) -> np.ndarray:
+    """(3,) where a pixel lies by a (4, 4) affine; one of two numbers is in the first slice."""
+    return np.asarray((affine @ np.array([*[*pixel, 0.0][:3], 1.0]))[:3])
 
 
-def to_pixel(place: Sequence[float], ijk_to_world: np.ndarray) -> tuple[float, float]:
-    """The pixel of a volume at a place of Slicer's world."""
-    x, y, _, _ = np.linalg.solve(ijk_to_world, np.array([*place, 1.0])).tolist()
-    return x, y
+def to_pixel(place: Sequence[float], affine: np.ndarray) -> tuple[float, ...]:
+    """The voxel, three numbers, at a place of the affine's world."""
+    return _pixel_of(np.asarray(place), np.linalg.inv(affine), 3)
+
+
+def _pixel_of(place: np.ndarray, to_pixels: np.ndarray, dims: int) -> tuple[float, ...]:
+    """As :func:`to_pixel`, of the image's axes alone."""
+    return tuple((to_pixels @ np.array([*place, 1.0]))[:dims].tolist())
 
 
 class GU2NetLandmarks(ScriptedLoadableModule):
@@ -259,11 +280,11 @@ class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
         return f"{self.image}: pre-label"
 
     def _submit(self) -> str:
-        node, ijk_to_ras = self.points, self._ijk_to_ras()
+        node, affine = self.points, self._to_ras()
         points = []
         for n in range(node.GetNumberOfControlPoints()):
             is_set = node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
-            pixel = to_pixel(node.GetNthControlPointPositionWorld(n), ijk_to_ras) if is_set else None
+            pixel = to_pixel(node.GetNthControlPointPositionWorld(n), affine) if is_set else None
             points.append(Point(node.GetNthControlPointLabel(n), pixel))
         self._logic().submit(self._opened(), points, model=self.model.currentText)
         return f"{self.image}: saved"
@@ -273,22 +294,22 @@ class GU2NetLandmarksWidget(ScriptedLoadableModuleWidget):
             raise RuntimeError("An image must be open; there is none. Press Next image.")
         return self.image
 
-    def _ijk_to_ras(self) -> np.ndarray:
+    def _to_ras(self) -> np.ndarray:
         import vtk
 
-        self._opened()
+        image = self._opened()
         matrix = vtk.vtkMatrix4x4()
         self.volume.GetIJKToRASMatrix(matrix)
-        return np.asarray(slicer.util.arrayFromVTKMatrix(matrix))
+        return self._logic().to_ras(image, np.asarray(slicer.util.arrayFromVTKMatrix(matrix)))
 
     def _show(self, points: Sequence[Point]) -> None:
         """A new list of points in the scene; an absent one is there without a position, to be placed."""
         if self.points is not None:
             slicer.mrmlScene.RemoveNode(self.points)
         self.points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "landmarks")
-        ijk_to_ras = self._ijk_to_ras()
+        affine = self._to_ras()
         for point in points:
-            place = to_world((0.0, 0.0) if point.pixel is None else point.pixel, ijk_to_ras)
+            place = to_world((0.0, 0.0, 0.0) if point.pixel is None else point.pixel, affine)
             n = self.points.AddControlPoint(place.tolist(), point.name)
             self.points.SetNthControlPointDescription(n, point.description)
             if point.pixel is None:

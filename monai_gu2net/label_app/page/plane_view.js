@@ -1,34 +1,22 @@
 // Copyright (c) the monai_gu2net authors
 // SPDX-License-Identifier: Apache-2.0
-// The image with its points: OpenSeadragon moves and zooms it, an SVG on top of it holds the points, and a filter of
+// A radiograph with its points: OpenSeadragon moves and zooms it, an SVG on top of it holds the points, and a filter of
 // the browser does the window.
 
 /* global OpenSeadragon */
 
-const SVG = "http://www.w3.org/2000/svg";
-const HOLD = 12; // CSS pixels around a point in which the mouse takes it
-const CROSS = "M0-10V-4M0 4V10M-10 0H-4M4 0H10";
+import { areOf, element, inside, makeMark, setAttributes, setStates, windowByMouse } from "./marks.js";
+
 const CLOSE_UP = 4; // screen pixels per image pixel from which pixels are seen
 
-function setAttributes(to, attributes) {
-  for (const [key, value] of Object.entries(attributes)) to.setAttribute(key, value);
-}
-
-function element(name, attributes, parent) {
-  const made = document.createElementNS(SVG, name);
-  setAttributes(made, attributes);
-  parent?.append(made);
-  return made;
-}
-
-export class View {
-  #about = null;
+export class PlaneView {
+  about = null;
   #points = [];
   #chosen = null;
   #marks = new Map();
   #drag = null;
 
-  /** actions: choose(index), move(index, x, y), place(x, y), hover(x, y or null), windowed(window). */
+  /** actions: choose(index), move(index, at), place(at), hover(at or null), windowed(window). */
   constructor(container, actions) {
     this.actions = actions;
     this.viewer = OpenSeadragon({
@@ -53,13 +41,13 @@ export class View {
     this.svg.addEventListener("pointermove", (event) => this.#pull(event));
     this.svg.addEventListener("pointerup", (event) => this.#drop(event));
     this.svg.addEventListener("pointercancel", (event) => this.#drop(event));
-    container.addEventListener("pointermove", (event) => this.actions.hover(...this.#pixelOf(event)));
-    container.addEventListener("pointerleave", () => this.actions.hover(null, null));
-    this.#windowByMouse(container);
+    container.addEventListener("pointermove", (event) => this.actions.hover(this.#pixelOf(event)));
+    container.addEventListener("pointerleave", () => this.actions.hover(null));
+    windowByMouse(container, this);
   }
 
   get isOpen() {
-    return this.#about !== null;
+    return this.about !== null;
   }
 
   /** Show an image: resolves when it is drawn. about: as the server describes it. */
@@ -76,7 +64,7 @@ export class View {
       };
       const opened = () => {
         forget();
-        this.#about = about;
+        this.about = about;
         this.viewer.drawer.canvas.style.filter = "url(#window)";
         this.setWindow(about.window);
         this.fit();
@@ -89,16 +77,14 @@ export class View {
   }
 
   close() {
-    this.#about = null;
+    this.about = null;
     this.viewer.close();
     this.show([], null);
   }
 
   /** Draw these points; chosen is the index of the selected one or null. */
   show(points, chosen) {
-    if (points.length !== this.#marks.size || points.some((p) => this.#marks.get(p.index)?.name !== p.name)) {
-      this.#make(points);
-    }
+    if (!areOf(this.#marks, points)) this.#make(points);
     this.#points = points;
     this.#chosen = chosen;
     this.#draw();
@@ -109,7 +95,7 @@ export class View {
   }
 
   setWindow([black, white]) {
-    const [lowest, highest] = this.#about.range;
+    const [lowest, highest] = this.about.range;
     this.window = [black, white];
     const linear = { slope: (highest - lowest) / (white - black), intercept: (lowest - black) / (white - black) };
     for (const part of document.querySelectorAll("#window feComponentTransfer > *")) setAttributes(part, linear);
@@ -117,8 +103,8 @@ export class View {
   }
 
   zoom(factor) {
-    const index = this.#points.findIndex((point) => point.index === this.#chosen && point.x !== null);
-    const center = index < 0 ? undefined : this.#viewportOf(this.#points[index]);
+    const index = this.#points.findIndex((point) => point.index === this.#chosen && point.at !== null);
+    const center = index < 0 ? undefined : this.#viewportOf(this.#points[index].at);
     this.viewer.viewport.zoomBy(factor, center);
     this.viewer.viewport.applyConstraints();
   }
@@ -129,8 +115,8 @@ export class View {
 
   /** Move the image so that a point is in sight. */
   bringIntoSight(point) {
-    if (!this.isOpen || point.x === null) return;
-    const place = this.#viewportOf(point);
+    if (!this.isOpen || point.at === null) return;
+    const place = this.#viewportOf(point.at);
     if (!this.viewer.viewport.getBounds().containsPoint(place)) this.viewer.viewport.panTo(place);
   }
 
@@ -147,16 +133,16 @@ export class View {
     return this.viewer.world.getItemAt(0);
   }
 
-  #viewportOf({ x, y }) {
+  #viewportOf([x, y]) {
     return this.#image().imageToViewportCoordinates(x + 0.5, y + 0.5);
   }
 
-  #screenOf({ x, y }) {
-    return this.viewer.viewport.pixelFromPoint(this.#viewportOf({ x, y }), true);
+  #screenOf(at) {
+    return this.viewer.viewport.pixelFromPoint(this.#viewportOf(at), true);
   }
 
   #pixelOf(event) {
-    if (!this.isOpen) return [null, null];
+    if (!this.isOpen) return null;
     const box = this.viewer.canvas.getBoundingClientRect();
     return this.#pixelAt(new OpenSeadragon.Point(event.clientX - box.left, event.clientY - box.top));
   }
@@ -166,28 +152,16 @@ export class View {
     return [at.x - 0.5, at.y - 0.5];
   }
 
-  /** The place in the image that is nearest to x, y. */
-  inside(x, y) {
-    const { width, height } = this.#about;
-    return [Math.min(Math.max(x, -0.5), width - 0.5), Math.min(Math.max(y, -0.5), height - 0.5)];
+  /** A place so many pixels to the right, down and, of a volume, further along, within the image. */
+  stepped([x, y], right, down) {
+    return inside([x + right, y + down], this.about.size);
   }
 
   #make(points) {
     this.svg.replaceChildren();
     this.#marks.clear();
     const radii = element("g", {}, this.svg);
-    for (const { index, name } of points) {
-      const radius = element("circle", { class: "radius" }, radii);
-      const group = element("g", { class: "point", "data-index": index }, this.svg);
-      element("circle", { class: "hold", r: HOLD }, group);
-      element("path", { class: "halo", d: CROSS }, group);
-      element("circle", { class: "halo", r: 4 }, group);
-      element("path", { class: "mark", d: CROSS }, group);
-      element("circle", { class: "mark", r: 4 }, group);
-      element("text", { class: "number", x: 9, y: -7 }, group).textContent = index + 1;
-      element("text", { class: "name", x: 12, y: -9 }, group).textContent = name;
-      this.#marks.set(index, { name, group, radius });
-    }
+    for (const point of points) this.#marks.set(point.index, makeMark(point, this.svg, radii));
   }
 
   #draw() {
@@ -197,18 +171,14 @@ export class View {
     for (const point of this.#points) {
       const { group, radius } = this.#marks.get(point.index);
       const isDragged = this.#drag?.index === point.index;
-      const { x, y } = isDragged && this.#drag.x !== undefined ? this.#drag : point;
-      const isThere = x !== null;
-      const isMoved = point.moved || (isDragged && this.#drag.x !== undefined);
-      const state = { moved: isMoved, chosen: point.index === this.#chosen, dragged: isDragged };
-      for (const [name, value] of Object.entries(state)) {
-        group.classList.toggle(name, value);
-        radius.classList.toggle(name, value);
-      }
-      group.style.display = isThere ? "" : "none";
-      radius.style.display = isThere && point.radius ? "" : "none";
-      if (!isThere) continue;
-      const place = this.#screenOf({ x, y });
+      const isElsewhere = isDragged && this.#drag.at !== null;
+      const at = isElsewhere ? this.#drag.at : point.at;
+      const states = { moved: point.moved || isElsewhere, chosen: point.index === this.#chosen, dragged: isDragged };
+      setStates(this.#marks.get(point.index), states);
+      group.style.display = at ? "" : "none";
+      radius.style.display = at && point.radius ? "" : "none";
+      if (!at) continue;
+      const place = this.#screenOf(at);
       group.setAttribute("transform", `translate(${place.x} ${place.y})`);
       if (point.radius) setAttributes(radius, { cx: place.x, cy: place.y, r: point.radius.px * scale });
     }
@@ -227,7 +197,7 @@ export class View {
     const point = this.#points.find((one) => one.index === index);
     const [x, y] = this.#pixelOf(event);
     // held where it was taken, the point does not jump to the mouse
-    this.#drag = { index, pointer: event.pointerId, dx: point.x - x, dy: point.y - y, x: undefined, y: undefined };
+    this.#drag = { index, pointer: event.pointerId, dx: point.at[0] - x, dy: point.at[1] - y, at: null };
     this.svg.setPointerCapture(event.pointerId);
   }
 
@@ -235,49 +205,23 @@ export class View {
     if (this.#drag?.pointer !== event.pointerId) return;
     event.stopPropagation();
     const [x, y] = this.#pixelOf(event);
-    [this.#drag.x, this.#drag.y] = this.inside(x + this.#drag.dx, y + this.#drag.dy);
-    this.actions.hover(this.#drag.x, this.#drag.y);
+    this.#drag.at = inside([x + this.#drag.dx, y + this.#drag.dy], this.about.size);
+    this.actions.hover(this.#drag.at);
     this.#draw();
   }
 
   #drop(event) {
     if (this.#drag?.pointer !== event.pointerId) return;
     event.stopPropagation();
-    const { index, x, y } = this.#drag;
+    const { index, at } = this.#drag;
     this.#drag = null;
-    if (x !== undefined && event.type === "pointerup") this.actions.move(index, x, y);
+    if (at !== null && event.type === "pointerup") this.actions.move(index, at);
     this.#draw();
   }
 
   #click(event) {
     if (!event.quick || !this.isOpen) return;
-    const [x, y] = this.#pixelAt(event.position);
-    const [insideX, insideY] = this.inside(x, y);
-    if (x === insideX && y === insideY) this.actions.place(x, y);
-  }
-
-  #windowByMouse(container) {
-    let held = null;
-    container.addEventListener("contextmenu", (event) => event.preventDefault());
-    container.addEventListener(
-      "pointerdown",
-      (event) => {
-        if (event.button !== 2 || !this.isOpen) return;
-        event.stopPropagation();
-        container.setPointerCapture(event.pointerId);
-        held = { pointer: event.pointerId, x: event.clientX, y: event.clientY, window: this.window };
-      },
-      { capture: true },
-    );
-    container.addEventListener("pointermove", (event) => {
-      if (held?.pointer !== event.pointerId || !this.isOpen) return;
-      const [lowest, highest] = this.#about.range;
-      const perPixel = (highest - lowest) / 512;
-      const [black, white] = held.window;
-      const level = (black + white) / 2 - (event.clientY - held.y) * perPixel;
-      const width = Math.max(white - black + (event.clientX - held.x) * perPixel, perPixel);
-      this.setWindow([level - width / 2, level + width / 2]);
-    });
-    for (const name of ["pointerup", "pointercancel"]) container.addEventListener(name, () => (held = null));
+    const at = this.#pixelAt(event.position);
+    if (inside(at, this.about.size).every((value, axis) => value === at[axis])) this.actions.place(at);
   }
 }
