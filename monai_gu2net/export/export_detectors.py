@@ -91,8 +91,8 @@ def export_detectors(
     if posed:
         others = [name for name in card.domains if name not in posed]
         raise ValueError(
-            f"A domain to export must be found at one look; got {posed}, whose images lie in any pose and are looked at "
-            f"in several. Predict with this package, or export others: {others or 'there are none'} (--domain)."
+            f"A domain to export must be found at one look; got {posed}, whose images lie in any pose and are looked "
+            f"at in several. Predict with this package, or export others: {others or 'there are none'} (--domain)."
         )
     folder = writable_folder(output_dir)
     written: list[ExportedDetector] = []

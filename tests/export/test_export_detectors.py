@@ -163,6 +163,15 @@ def test_volumes_and_colour_are_exported_too(name: str, tmp_path: Path, rng: np.
         np.testing.assert_allclose(sure[0], confidence[index], atol=1e-4)
 
 
+def test_a_domain_that_is_looked_at_in_several_poses_is_refused(tmp_path: Path) -> None:
+    shape = ((0.0, 0, 0), (4.0, 0, 0), (0, 3.0, 0))
+    posed = Domain("skull", ("a", "b", "c"), (16, 16, 16), target_spacing=(1, 1, 1), mean_shape=shape)
+    model = tiny_model(tmp_path / "m.pt", {"skull": posed, "knee": Domain("knee", ("a",), (16, 16, 16))})
+    with pytest.raises(ValueError, match=r"at one look; got \['skull'\], .* or export others: \['knee'\]"):
+        export_detectors([model], tmp_path / "out", formats=["pt2"])
+    assert export_detectors([model], tmp_path / "out", formats=["pt2"], domains=["knee"])
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_domain_with_a_target_spacing_takes_spacing_and_start_in_every_format(
     name: str, tmp_path: Path, rng: np.random.Generator
