@@ -43,7 +43,7 @@ def write_label(
         frame: of the image.
         confidence: (N,) for the points' descriptions.
     """
-    placed = points.to_mm(frame.affine)
+    placed = LandmarkSet(points.names, points.to_mm(frame.affine).points, "LPS")
     return write_markups(path, placed, confidence=confidence, unit=frame.unit, description=frame.description)
 
 
@@ -100,7 +100,8 @@ def check_label(
             f"The image of a label of the domain {name!r} must have {len(domains[name].size)} axes; {called} has "
             f"{frame.extent}. Label it with a model of such images."
         )
-    points = replace(found, points=found.points[:, : frame.dims]).to_index(frame.affine)
+    in_frame = replace(found, points=found.points[:, : frame.dims], frame="mm")  # LPS, where the affine leads to
+    points = in_frame.to_index(frame.affine)
     with np.errstate(invalid="ignore"):
         outside = (points.points < -0.5) | (points.points > np.array(frame.size) - 0.5)
     if outside.any() and not allow_outside:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +30,7 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
         data: whose training images are read for the world that their landmarks lie in.
         any_pose: whether the images of all domains do; None: those do of which a training image is turned by more than
             60 degrees from the mean shape, which is said as the datalist's ``origin["pose"]``. Only a domain of volumes
-            with a target spacing can have a shape.
+            with a target spacing can have a shape, and fewer than three landmarks have none.
 
     Raises:
         ValueError: a shape is asked for or needed, and the domain has no target spacing, no training case of known
@@ -47,7 +46,13 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
         cases = [case for case in data.training if case["domain"] == name and case.get("landmarks")]
         samples = [load(dict(case)) for case in cases]
         sets = [sample["landmarks"].numpy() for sample in samples if sample["unit"] == "mm"]
-        shape = _shape(sets, domain)
+        try:
+            shape = mean_shape(sets)
+        except ValueError as error:
+            if any_pose is None:  # too few landmarks to see a pose by
+                domains[name] = replace(domain, mean_shape=None)
+                continue
+            raise ValueError(f"Domain {domain.name!r}: {error}") from error
         apart = max((pose.degrees for each in sets if (pose := pose_of(each, shape)) is not None), default=0.0)
         if any_pose is None and apart <= _ALIKE:
             domains[name] = replace(domain, mean_shape=None)
@@ -63,13 +68,6 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
         said.append(f"images of {name} lie up to {apart:.0f} degrees apart, and are found in any pose")
     origin = {**(data.origin or {}), "pose": "; ".join(said)} if said else data.origin
     return replace(data, domains=domains, origin=origin)
-
-
-def _shape(sets: Sequence[np.ndarray], domain: Domain) -> np.ndarray:
-    try:
-        return mean_shape(sets)
-    except ValueError as error:
-        raise ValueError(f"Domain {domain.name!r}: {error}") from error
 
 
 def _upright(shape: np.ndarray, domain: Domain) -> np.ndarray:

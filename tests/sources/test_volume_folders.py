@@ -335,6 +335,18 @@ def test_a_volume_with_points_of_two_coordinates_is_left_out_with_the_reason(tmp
         prepared(tmp_path)
 
 
+def test_a_point_list_of_a_single_slice_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    world = nibabel.affines.apply_affine(AFFINES["oblique"], VOXELS)
+    write_volume(tmp_path / "v.nii.gz", AFFINES["oblique"])
+    nibabel.save(nibabel.Nifti1Image(np.zeros((16, 20, 1), np.int16), AFFINES["oblique"]), tmp_path / "flat.nii.gz")
+    for name in ("v", "flat"):
+        (tmp_path / f"{name}.mrk.json").write_text(markups(world, coordinateSystem="RAS"))
+    data = prepared(tmp_path)
+    assert [case["case"] for case in data.training] == ["v"]
+    reason = "one slice, whose place in Slicer is not known; list its points in a table, in pixels"
+    assert data.left_out == (LeftOut("image", "flat.nii.gz", reason),)
+
+
 def test_a_volume_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     world = nibabel.affines.apply_affine(AFFINES["straight"], VOXELS)
     for name in ("good", "torn", "bare"):

@@ -97,3 +97,14 @@ def test_without_a_target_spacing_there_is_no_shape(tmp_path: Path) -> None:
     assert with_mean_shapes(data).domains["face"].mean_shape is None
     with pytest.raises(ValueError, match=r"'face': mean_shape must come with a target_spacing"):
         with_mean_shapes(data, any_pose=True)
+
+
+def test_two_landmarks_have_no_shape_and_prepare_goes_on_without_one(tmp_path: Path) -> None:
+    data = datalist(tmp_path)
+    few = replace(data.domains["face"], landmarks=("nose", "left_ear"))
+    cases = [case | {"landmarks": case["landmarks"][::4]} for case in data.training]
+    two = Datalist("faces", {"face": few}, cases)
+    made = with_mean_shapes(two)
+    assert (made.domains["face"].mean_shape, made.origin) == (None, None)
+    with pytest.raises(ValueError, match=r"Domain 'face': A mean shape must come of sets of at least"):
+        with_mean_shapes(two, any_pose=True)
