@@ -5,7 +5,8 @@
     python benchmarks/accuracy/study.py STUDY.json --datalist DATA.json -o FOLDER [--folds 3 [--only-folds 0]]
         [--seeds 0 1 2] [--variants NAME ...] [--training-cases 30] [--set max_epochs=30 ...]
 
-A study is a JSON file: ``about`` (what is asked), ``options`` (configuration overrides of all variants) and
+A study is a JSON file: ``about`` (what is asked), ``bundle`` (whose configuration it is about, by default ``gu2net``),
+``options`` (overrides of it for all variants) and
 ``variants`` (name -> overrides; ``"apart": true`` among them trains one model for each domain instead of one for
 all, with as many batches of it; ``"config_file"`` names a file beside the study that is merged into the bundle's
 configuration). The others are compared with the first variant, by a paired bootstrap over images.
@@ -43,13 +44,13 @@ from monai_gu2net.report.tables import jsonable
 from monai_gu2net.transforms import with_mean_shapes
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "bundles" / "gu2net" / "configs" / "train.json"
 
 
 def main() -> None:
     """Run the trainings that are missing, then write the tables."""
     options = _options()
     study = json.loads(options.study.read_text(encoding="utf-8"))
+    config = ROOT / "bundles" / study.get("bundle", "gu2net") / "configs" / "train.json"
     data = Datalist.load(options.datalist)
     overrides = {**study.get("options", {}), **dict(map(_setting, options.set))}
     variants = {name: dict(study["variants"][name]) for name in options.variants or study["variants"]}
@@ -70,7 +71,7 @@ def main() -> None:
     for name, variant in variants.items():
         apart = variant.pop("apart", False)
         if "config_file" in variant:
-            variant["config_file"] = [str(CONFIG), str(options.study.resolve().parent / variant["config_file"])]
+            variant["config_file"] = [str(config), str(options.study.resolve().parent / variant["config_file"])]
         by_seed = []
         seconds = 0.0
         for seed in options.seeds:
@@ -81,8 +82,8 @@ def main() -> None:
                     folder = options.output / _slug(name) / f"seed{seed}" / place / ("-".join(mix) if apart else "all")
                     settings = {**overrides, **variant, "seed": seed}
                     if apart:
-                        settings["batches_per_epoch"] = own_batches(part, mix[0], settings)
-                    done = train(part.only(mix), folder, settings)
+                        settings["batches_per_epoch"] = own_batches(part, mix[0], config, settings)
+                    done = train(part.only(mix), folder, {"config_file": str(config), **settings})
                     tables.append(read_rows(folder / "report" / "landmarks.csv"))
                     seconds += done["seconds"]
                     parameters += done["parameters"] if place == next(iter(parts)) else 0
@@ -131,15 +132,13 @@ def folds(data: Datalist, count: int) -> dict[str, Datalist]:
         held = [case for case in data.training if fold_of[case["domain"], case["patient"]] == fold]
         kept = [case for case in data.training if fold_of[case["domain"], case["patient"]] != fold]
         part = Datalist(f"{data.name}, fold {fold} of {count}", data.domains, kept, data.validation, held)
-        # a mean shape is of those who are trained on
-        shaped = [name for name, domain in data.domains.items() if domain.mean_shape is not None]
-        parts[f"fold{fold}"] = with_mean_shapes(part, shaped)
+        parts[f"fold{fold}"] = with_mean_shapes(part)  # which are of those who are trained on
     return parts
 
 
-def own_batches(data: Datalist, domain: str, settings: Mapping[str, Any]) -> int:
+def own_batches(data: Datalist, domain: str, config: Path, settings: Mapping[str, Any]) -> int:
     """As many batches of a domain as an epoch of one model for all domains has of it."""
-    settings = {**json.loads(CONFIG.read_text(encoding="utf-8")), **settings}
+    settings = {**json.loads(config.read_text(encoding="utf-8")), **settings}
     temperature = settings["temperature"]
     # without a number of batches an epoch has as many as cover the data
     total = settings["batches_per_epoch"] or -(-len(data.training) // settings["batch_size"])
@@ -156,7 +155,6 @@ def train(data: Datalist, folder: Path, overrides: Mapping[str, Any]) -> dict[st
         data.save(folder / "datalist.json")
         arguments = {
             "run_id": "training",
-            "config_file": str(CONFIG),
             "datalist": str(folder / "datalist.json"),
             "output_dir": str(folder),
             "resume": True,

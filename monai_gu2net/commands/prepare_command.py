@@ -14,11 +14,13 @@ from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_options, spacing_or_unknown
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
+from monai_gu2net.landmarks.formats import POINTS
 from monai_gu2net.sources import LAYOUTS
 
 __all__ = ["add"]
 
-_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test")
+_OF_VOLUMES = ("orientation", "target_spacing", "points", "any_pose")
+_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test", *_OF_VOLUMES)
 _OF_PHANTOM = ("images", "domains")
 
 
@@ -42,7 +44,31 @@ def add(commands: Any) -> None:
     command.add_argument("--name", help="what results call the data; by default the output folder's name")
     command.add_argument("--layout", choices=list(LAYOUTS), help="by default recognised by the folder")
     command.add_argument("--domain", help="the domain's name; by default the layout's or the folder's")
-    command.add_argument("--size", type=_size, metavar="WxH", help="network input size, such as 416x512")
+    command.add_argument(
+        "--size", type=_size, metavar="WxH[xD]", help="network input size, such as 416x512, of volumes 96x96x64"
+    )
+    command.add_argument(
+        "--target-spacing",
+        type=_target_spacing,
+        metavar="MM,MM,MM|none",
+        help="mm per voxel at which the network sees volumes (default: chosen from the data, and printed); none: each "
+        "is resized to --size",
+    )
+    command.add_argument(
+        "--orientation", metavar="LETTERS", help="where the axes of volumes lead for the network (default RAS)"
+    )
+    command.add_argument(
+        "--points",
+        choices=POINTS,
+        help="what the coordinates in a table of volumes are: voxels of the files from 0, or mm (default: what its "
+        "columns say)",
+    )
+    command.add_argument(
+        "--any-pose",
+        choices=["yes", "no"],
+        help="whether volumes lie in any pose, and the network looks for it (default: if the landmarks of one lie more "
+        "than 60 degrees from their mean shape)",
+    )
     spacing = {"type": spacing_or_unknown, "metavar": "MM[,MM]|unknown", "help": "mm per pixel of the image files"}
     add_options(command, "--spacing", **spacing)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
@@ -80,6 +106,8 @@ def _run(options: argparse.Namespace) -> int:
         say(f"Wrote {make_phantom(options.output, cases=options.images, seed=options.seed, **chosen)}")
         return 0
     parts = [_source(Path(source), options) for source in options.sources]
+    said = [part for source, part in zip(options.sources, parts, strict=True) if Path(source).is_dir()]
+    notes = [f"{part.name}: {note}" for part in said for note in (part.origin or {}).values()]
     if len(parts) > 1:
         parts = [part.within(Path(source).name) for source, part in zip(options.sources, parts, strict=True)]
     data = Datalist.merged(options.name or options.output.resolve().parent.name, parts)
@@ -89,6 +117,8 @@ def _run(options: argparse.Namespace) -> int:
     for name, domain in data.domains.items():
         counts = ", ".join(f"{sum(c['domain'] == name for c in data.cases(split))} {split}" for split in SPLITS)
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
+    for note in notes:
+        say(note)
     say(f"Wrote {options.output}")
     return 0
 
@@ -105,7 +135,7 @@ def _unit(domain: Domain, data: Datalist) -> str:
     from monai_gu2net.data.picture import PICTURES
     from monai_gu2net.dicom import is_dicom
 
-    if domain.unit == "mm":
+    if domain.unit == "mm" or domain.target_spacing is not None:
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]
@@ -116,14 +146,18 @@ def _unit(domain: Domain, data: Datalist) -> str:
 def _source(path: Path, options: argparse.Namespace) -> Datalist:
     from monai_gu2net.data import datalist_in_frame
     from monai_gu2net.sources import read_layout
+    from monai_gu2net.transforms import with_mean_shapes
 
     if path.is_file():
         return datalist_in_frame(Datalist.load(path), allow_outside=options.allow_outside)
-    return read_layout(
+    data = read_layout(
         path,
         layout=options.layout,
         domain=options.domain,
         size=options.size,
+        orientation=options.orientation,
+        target_spacing=options.target_spacing,
+        points=options.points,
         spacing="default" if options.spacing is None else options.spacing,
         annotator=options.annotator,
         validation=options.validation,
@@ -132,13 +166,23 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         drawn=options.draw_test,
         allow_outside=options.allow_outside,
     )
+    return with_mean_shapes(data, any_pose={"yes": True, "no": False}.get(options.any_pose))
 
 
 def _size(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.lower().split("x"))
+        return tuple(int(part) for part in text.lower().replace(",", "x").split("x"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be WxH, such as 416x512; got {text!r}") from None
+
+
+def _target_spacing(text: str) -> tuple[float, ...] | str:
+    if text == "none":
+        return text
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be MM,MM,MM or none; got {text!r}") from None
 
 
 def _amount(text: str) -> int | float:

@@ -51,7 +51,8 @@ def add(commands: Any) -> None:
         "--thresholds",
         nargs="+",
         type=float,
-        help="of the detection rates, in the tables' unit (default those of reports that share them, else 2 2.5 3 4)",
+        help="of the detection rates, in the tables' unit (default those of reports that share them, else 2 2.5 3 4, "
+        "and 1 to 4 voxels of volumes)",
     )
     add_options(compared, "--strict")
 

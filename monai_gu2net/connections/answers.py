@@ -40,7 +40,8 @@ class RadiographAnswers:
         limits: of one image.
 
     Raises:
-        ValueError: no domain is given for a model of several, one is not the model's, or a format is not known.
+        ValueError: no domain is given for a model of several, one is not the model's or one of volumes, or a format is
+            not known.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RadiographAnswers:
         self.by_body_part = {part.upper(): named(name) for part, name in (by_body_part or {}).items()}
         self.domain = None if domain is None and by_body_part else named(domain)
         self.limits = limits
+        self._check_flat()
         unknown = [name for name in formats if name not in ANSWER_FORMATS]
         if unknown or not formats:
             raise ValueError(f"formats must be among {list(ANSWER_FORMATS)}; got {unknown or None}. Name one or more.")
@@ -70,6 +72,16 @@ class RadiographAnswers:
         self.identity = f"{model['name']} {model['version']} {options.tta} {options.min_confidence} {sources} {_FORM}"
         self.identity += "" if options.spacing is None else f" {list(options.spacing)}"
         self.identity += " bfloat16" if options.precision == "bfloat16" else ""
+
+    def _check_flat(self) -> None:
+        """Refuse a model of volumes: what is sent comes one by one, and no series says that it is whole."""
+        domains = self.predictor.card.domains
+        volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
+        if volumes:
+            raise ValueError(
+                f"The model of a connection must be one of radiographs, which are answered one by one; got volumes "
+                f"({volumes[0]}). Have the slices of a series saved in a folder, and use predict --formats sr."
+            )
 
     def checked_domain(self, body_part: str) -> str:
         """The domain of an image.

@@ -8,6 +8,7 @@ from .datalist import SPLITS as SPLITS
 from .datalist import Datalist as Datalist
 from .domain import Domain as Domain
 from .domain import ReferenceLength as ReferenceLength
+from .domain import spatial_dims_of as spatial_dims_of
 from .outside import ALLOWED_OUTSIDE as ALLOWED_OUTSIDE
 from .outside import cases_in_frame as cases_in_frame
 from .outside import datalist_in_frame as datalist_in_frame

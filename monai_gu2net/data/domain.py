@@ -12,7 +12,7 @@ from typing import Any
 from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
-__all__ = ["Domain", "ReferenceLength"]
+__all__ = ["Domain", "ReferenceLength", "spatial_dims_of"]
 
 _FIELDS = ("landmarks", "size", "orientation", "target_spacing", "mean_shape", "spacing")
 
@@ -50,7 +50,8 @@ class Domain:
             found in several poses and seen at last in that of the shape; None: they lie much as those of training do.
         spacing: mm per pixel of the image files along each axis, where it is the same for all of them.
         reference: the landmark pair of known distance, where spacing follows from the reference landmarks.
-        mirror: pairs (left, right) of landmarks that change places in a mirrored image; empty: never mirror.
+        mirror: pairs (left, right) of landmarks that change places in a mirrored image, where (name, None) has no
+            partner and is absent, and one that is not named stays in its place; empty: never mirror.
         in_channels: channels of an image; with 3, pictures are read in colour and grey images repeated.
         ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
         measurements: that are declared, beside the built-in ones of its landmarks, see :attr:`all_measurements`.
@@ -67,7 +68,7 @@ class Domain:
     mean_shape: tuple[tuple[float, ...], ...] | None = None
     spacing: tuple[float, ...] | None = None
     reference: ReferenceLength | None = None
-    mirror: tuple[tuple[str, str], ...] = ()
+    mirror: tuple[tuple[str, str | None], ...] = ()
     in_channels: int = 1
     ground_truth: str | None = None
     measurements: tuple[Measurement, ...] = ()
@@ -110,8 +111,8 @@ class Domain:
         for pair in self.mirror:
             if len(pair) != 2:
                 self._refuse("mirror", "be pairs of landmark names", pair, "Give [left, right] pairs")
-            self._check_named("mirror", pair)
-        mirrored = [name for pair in self.mirror for name in pair]
+            self._check_named("mirror", [name for place, name in enumerate(pair) if name is not None or place == 0])
+        mirrored = [name for pair in self.mirror for name in pair if name is not None]
         repeated = sorted({name for name in mirrored if mirrored.count(name) > 1})
         if repeated:
             self._refuse("mirror", "name each landmark in one place", repeated, "Leave out those of the midline")
@@ -146,9 +147,10 @@ class Domain:
 
     @property
     def mirror_order(self) -> tuple[int, ...]:
-        """For each landmark, the index of the one found in its place after mirroring (N numbers)."""
-        partner = {a: b for pair in self.mirror for a, b in (pair, pair[::-1])}
-        return tuple(self.landmarks.index(partner.get(name, name)) for name in self.landmarks)
+        """For each landmark, the index of the one that takes its place after mirroring (N numbers); -1: none does."""
+        partner = {a: b for left, right in self.mirror for a, b in ((left, right), (right, left))}
+        partners = [partner.get(name, name) for name in self.landmarks]
+        return tuple(-1 if name is None else self.landmarks.index(name) for name in partners)
 
     def resized(self, size: Sequence[int]) -> Domain:
         """The same domain with another input size."""
@@ -231,10 +233,32 @@ class Domain:
     def _refuse(self, field: str, rule: str, value: object, advice: str) -> None:
         raise ValueError(f"Domain {self.name!r}: {field} must {rule}; got {value!r}. {advice}.")
 
-    def _check_named(self, field: str, names: Sequence[str]) -> None:
+    def _check_named(self, field: str, names: Sequence[str | None]) -> None:
         unknown = [name for name in names if name not in self.landmarks]
         if unknown:
             self._refuse(field, f"name landmarks among {list(self.landmarks)}", unknown, "Correct the spelling")
+
+
+def spatial_dims_of(domains: Mapping[str, Domain], dims: int | None = None) -> int:
+    """The number of spatial axes of the images of all domains, 2 or 3; a network has one.
+
+    Args:
+        domains: by name, at least one.
+        dims: what it must be; None: that of the first domain.
+
+    Raises:
+        ValueError: a domain's images have another one.
+    """
+    dims = dims or len(next(iter(domains.values())).size)
+    for name, domain in domains.items():
+        if len(domain.size) != dims:
+            kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
+            raise ValueError(
+                f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "
+                f"{domain.size}. Train radiographs and volumes apart: choose among the datalist's domains (--domains), "
+                "with the bundle gu2net for radiographs and gu2net_volume for volumes."
+            )
+    return dims
 
 
 def _is_orientation(letters: object) -> bool:

@@ -40,7 +40,7 @@ def write_readable_report(
 
     Args:
         path: the file; written whole or not at all.
-        landmarks: N points in the frame "index", 2-D; it is said how many are present and which are not.
+        landmarks: N points in the frame "index"; it is said how many are present and which are not.
         derivation: which image that is, and what found the landmarks in it.
         parameters: what else the numbers depend on, such as where the spacing is known from.
         measurements: made between the landmarks, rounded here; those without a value are not written.
@@ -51,9 +51,9 @@ def write_readable_report(
     Raises:
         ImportError: highdicom is not installed.
         DicomError: the header does not say which image this is.
-        ValueError: the landmarks are in mm or 3-D, or a name cannot be written in DICOM.
+        ValueError: the landmarks are no indices of the image, or a name cannot be written in DICOM.
     """
-    checked_landmarks(landmarks)
+    checked_landmarks(landmarks, dims=derivation.dims)
     written = repr((landmarks.names, landmarks.present.tolist(), list(parameters), list(measurements)))
     report = StudyObject(path, derivation, (9803, "Landmarks, to be read"), ("SR to be read", written))
     return write_report(report, lambda: readable_content(report, READABLE_TITLE, landmarks, parameters, measurements))
@@ -92,8 +92,9 @@ def readable_content(
     for each in measurements:
         if np.isfinite(each.value):
             found += measured_number(each, decimals=_DECIMALS[each.unit])
-    source = sr.SourceImageForMeasurement(of.header.SOPClassUID, of.header.SOPInstanceUID)
-    found += number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=[source])
+    # a viewer has a line for each: of a volume, whose slices are the report's evidence, there would be hundreds
+    sources = [] if of.slices else [sr.SourceImageForMeasurement(of.header.SOPClassUID, of.header.SOPInstanceUID)]
+    found += number(LANDMARKS_FOUND, int(present.sum()), "landmarks", referenced_images=sources)
     if absent:
         text, contains = f"Not found: {', '.join(absent)}", sr.RelationshipTypeValues.CONTAINS
         found.append(sr.TextContentItem(name=concept(COMMENT), value=text, relationship_type=contains))

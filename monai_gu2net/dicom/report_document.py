@@ -1,6 +1,6 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
-"""A Comprehensive SR about an image, around a content tree."""
+"""A Comprehensive SR, or a Comprehensive 3D SR, about an image, around a content tree."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from monai_gu2net.dicom.study_object import StudyObject, image_reference
 __all__ = ["write_report"]
 
 
-def write_report(report: StudyObject, content: Callable[[], Dataset]) -> Path:
-    """Write a report, whole or not at all.
+def write_report(report: StudyObject, content: Callable[[], Dataset], *, in_space: bool = False) -> Path:
+    """Write a report, whole or not at all. Its evidence is every file of the image.
 
     Args:
         report: what is written.
         content: makes its root container.
+        in_space: the content has points in space, which a Comprehensive SR must not have: it is a Comprehensive 3D SR.
 
     Raises:
         DicomError: see :class:`StudyObject`; or the image is of a SOP class that DICOM does not define.
 
-    Source: DICOM PS3.3, A.35.3 (Comprehensive SR), C.17.1 to C.17.3.
+    Source: DICOM PS3.3, A.35.3 (Comprehensive SR), A.35.13 (Comprehensive 3D SR), C.17.1 to C.17.3.
     """
 
     def make(image: Dataset, frame: dict[str, Any]) -> Dataset:
         from highdicom.coding_schemes import CodingSchemeIdentificationItem
-        from highdicom.sr import ComprehensiveSR
+        from highdicom.sr import Comprehensive3DSR, ComprehensiveSR
 
         header = report.derivation.header
         if UID(header.SOPClassUID).name == header.SOPClassUID:  # so pydicom calls what its tables do not have
@@ -46,10 +47,13 @@ def write_report(report: StudyObject, content: Callable[[], Dataset]) -> Path:
         )
         root = content()
         items, root.ContentSequence = root.ContentSequence, []
-        document = ComprehensiveSR([image], root, is_complete=True, coding_schemes=[scheme], **frame)
+        document = (Comprehensive3DSR if in_space else ComprehensiveSR)(
+            [image], root, is_complete=True, coding_schemes=[scheme], **frame
+        )
         document.ContentSequence = items  # of which highdicom 0.28.2 would make and parse a copy: 3 s of 300 landmarks
         [study] = document.CurrentRequestedProcedureEvidenceSequence
-        study.ReferencedSeriesSequence[0].ReferencedSOPSequence = [image_reference(header)]
+        files = [image_reference(each) for each in report.derivation.images]
+        study.ReferencedSeriesSequence[0].ReferencedSOPSequence = files
         return document
 
     return report.write(make)

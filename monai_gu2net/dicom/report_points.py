@@ -32,7 +32,7 @@ _GROUP: Concept = ("125007", "DCM")
 _DERIVED: Concept = ("126011", "DCM")
 _FREE_TEXT = ("CORNERSTONEFREETEXT", "CS3DTEXT")  # dcmjs 0.52.0, whatever the scheme
 _CORNERSTONE_SCHEME = "99CS3D"  # of where a label or a spline's handles stand
-_SAME_PX = 0.01
+_SAME = 0.01  # pixels or mm
 _CONFIDENCE, _CERTAINTY, _COMMENT = CONFIDENCE[:2], CERTAINTY[:2], COMMENT[:2]
 _LANDMARKS_FOUND = LANDMARKS_FOUND[:2]
 
@@ -44,15 +44,15 @@ class ReportPoint:
     Args:
         place: where it stands, such as "a.dcm group 3", for lists of what is left out.
         labels: what the report says of it that could be its name.
-        point: (x, y) in pixel indices.
+        point: (x, y) in pixel indices; or (x, y, z) in mm of the patient's space, LPS.
         confidence: from 0 to 1; NaN: not given.
-        image: SOP Instance UID of the image that it is selected from.
-        frame: of that image, from 1.
+        image: SOP Instance UID of the image that it is selected from; of a point in space the Frame of Reference UID.
+        frame: of that image, from 1; 0: it is in space.
     """
 
     place: str
     labels: PointLabels
-    point: tuple[float, float]
+    point: tuple[float, ...]
     confidence: float
     image: str
     frame: int
@@ -67,14 +67,17 @@ class ReportPoints:
         written: date and time of its content, as text that sorts by time; "": it does not say.
         points: in its order.
         left_out: its groups of measurements that are no point, and points that are not understood.
-        nothing_in: SOP Instance UID of the image that it says no landmark was found in; "": it does not say so.
+        nothing_in: SOP Instance UID of the image that it says no landmark was found in, "" of a volume, which is all of
+            its evidence; None: it does not say so.
+        evidence: SOP Instance UIDs of the objects that it is based on.
     """
 
     path: Path
     written: str
     points: tuple[ReportPoint, ...]
     left_out: tuple[LeftOut, ...]
-    nothing_in: str = ""
+    nothing_in: str | None = None
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass
@@ -129,8 +132,8 @@ def _points(header: Dataset, path: Path) -> ReportPoints:
             except Exception as error:  # whatever a foreign tree lacks; the message could quote it
                 reason = f"it is not well-formed ({type(error).__name__})"
                 left_out.append(LeftOut("measurement group", place, reason))
-        nothing = "" if points else _nothing_found_in(header)
-    return ReportPoints(path, f"{day} {time}".strip(), tuple(points), tuple(left_out), nothing)
+        nothing, evidence = None if points else _nothing_found_in(header), _evidence(header)
+    return ReportPoints(path, f"{day} {time}".strip(), tuple(points), tuple(left_out), nothing, evidence)
 
 
 def _groups(root: Dataset) -> list[_Group]:
@@ -187,18 +190,18 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
         if _scheme(graphic) == _CORNERSTONE_SCHEME:
             continue
         try:
-            x, y = _coordinates(graphic, None if tool is None else tool[0])
-            image, frame = _image(graphic)
+            at = _coordinates(graphic, None if tool is None else tool[0])
+            image, frame = _image(graphic) if len(at) == 2 else (_space(graphic), 0)
         except _NoPointError as reason:
             reasons.append(str(reason))
             continue
         coded = parent is not group.item and parent.get("ValueType") == "CODE"
         location = _text_of(_meaning(parent), text_is_utf8) if coded else ""
         here = (p for p in found if (p.image, p.frame) == (image, frame))
-        same = next((p for p in here if math.dist(p.point, (x, y)) <= _SAME_PX), None)
+        same = next((p for p in here if math.dist(p.point, at) <= _SAME), None)
         if same is None or (location and same.labels.location and location != same.labels.location):
             located = PointLabels(**(labels.__dict__ | {"location": location}))
-            found.append(ReportPoint(place, located, (x, y), _confidence(children), image, frame))
+            found.append(ReportPoint(place, located, at, _confidence(children), image, frame))
     if not found:
         raise _NoPointError(reasons[0] if reasons else "it has no coordinates")
     names = {(point.labels.location, point.image, point.frame) for point in found}
@@ -207,17 +210,35 @@ def _points_of(group: _Group, place: str, *, text_is_utf8: bool) -> list[ReportP
     return found
 
 
-def _coordinates(graphic: Dataset, tool: str | None) -> tuple[float, float]:
-    """(x, y) in pixel indices of a POINT, or of an arrow's tip."""
+def _coordinates(graphic: Dataset, tool: str | None) -> tuple[float, ...]:
+    """(x, y) in pixel indices, or (x, y, z) in space, of a POINT or an arrow's tip."""
     kind, data = graphic.get("GraphicType"), np.asarray(graphic.get("GraphicData"), dtype=float).ravel()
-    if graphic.get("ValueType") == "SCOORD3D":
-        raise _NoPointError("its coordinates are in space and not in an image")
-    tipped = tool in POINT_TOOLS and len(data) == 4 and kind in ("POINT", "POLYLINE")
+    dims = 3 if graphic.get("ValueType") == "SCOORD3D" else 2
+    tipped = tool in POINT_TOOLS and len(data) == 2 * dims and kind in ("POINT", "POLYLINE")
     if kind not in ("POINT", "MULTIPOINT") and not (tipped and tool == "ArrowAnnotate"):
         raise _NoPointError("it is a measurement of another kind than a point")
-    if (len(data) != 2 and not tipped) or not np.isfinite(data).all():
-        raise _NoPointError("a point must have two finite coordinates")
-    return float(data[0]) - 0.5, float(data[1]) - 0.5
+    if (len(data) != dims and not tipped) or not np.isfinite(data).all():
+        raise _NoPointError(f"a point must have {'three' if dims == 3 else 'two'} finite coordinates")
+    return tuple((data[:dims] - (0.5 if dims == 2 else 0.0)).tolist())
+
+
+def _space(graphic: Dataset) -> str:
+    """The Frame of Reference UID of coordinates in space."""
+    space = str(graphic.get("ReferencedFrameOfReferenceUID") or "")
+    if not space:
+        raise _NoPointError("a point in space must have a frame of reference")
+    return space
+
+
+def _evidence(header: Dataset) -> tuple[str, ...]:
+    """SOP Instance UIDs of the objects that a report says it is based on, each once."""
+    named: dict[str, None] = {}
+    for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence"):
+        for study in header.get(keyword) or ():
+            for series in study.get("ReferencedSeriesSequence") or ():
+                for item in series.get("ReferencedSOPSequence") or ():
+                    named[str(item.get("ReferencedSOPInstanceUID") or "")] = None
+    return tuple(uid for uid in named if uid)
 
 
 def _image(graphic: Dataset) -> tuple[str, int]:
@@ -283,11 +304,11 @@ def _number(item: Dataset) -> float | None:
     return None if value is None else float(value)
 
 
-def _nothing_found_in(header: Dataset) -> str:
-    """The image of a report that says that 0 landmarks were found."""
+def _nothing_found_in(header: Dataset) -> str | None:
+    """The image of a report that says that 0 landmarks were found; "" of a volume."""
     items = [item for item, _ in _items(header)]
     if not any(_concept(item) == _LANDMARKS_FOUND and _number(item) == 0 for item in items):
-        return ""
+        return None
     references = (item.get("ReferencedSOPSequence") for item in items if item.get("ValueType") == "IMAGE")
     return next((str(of[0].get("ReferencedSOPInstanceUID") or "") for of in references if of), "")
 

@@ -154,7 +154,7 @@ def _stack(place: str | Path | Sequence[str | Path], limits: Limits) -> _Stack:
     """The slices of a series, sorted and checked."""
     if isinstance(place, str | Path):
         path = Path(place)
-        name, paths = path.name, dicom_files(path) if path.is_dir() else [path]
+        name, paths = path.absolute().name, dicom_files(path) if path.is_dir() else [path]
     else:
         paths = [Path(each) for each in place]
         name = paths[0].absolute().parent.name if paths else "The series"

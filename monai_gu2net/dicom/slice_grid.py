@@ -46,7 +46,7 @@ def slice_grid(slices: Sequence[Dataset], *, names: Sequence[str], series: str) 
     GantryDetectorTilt is refused, but of DERIVED images, which are made of tilted ones.
 
     Args:
-        slices: their headers, of plain images or frames (see :func:`~monai_gu2net.dicom.frames.frame_header`).
+        slices: their headers, of plain images or of the frames of one.
         names: of each, for errors.
         series: the name that errors begin with.
 

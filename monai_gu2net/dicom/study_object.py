@@ -79,12 +79,15 @@ class Derivation:
     """Which image an object is derived from, and by what.
 
     Args:
-        header: of the image, see :func:`~monai_gu2net.dicom.read_header`. Patient and study come from it.
+        header: of the image, see :func:`~monai_gu2net.dicom.read_header`; of a volume that of any of its slices.
+            Patient and study come from it.
         model: name of what found the landmarks.
         model_version: its version.
         sop_instance_uid: of the object. By default it is derived from the image, the model and all that is written, so
             that the same result is the same object and another result is another one.
         now: when it is made, in local time; by default now.
+        slices: of a volume the headers of its objects, see :func:`~monai_gu2net.dicom.series_headers`; empty: the image
+            is one radiograph.
     """
 
     header: Dataset
@@ -92,6 +95,17 @@ class Derivation:
     model_version: str
     sop_instance_uid: str | None = None
     now: datetime | None = None
+    slices: tuple[Dataset, ...] = ()
+
+    @property
+    def images(self) -> tuple[Dataset, ...]:
+        """Headers of the files that the image consists of."""
+        return self.slices or (self.header,)
+
+    @property
+    def dims(self) -> int:
+        """Axes of the image: 3 of a volume, else 2."""
+        return 3 if self.slices else 2
 
     @property
     def by(self) -> str:
@@ -119,8 +133,8 @@ class StudyObject:
     def uid(self) -> str:
         """The object's SOP Instance UID."""
         of = self.derivation
-        image = str(of.header.get("SOPInstanceUID"))
-        return of.sop_instance_uid or derived_uid(image, of.model, of.model_version, *self.content)
+        files = [str(header.get("SOPInstanceUID")) for header in of.images]
+        return of.sop_instance_uid or derived_uid(*files, of.model, of.model_version, *self.content)
 
     def write(self, make: Callable[[Dataset, dict[str, Any]], Dataset]) -> Path:
         """Write the file whole or not at all, as Explicit VR Little Endian in UTF-8; makes the folder.
@@ -139,11 +153,13 @@ class StudyObject:
         import highdicom  # noqa: F401 - silent_pydicom silences the loggers that there are
 
         path, header, now = Path(self.path), self.derivation.header, self.derivation.now or datetime.now()
-        missing = [keyword for keyword in _IMAGE if not header.get(keyword)]
+        missing = [keyword for keyword in _IMAGE if not all(image.get(keyword) for image in self.derivation.images)]
         if missing:
             raise DicomError(
                 f"{path.name}: the image's header must have {missing}; it has not. Export the image again."
             )
+        if len({(image.StudyInstanceUID, image.SeriesInstanceUID) for image in self.derivation.images}) > 1:
+            raise DicomError(f"{path.name}: the slices must be of one series; they are of several. Give those of one.")
         frame = {
             "sop_instance_uid": self.uid,
             "series_instance_uid": derived_uid(self.uid, "series"),
@@ -193,16 +209,20 @@ def _stand_in(header: Dataset) -> Dataset:
     return image
 
 
-def checked_landmarks(landmarks: LandmarkSet) -> None:
+def checked_landmarks(landmarks: LandmarkSet, *, dims: int = 2) -> None:
     """Check that landmarks can be written in DICOM.
 
+    Args:
+        landmarks: N points.
+        dims: axes of the image that they must be indices of, see :attr:`Derivation.dims`.
+
     Raises:
-        ValueError: they are not 2-D pixel indices; or a name has characters that do not print or ends in a space, so
-            that a reader would not give it back (PS3.5, 6.2).
+        ValueError: they are not pixel indices of that many axes; or a name has characters that do not print or ends in
+            a space, so that a reader would not give it back (PS3.5, 6.2).
     """
-    if landmarks.frame != "index" or landmarks.dims != 2:
+    if landmarks.frame != "index" or landmarks.dims != dims:
         raise ValueError(
-            f"Landmarks written in DICOM must be 2-D pixel indices; got {landmarks.dims}-D ones in the frame "
+            f"Landmarks written in DICOM must be {dims}-D pixel indices; got {landmarks.dims}-D ones in the frame "
             f"{landmarks.frame!r}. Convert them with to_index(affine)."
         )
     for name in landmarks.names:

@@ -97,7 +97,8 @@ def evaluate_model(
         for name, reason in mismatched.items()
         if counts[name]
     ]
-    protocol.check({name: domain.landmarks for name, domain in domains.items()})
+    volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
+    protocol.check({name: domain.landmarks for name, domain in domains.items()}, volumes=volumes)
     lacking: list[dict[str, str]] = []
     if annotator is not None:
         cases, lacking = _with_landmarks(cases, annotator)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from .annotators import annotator_rows as annotator_rows
+from .axis_errors import summarize_axis_errors as summarize_axis_errors
 from .case_measurements import compare_measurements as compare_measurements
 from .case_measurements import measure_rows as measure_rows
 from .case_measurements import measured_table as measured_table
@@ -26,3 +27,4 @@ from .result_table import write_rows as write_rows
 from .result_table import write_tables as write_tables
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows
+from .volume_thresholds import suited_thresholds as suited_thresholds

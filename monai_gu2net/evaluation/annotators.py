@@ -22,6 +22,7 @@ def annotator_rows(
 ) -> dict[str, pd.DataFrame]:
     """Tables in which an annotator takes the place of the model.
 
+    Distances are along the file's axes, which are taken to be at right angles.
     They can be rescored and summarized like those of a model. A landmark that one of the two left out does not count.
 
     Args:
@@ -43,6 +44,7 @@ def annotator_rows(
             continue
         domain = domains[case["domain"]]
         axes = "xyz"[: len(domain.size)]
+        found = found.drop(columns=[column for column in found if column.endswith("_lps_mm")])  # of the model's points
         by_name = found.set_index("landmark", drop=False).to_dict("index")
         for index, name in enumerate(domain.landmarks):
             if name not in by_name:
@@ -68,7 +70,8 @@ def _row(
     scale = [row[f"spacing_{axis}"] if row["unit"] == "mm" else 1.0 for axis in axes]
     if row["unit"] == "mm" and not all(length > 0 for length in scale):
         raise ValueError(
-            f"Case {row['case']!r} of domain {row['domain']!r} must have spacing_x and spacing_y; got none. "
+            f"Case {row['case']!r} of domain {row['domain']!r} must have "
+            f"{' and '.join(f'spacing_{axis}' for axis in axes)}; got none. "
             "Evaluate the model again."
         )
     points = {f"predicted_{axis}": value for axis, value in zip(axes, a, strict=True)}

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from monai_gu2net.evaluation.result_table import Rows, in_space, result_table, write_csv
+from monai_gu2net.evaluation.result_table import Rows, in_space, points_of, result_table, write_csv
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
@@ -48,17 +48,16 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
     """
     cases: list[MeasuredCase] = []
     for (domain, name), case in result_table(rows).groupby(["domain", "case"], sort=False):
-        axes = "xyz" if in_space(case) else "xy"
         names = tuple(case["landmark"])
         of_domain = (measurements or {}).get(domain)
         if of_domain is None:
-            of_domain = default_measurements(names) if len(axes) == 2 else ()
+            of_domain = default_measurements(names) if not in_space(case) else ()
         if not of_domain:
             continue
         unit: Literal["mm", "px"] = case["unit"].iloc[0]
         sets = []
         for kind in ("predicted", "reference"):
-            points = case[[f"{kind}_{axis}{'_mm' * (unit == 'mm')}" for axis in axes]].to_numpy(copy=True)
+            points = points_of(case, kind)
             points[~np.isfinite(points).all(axis=1)] = np.nan  # a row may know one coordinate of an absent landmark
             sets.append(LandmarkSet(names, points, "mm" if unit == "mm" else "index"))
         predicted = measure(of_domain, sets[0], unit=unit, radius=case["radius"].to_numpy())

@@ -17,6 +17,7 @@ from monai_gu2net.evaluation.paired_bootstrap import paired_bootstrap
 from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
 from monai_gu2net.evaluation.result_table import KEY, Rows, parts, result_table
 from monai_gu2net.evaluation.summary import flat_rates, thresholds_of
+from monai_gu2net.evaluation.volume_thresholds import suited_thresholds
 
 __all__ = ["Comparison", "compare_rows"]
 
@@ -82,6 +83,7 @@ def compare_rows(a: Rows, b: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLD
             annotated in both, or ``thresholds`` has none for a domain.
     """
     first, second = result_table(a), result_table(b)
+    thresholds = suited_thresholds(first, thresholds)
     both = first.merge(second, on=KEY, suffixes=("_a", "_b"))
     for row in both[both["unit_a"] != both["unit_b"]].itertuples():
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from monai_gu2net.evaluation.result_table import Rows, parts, result_table
+from monai_gu2net.evaluation.result_table import Rows, in_space, parts, result_table
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.uncertainty import RADIUS_LEVEL
 
@@ -56,9 +56,14 @@ def summarize_coverage(rows: Rows) -> pd.DataFrame:
 
 
 def radii_px(rows: Rows) -> NDArray[np.float64]:
-    """Half axes (N, 2) of the radii in pixels of the image file, x first; NaN where a row has no radius."""
-    table = pd.DataFrame(rows).reindex(columns=["unit", "radius", "spacing_x", "spacing_y"])
-    steps = table[["spacing_x", "spacing_y"]].astype(float).where(table["unit"] == "mm", 1.0)
+    """Half axes (N, D) of the radii in pixels of the image file, x first; NaN where a row has no radius.
+
+    D is 3 where the rows are of volumes.
+    """
+    given = pd.DataFrame(rows)
+    spacing = [f"spacing_{axis}" for axis in ("xyz" if in_space(given) else "xy")]
+    table = given.reindex(columns=["unit", "radius", *spacing])
+    steps = table[spacing].astype(float).where(table["unit"] == "mm", 1.0)
     return table[["radius"]].to_numpy(float) / steps.to_numpy()
 
 

@@ -107,15 +107,22 @@ class Protocol:
         """What points of a domain are compared on."""
         return self.grids.get(domain, self.other_grid)
 
-    def check(self, landmarks: Mapping[str, Sequence[str]]) -> None:
-        """Check that what is left out is there.
+    def check(self, landmarks: Mapping[str, Sequence[str]], *, volumes: Iterable[str] = ()) -> None:
+        """Check that what is left out is there, and that what is compared on a grid is a picture.
 
         Args:
             landmarks: by domain.
+            volumes: domains of volumes.
 
         Raises:
-            ValueError: a domain or a landmark that is left out is not among them.
+            ValueError: a domain or a landmark that is left out is not among them, or a domain of volumes has a grid.
         """
+        for domain in volumes:
+            if self.whole_pixels or self.grid_of(domain) != Grid():
+                raise ValueError(
+                    f"Domain {domain!r} must be of pictures to be scored on a grid; got volumes and protocol "
+                    f"{self.name!r}. Use protocol 'original'."
+                )
         for domain, names in self.left_out.items():
             if domain not in landmarks:
                 raise ValueError(f"left_out must name domains among {list(landmarks)}; got {domain!r}. Correct it.")

@@ -22,6 +22,7 @@ __all__ = [
     "Rows",
     "in_space",
     "parts",
+    "points_of",
     "read_rows",
     "result_columns",
     "result_table",
@@ -39,6 +40,8 @@ KEY = ["domain", "case", "landmark"]
 _NEEDED = ["case", "domain", "landmark", "error", "unit"]
 _TEXT = ("case", "domain", "landmark", "unit", "spacing_source")
 _UNITS = ("mm", "px")
+_THIRD = ("reference_z", "predicted_z", "image_z", "spacing_z")
+_PLANE, _LPS = "_mm", "_lps_mm"  # of points in millimetres: of a picture, of a volume
 
 
 def result_columns(axes: str = "xy") -> dict[str, type]:
@@ -58,14 +61,19 @@ def result_columns(axes: str = "xy") -> dict[str, type]:
         - ``confidence``; ``radius``, which holds 90 % of the landmarks, about the prediction; ``presence``, p-value of
           the landmark being in the image
         - ``image_x``, ``image_y``: size of the image file in pixels; ``spacing_x``, ``spacing_y``: its mm per pixel
-        - ``reference_x_mm``, ``reference_y_mm``, ``predicted_x_mm``, ``predicted_y_mm``: the points in mm along the
-          file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never read, and
-          columns only where the spacing of any row is known
+        - ``reference_x_mm``, ``reference_y_mm``, ``predicted_x_mm``, ``predicted_y_mm``: the points of a picture in mm
+          along the file's axes from the centre of its first pixel, the pixels times ``spacing``; always derived, never
+          read, and columns only where the spacing of any picture is known
+
+        Of volumes all of these have a third axis, ``_z``, and instead of the last there are ``reference_x_lps_mm`` and
+        so on: the points in mm in the patient's frame, to the left (x), to the back (y) and upwards (z), as DICOM and
+        Slicer count.
     """
     points = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
-    optional = ["confidence", "radius", "presence", "image_x", "image_y", *(f"spacing_{axis}" for axis in axes)]
+    optional = ["confidence", "radius", "presence", *(f"{of}_{axis}" for of in ("image", "spacing") for axis in axes)]
     columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", *optional]
-    return {column: str if column in _TEXT else float for column in [*columns, *(f"{point}_mm" for point in points)]}
+    columns += [f"{point}{_LPS if axes == 'xyz' else _PLANE}" for point in points]
+    return {column: str if column in _TEXT else float for column in columns}
 
 
 def result_table(rows: Rows) -> pd.DataFrame:
@@ -77,8 +85,8 @@ def result_table(rows: Rows) -> pd.DataFrame:
             left out.
 
     Returns:
-        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it and ``_mm`` where any row's
-        spacing is known, numbered from 0.
+        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it, ``_mm`` and ``_lps_mm``
+        where the spacing of any picture, or of any volume, is known, numbered from 0.
 
     Raises:
         ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a
@@ -99,7 +107,8 @@ def result_table(rows: Rows) -> pd.DataFrame:
         for position, row in enumerate(rows):
             _check_columns(f"Result row {position}", row)
         given = {column: [row.get(column) for row in rows] for column in {key for row in rows for key in row}}
-    columns = result_columns("xyz" if "reference_z" in given or "predicted_z" in given else "xy")
+    volumes = "reference_z" in given or "predicted_z" in given
+    columns = result_columns("xyz") | result_columns() if volumes else result_columns()
     table = pd.DataFrame(index=range(len(rows)), columns=list(columns), dtype=object)
     for column in _TEXT:
         values = given.get(column, [""] * len(rows))
@@ -110,19 +119,23 @@ def result_table(rows: Rows) -> pd.DataFrame:
         unit = table["unit"][position]
         raise ValueError(f"{_where(table, position)}: unit must be 'mm' or 'px'; got {unit!r}. Correct it.")
     for column in columns:
-        if column.endswith("_mm"):
-            point = column.removesuffix("_mm")
-            table[column] = table[point] * table[f"spacing_{point[-1]}"]
-        elif column not in _TEXT:
+        if column not in _TEXT and (column.endswith(_LPS) or not column.endswith(_PLANE)):
             table[column] = _numbers(given.get(column, [None] * len(rows)), column, table)
+    flat = ~_of_volume(table)
+    for column in result_columns():
+        if column.endswith(_PLANE):
+            point = column.removesuffix(_PLANE)
+            table[column] = (table[point] * table[f"spacing_{point[-1]}"]).where(flat)
     for position in np.flatnonzero(table["error"] < 0).tolist():
         raise ValueError(
             f"{_where(table, position)}: error must be a distance; got {table['error'][position]}. "
             "Pass what radial_error returns."
         )
-    if not table.filter(like="spacing_").drop(columns="spacing_source").notna().any(axis=None):
-        table = table.drop(columns=[column for column in columns if column.endswith("_mm")])
-    return table
+    scaled = table[[f"spacing_{axis}" for axis in ("xyz" if volumes else "xy")]].notna().any(axis=1)
+    unknown = () if (scaled & flat).any() else tuple(column for column in result_columns() if column.endswith(_PLANE))
+    lps = [column for column in columns if column.endswith(_LPS)]
+    unknown += () if (scaled & ~flat).any() or table[lps].notna().any(axis=None) else tuple(lps)
+    return table.drop(columns=list(unknown))
 
 
 def parts(table: pd.DataFrame) -> Iterator[tuple[str, str, str | None, pd.DataFrame]]:
@@ -138,9 +151,29 @@ def parts(table: pd.DataFrame) -> Iterator[tuple[str, str, str | None, pd.DataFr
 
 
 def in_space(table: pd.DataFrame) -> bool:
-    """Whether any point has a third coordinate."""
-    columns = [column for column in ("reference_z", "predicted_z") if column in table]
-    return bool(table[columns].notna().to_numpy().any())
+    """Whether any row is of a volume."""
+    return bool(_of_volume(table).any())
+
+
+def points_of(case: pd.DataFrame, kind: str) -> NDArray[np.float64]:
+    """The points of the rows of one case in their unit, the one that distances and angles are measured in.
+
+    Args:
+        case: rows of one case, as :func:`result_table` gives them.
+        kind: "reference" or "predicted".
+
+    Returns:
+        (N, D). Of a picture in mm those of its image plane. Of a volume LPS mm; where the rows do not have them, mm
+        along the file's axes, which are taken to be at right angles: distances and angles are the same.
+    """
+    axes = "xyz" if in_space(case) else "xy"
+    pixels = case[[f"{kind}_{axis}" for axis in axes]].to_numpy(copy=True)
+    if case["unit"].iloc[0] != "mm":
+        return pixels
+    spacing = case[[f"spacing_{axis}" for axis in axes]].to_numpy()
+    lps = case.reindex(columns=[f"{kind}_{axis}{_LPS}" for axis in axes]).to_numpy(dtype=np.float64)
+    has_lps = np.isfinite(lps).all(axis=1) | ~np.isfinite(pixels).all(axis=1)
+    return lps.copy() if len(axes) == 3 and has_lps.all() else pixels * spacing
 
 
 def write_rows(path: str | os.PathLike[str], rows: Rows) -> Path:
@@ -216,6 +249,11 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> Path:
     """
     lines = ([" ".join(cell) if isinstance(cell, list) else cell for cell in line] for line in table.to_numpy(object))
     return write_text_whole(path, csv_text([table.columns, *lines]))
+
+
+def _of_volume(table: pd.DataFrame) -> pd.Series:
+    """Which rows have a third coordinate; those of a volume in which nothing is found have that of its size."""
+    return table[[column for column in _THIRD if column in table]].notna().any(axis=1)
 
 
 def _check_columns(what: str, columns: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from monai_gu2net.evaluation.protocol import DEFAULT_THRESHOLDS, Thresholds
 from monai_gu2net.evaluation.result_table import Rows, parts, result_table
+from monai_gu2net.evaluation.volume_thresholds import suited_thresholds
 from monai_gu2net.metrics import summarize_errors
 
 __all__ = ["bootstrap_mean_interval", "summarize_rows"]
@@ -61,7 +62,8 @@ def summarize_rows(rows: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLDS, s
         rows: see :func:`~monai_gu2net.evaluation.result_table`. Where the cases of a domain have two units,
             because only some have a known spacing, each unit has summaries of its own.
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
-            domain, or by unit ("mm", "px") for the domains it does not name.
+            domain, or by unit ("mm", "px") for the domains it does not name. The default ones are 1 to 4 voxels for
+            domains of volumes, see :func:`~monai_gu2net.evaluation.suited_thresholds`.
         strict: an error that equals a threshold is a miss.
 
     Returns:
@@ -81,8 +83,9 @@ def summarize_rows(rows: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLDS, s
     Raises:
         ValueError: a row breaks its rule, or ``thresholds`` has none for a domain.
     """
-    summaries = []
-    for domain, unit, landmark, group in parts(result_table(rows)):
+    summaries, table = [], result_table(rows)
+    thresholds = suited_thresholds(table, thresholds)
+    for domain, unit, landmark, group in parts(table):
         errors = torch.from_numpy(group["error"].to_numpy(copy=True))
         numbers = summarize_errors(errors, thresholds_of(domain, unit, thresholds), strict=strict)
         by_case = group.groupby("case", sort=False)["error"]

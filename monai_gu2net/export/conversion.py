@@ -21,19 +21,23 @@ __all__ = ["exported_program", "import_openvino", "onnx_model", "openvino_model"
 _TELEMETRY = "openvino_telemetry"
 
 
-def exported_program(network: nn.Module, image: Tensor, *, least_size: int = 32) -> torch.export.ExportedProgram:
+def exported_program(
+    network: nn.Module, image: Tensor, *others: Tensor, least_size: int = 32
+) -> torch.export.ExportedProgram:
     """The network as ``torch.export`` records it.
 
     Args:
         network: takes the image alone, as :meth:`~monai_gu2net.networks.GU2Net.specialize` gives it.
         image: (B, C, *spatial) such as it takes; batch and size of later ones may be others.
+        others: further inputs, whose shape stays.
         least_size: pixels that they have along each axis at least.
     """
     size = {axis: torch.export.Dim(f"size_{axis}", min=least_size) for axis in range(2, image.ndim)}
     # a batch of 1 would be recorded as a constant
     example = image.expand(2, *image.shape[1:])
+    shapes = ({0: torch.export.Dim.DYNAMIC, **size}, *(None for _ in others))
     with torch.no_grad(), quiet():
-        return torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC, **size},))
+        return torch.export.export(network, (example, *others), dynamic_shapes=shapes)
 
 
 def onnx_model(program: torch.export.ExportedProgram, *, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
@@ -66,15 +70,15 @@ def onnx_model(program: torch.export.ExportedProgram, *, inputs: Sequence[str], 
     return made.model_proto
 
 
-def traced(network: nn.Module, image: Tensor) -> torch.jit.ScriptModule:
+def traced(network: nn.Module, *inputs: Tensor) -> torch.jit.ScriptModule:
     """The network as ``torch.jit`` records it, in a tenth of the time that ``torch.export`` takes.
 
     Args:
         network: in evaluation mode; what it does must not depend on the values or the size of the image.
-        image: such as it takes.
+        inputs: an image, and whatever else it takes, such as they are.
     """
     with torch.no_grad(), quiet():
-        module: torch.jit.ScriptModule = torch.jit.trace(network, (image,), check_trace=False)
+        module: torch.jit.ScriptModule = torch.jit.trace(network, inputs, check_trace=False)
     return module
 
 

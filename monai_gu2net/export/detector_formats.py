@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,8 @@ _DESCRIPTION_FILE = "landmark_detector.json"  # within those of PyTorch
 _OUTPUTS = ["points", "confidence"]
 
 Array = NDArray[np.float32]
-Run = Callable[[Array], tuple[Array, Array]]
+Run = Callable[..., tuple[Array, Array]]
+"""The detector's inputs, arrays, to points and confidence."""
 
 
 class RecordedDetector:
@@ -44,18 +45,24 @@ class RecordedDetector:
     Args:
         detector: in evaluation mode.
         image: (1, C, *spatial) such as it takes.
+        others: its further inputs by name, such as they are.
     """
 
-    def __init__(self, detector: LandmarkDetector, image: Tensor) -> None:
-        self.detector, self.image = detector, image
+    def __init__(self, detector: LandmarkDetector, image: Tensor, others: Mapping[str, Tensor] | None = None) -> None:
+        self.detector, self.image, self.others = detector, image, dict(others or {})
+
+    @property
+    def names(self) -> list[str]:
+        """Of its inputs."""
+        return ["image", *self.others]
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        return exported_program(self.detector, self.image, least_size=2)
+        return exported_program(self.detector, self.image, *self.others.values(), least_size=2)
 
     @cached_property
     def trace(self) -> torch.jit.ScriptModule:
-        return traced(self.detector, self.image)
+        return traced(self.detector, self.image, *self.others.values())
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class DetectorFormat:
         packages: that it needs beside PyTorch.
         extra: of this package, which brings them; empty: none is needed.
         write: the detector and its description to a path.
-        load: what runs the file, an image (B, C, *spatial) to points and confidence.
+        load: what runs the file, an image (B, C, *spatial) and the further inputs to points and confidence.
     """
 
     suffixes: tuple[str, ...]
@@ -110,10 +117,10 @@ def _load_torchscript(path: Path) -> Run:
         return _by_torch(torch.jit.load(path))
 
 
-def _by_torch(module: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
-    def run(image: Array) -> tuple[Array, Array]:
+def _by_torch(module: Callable[..., tuple[Tensor, Tensor]]) -> Run:
+    def run(*inputs: Array) -> tuple[Array, Array]:
         with torch.no_grad(), quiet():
-            points, confidence = module(torch.from_numpy(image))
+            points, confidence = module(*map(torch.from_numpy, inputs))
         return points.numpy(), confidence.numpy()
 
     return run
@@ -121,7 +128,7 @@ def _by_torch(module: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
 
 def _write_onnx(recorded: RecordedDetector, description: str, path: Path) -> None:
     onnx: Any = importlib.import_module("onnx")
-    model = onnx_model(recorded.program, inputs=["image"], outputs=_OUTPUTS)
+    model = onnx_model(recorded.program, inputs=recorded.names, outputs=_OUTPUTS)
     lengths = [dimension.dim_param for dimension in model.graph.input[0].type.tensor_type.shape.dim]
     names = {length: name for length, name in zip(lengths, ("B", "", "X", "Y", "Z"), strict=False) if length}
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -136,14 +143,16 @@ def _load_onnx(path: Path) -> Run:
     onnxruntime: Any = importlib.import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()  # which its builds for Windows have
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda image: tuple(session.run(_OUTPUTS, {"image": image}))
+    names = [each.name for each in session.get_inputs()]
+    return lambda *inputs: tuple(session.run(_OUTPUTS, dict(zip(names, inputs, strict=True))))
 
 
 def _write_openvino(recorded: RecordedDetector, description: str, path: Path) -> None:
     model, weights = openvino_model(recorded.trace)  # the weights must live as long
     shape = recorded.image.shape
-    model.reshape([-1, shape[1], *[-1] * (len(shape) - 2)])
-    for port, name in zip((*model.inputs, *model.outputs), ("image", *_OUTPUTS), strict=True):
+    shapes = [[-1, shape[1], *[-1] * (len(shape) - 2)], *(list(other.shape) for other in recorded.others.values())]
+    model.reshape(dict(enumerate(shapes)))
+    for port, name in zip((*model.inputs, *model.outputs), (*recorded.names, *_OUTPUTS), strict=True):
         port.get_tensor().set_names({name})
     model.set_rt_info(description, DESCRIPTION)
     import_openvino().save_model(model, str(path), compress_to_fp16=False)
@@ -154,8 +163,8 @@ def _load_openvino(path: Path) -> Run:
     core = import_openvino().Core()
     compiled = core.compile_model(core.read_model(str(path)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(image: Array) -> tuple[Array, Array]:
-        found = compiled({"image": image})
+    def run(*inputs: Array) -> tuple[Array, Array]:
+        found = compiled(list(inputs))
         return found["points"], found["confidence"]
 
     return run

@@ -87,14 +87,25 @@ def export_detectors(
             raise ValueError(
                 f"The domain must be one of the model's {list(card.domains)}; got {domain!r}. Name it (--domain)."
             )
+    posed = [name for name in domains or card.domains if card.domains[name].mean_shape is not None]
+    if posed:
+        others = [name for name in card.domains if name not in posed]
+        raise ValueError(
+            f"A domain to export must be found at one look; got {posed}, whose images lie in any pose and are looked "
+            f"at in several. Predict with this package, or export others: {others or 'there are none'} (--domain)."
+        )
     folder = writable_folder(output_dir)
     written: list[ExportedDetector] = []
     for domain in domains or card.domains:
+        described = card.domains[domain]
         detector = LandmarkDetector(
-            network.specialize(domain), card.domains[domain].size, min_confidence=min_confidence
+            network.specialize(domain),
+            described.size,
+            target_spacing=described.target_spacing,
+            min_confidence=min_confidence,
         ).eval()
-        image = _smooth_noise(card.domains[domain])
-        recorded = RecordedDetector(detector, image[:1])
+        image = _smooth_noise(described)
+        recorded = RecordedDetector(detector, image[:1], _others(described))
         description = json.dumps(detector_description(card, domain, paths, min_confidence=min_confidence))
         for name in formats:
             target = folder / f"{paths[0].stem}.{domain}"
@@ -117,6 +128,7 @@ def detector_description(
     described = card.domains_for_new_images[domain]
     state = card.state_dict()
     axes = list("XYZ"[: len(described.size)])
+    volume = len(axes) == 3
     return {
         "format": "landmark detector",
         "format_version": 1,
@@ -126,11 +138,18 @@ def detector_description(
             "image": {
                 "shape": ["B", described.in_channels, *axes],
                 "dtype": "float32",
-                "axes": "batch, channel, then width first: X from left to right, Y from top to bottom, Z; a picture "
+                "axes": "batch, channel, then those of the volume, turned so that they lead to "
+                f"{described.orientation}, the first to {(described.orientation or '?')[0]}: what R, A and S mean is "
+                "NIfTI's"
+                if volume
+                else "batch, channel, then width first: X from left to right, Y from top to bottom; a picture "
                 "read as (rows, columns) is transposed",
-                "values": "as the file has them, finite, of any scale and offset, upright and bright where the "
+                "values": "as the file has them, finite, of any scale and offset"
+                if volume
+                else "as the file has them, finite, of any scale and offset, upright and bright where the "
                 "radiograph is dense; colour as its luminance 0.299 R + 0.587 G + 0.114 B where there is one channel",
-            }
+            },
+            **(_further_inputs(described) if described.target_spacing else {}),
         },
         "output": {
             "points": {
@@ -148,12 +167,7 @@ def detector_description(
             "normalization": "each channel of each image minus its mean, by its standard deviation (that of n, not "
             "n - 1; 1 where it is 0)",
             "network_size": list(described.size),
-            "resizing": "scale = min(network_size / size); inner = min(network_size, max(1, round(size * scale))), "
-            "halves to even; along each axis with factor = size / inner a Gaussian of sigma max(0, (factor - 1) / 2), "
-            "integrated over pixels, cut off at floor(max(4 sigma, 0.5) + 0.5), zeros outside; then linear "
-            "interpolation at factor * (i + 0.5) - 0.5; then zeros around, floor((network_size - inner) / 2) of them "
-            "before",
-            "points": "(p - before + 0.5) * factor - 0.5 of p in pixels of the network",
+            **(_respacing(described) if described.target_spacing else _resizing(described)),
         },
         "scale_and_measurements": {
             name: value for name, value in described.to_dict().items() if name not in ("landmarks", "size")
@@ -167,6 +181,51 @@ def detector_description(
         ],
         "versions": {**state["versions"], "monai_gu2net": monai_gu2net.__version__},
         "intended_use": "Research; not for diagnosis",
+    }
+
+
+def _further_inputs(domain: Domain) -> dict[str, Any]:
+    """What a file says of the inputs beside the image."""
+    dims = len(domain.size)
+    return {
+        "spacing": {"shape": [dims], "dtype": "float32", "unit": "mm per pixel of the image given, axis by axis"},
+        "start": {
+            "shape": [dims],
+            "dtype": "float32",
+            "unit": "pixels of the target spacing, whole numbers from 0 on",
+            "values": "where the part of the image starts that is seen, on axes where not all of it is: n = "
+            "round((size - 1) * spacing / target_spacing + 1) pixels are there, and network_size of them seen; on "
+            "other axes it is not read. Of several parts take for each landmark the one of the highest confidence",
+        },
+    }
+
+
+_SMOOTHING = (
+    "a Gaussian of sigma max(0, (factor - 1) / 2), integrated over pixels, cut off at floor(max(4 sigma, 0.5) + 0.5), "
+    "zeros outside; then linear interpolation at "
+)
+
+
+def _resizing(domain: Domain) -> dict[str, str]:
+    """What a file says of how the image is brought to the network's size."""
+    padding = "the lowest value" if len(domain.size) == 3 else "zeros"
+    return {
+        "resizing": "scale = min(network_size / size); inner = min(network_size, max(1, round(size * scale))), halves "
+        f"to even; along each axis with factor = size / inner {_SMOOTHING}factor * (i + 0.5) - 0.5; then {padding} "
+        "around, before = floor((network_size - inner) / 2) of them before",
+        "points": "(p - before + 0.5) * factor - 0.5 of p in pixels of the network",
+    }
+
+
+def _respacing(domain: Domain) -> dict[str, Any]:
+    """The same of an image that is brought to the target spacing."""
+    padding = "the lowest value" if len(domain.size) == 3 else "zeros"
+    return {
+        "target_spacing": list(domain.target_spacing or ()),
+        "resizing": "n = round((size - 1) * spacing / target_spacing + 1), halves to even; along each axis with factor "
+        f"= target_spacing / spacing {_SMOOTHING}factor * i; then, where n <= network_size, {padding} around, before = "
+        "floor((network_size - n) / 2) of them before; else the part from start on, before = -start",
+        "points": "(p - before) * factor of p in pixels of the network",
     }
 
 
@@ -195,8 +254,9 @@ def _check(recorded: RecordedDetector, run: Callable[..., Any], image: Tensor, n
         ValueError: they are not the same.
     """
     with torch.no_grad():
-        expected, sure = recorded.detector(image)
-    points, confidence = (torch.from_numpy(each) for each in run(image.numpy()))
+        expected, sure = recorded.detector(image, *recorded.others.values())
+    inputs = [each.numpy() for each in (image, *recorded.others.values())]
+    points, confidence = (torch.from_numpy(each) for each in run(*inputs))
     distance = torch.linalg.vector_norm(points - expected, dim=-1)
     off = (confidence - sure).abs().nan_to_num(0.0)
     same = torch.equal(points.isnan(), expected.isnan()) and torch.equal(confidence.isnan(), sure.isnan())
@@ -208,6 +268,13 @@ def _check(recorded: RecordedDetector, run: Callable[..., Any], image: Tensor, n
             "beside it. It was not kept. Export in another format."
         )
     return present.max().item() if len(present) else 0.0, off.max().item()
+
+
+def _others(domain: Domain) -> dict[str, Tensor]:
+    """The further inputs of a domain's detector, such as they are: with voxels of 0.9 of the target spacing."""
+    if domain.target_spacing is None:
+        return {}
+    return {"spacing": 0.9 * torch.tensor(domain.target_spacing), "start": torch.zeros(len(domain.size))}
 
 
 def _smooth_noise(domain: Domain) -> Tensor:

@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 from torch.utils.tensorboard import SummaryWriter
 
 from monai_gu2net.metrics import evaluated_samples
-from monai_gu2net.visualize import draw_landmarks
+from monai_gu2net.visualize import draw_landmarks, draw_volume_landmarks
 
 __all__ = ["ValidationPictures"]
 
@@ -21,7 +21,8 @@ __all__ = ["ValidationPictures"]
 class ValidationPictures:
     """Draws the first case of each domain after every validation, predicted and reference points on the image.
 
-    Attach it to the validator of 2-D images. MONAI's TensorBoardImageHandler draws images and labels, not points.
+    Of a volume it draws projections, and slices through the landmarks that are farthest off. MONAI's
+    TensorBoardImageHandler draws images and labels, not points.
 
     Args:
         log_dir: TensorBoard's folder, where the validations are counted.
@@ -48,15 +49,18 @@ class ValidationPictures:
         self._count += 1
         self._writer = self._writer or SummaryWriter(str(self.log_dir))
         for domain, sample in self._first.items():
-            if sample["image"].ndim != 3:
-                continue
-            picture = draw_landmarks(
-                torch.as_tensor(sample["image"][:1]).cpu().numpy(),
-                predicted=sample["pred_points"].cpu().numpy(),
-                reference=sample["points"].cpu().numpy(),
-                title=sample["case"],
-                longest_side=512,
-            )
+            image = sample["image"]
+            points: dict[str, Any] = {
+                "predicted": sample["pred_points"].cpu().numpy(),
+                "reference": sample["points"].cpu().numpy(),
+                "title": sample["case"],
+            }
+            pixels = torch.as_tensor(image[:1]).cpu().numpy()
+            if image.ndim == 4:
+                affine = image.affine.cpu().numpy() if sample.get("unit") == "mm" else None
+                picture = draw_volume_landmarks(pixels, affine=affine, most=4, columns=1, panel=160, **points)
+            else:
+                picture = draw_landmarks(pixels, longest_side=512, **points)
             self._writer.add_image(f"validation/{domain}", picture, self._count, dataformats="HWC")
         self._writer.flush()
         self._first.clear()

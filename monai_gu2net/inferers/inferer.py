@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from monai.data import MetaTensor
-from monai.inferers import Inferer, sliding_window_inference
+from monai.inferers import Inferer
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.inferers.windows import check_memory, logits_in_windows
 from monai_gu2net.transforms.domain_choice import DOMAIN_META
 
 __all__ = ["LandmarkInferer"]
@@ -29,10 +30,12 @@ class LandmarkInferer(Inferer):
     Where no domain is passed, an image that :class:`~monai_gu2net.transforms.MarkDomaind` marked goes to its own.
 
     An image that is larger than what its domain sees at once is seen in windows of that size, by MONAI's
-    ``sliding_window_inference``: they overlap by half, and each counts most in its middle.
+    ``sliding_window_inference``: they overlap by half, and each counts most in its middle. Its heatmaps are kept in
+    float32, 4 bytes for each landmark and pixel: 3.2 GiB for 51 landmarks and 256 x 256 x 256 voxels.
 
     Args:
-        domains: by name, of which the first further argument names one; None: every image is seen as a whole.
+        domains: by name, in the network's order, of which the first further argument is one's name or index; without
+            it a single domain is meant. None: every image is seen as a whole.
         precision: "float32" (as the tensors are) or "bfloat16"; :func:`~monai_gu2net.engines.decide_precision` says
             which is faster.
 
@@ -40,12 +43,15 @@ class LandmarkInferer(Inferer):
         ValueError: precision is neither.
 
     Raises (when called):
-        ValueError: no domain is passed, and the images are marked with different ones.
+        ValueError: no domain is passed, and the images are marked with different ones; or the heatmaps of a large image
+            do not fit into memory.
     """
+
+    copies = 1  # of the heatmaps of an image, at a time
 
     def __init__(self, *, domains: Mapping[str, Domain] | None = None, precision: str = "float32") -> None:
         super().__init__()
-        self.windows = {name: domain.size for name, domain in (domains or {}).items() if domain.target_spacing}
+        self.domains = dict(domains or {})
         if precision not in ("bfloat16", "float32"):
             raise ValueError(
                 f"precision must be 'bfloat16' or 'float32'; got {precision!r}. Choose one, or let "
@@ -57,14 +63,17 @@ class LandmarkInferer(Inferer):
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        return self.logits(image, lambda part: network(part, *args), self.window(args))
+        return self.logits(image, lambda part: network(part, *args), self.domain(args))
 
-    def window(self, args: tuple[Any, ...]) -> tuple[int, ...] | None:
-        """What the domain that a network's arguments name sees at once; None: any image as a whole."""
-        return self.windows.get(args[0]) if args and isinstance(args[0], str) else None
+    def domain(self, args: tuple[Any, ...]) -> Domain | None:
+        """The domain that a network's arguments name; None: it is not known, and any image is seen as a whole."""
+        which = args[0] if args and args[0] is not None else 0 if len(self.domains) == 1 else None
+        if isinstance(which, int) and 0 <= which < len(self.domains):
+            return list(self.domains.values())[which]
+        return self.domains.get(which) if isinstance(which, str) else None
 
     def logits(
-        self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], window: tuple[int, ...] | None
+        self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], domain: Domain | None
     ) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial) by a network of the image alone."""
 
@@ -72,15 +81,18 @@ class LandmarkInferer(Inferer):
             return network(_channels_last(part) if part.ndim == 4 else part)
 
         with self._autocast(image.device):
-            if window is None or all(length <= most for length, most in zip(image.shape[2:], window, strict=True)):
+            if domain is None or domain.target_spacing is None or not _exceeds(image, domain.size):
                 return run(image)
-            found = sliding_window_inference(image, window, 1, run, overlap=0.5, mode="gaussian")
-            assert isinstance(found, torch.Tensor)  # as the network's answer is
-            return found
+            check_memory(image, len(domain.landmarks), copies=self.copies)
+            return logits_in_windows(image, run, domain.size)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
         bfloat16 = self.precision == "bfloat16"
         return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def _exceeds(image: torch.Tensor, size: tuple[int, ...]) -> bool:
+    return any(length > most for length, most in zip(image.shape[2:], size, strict=True))
 
 
 def _channels_last(image: torch.Tensor) -> torch.Tensor:

@@ -64,6 +64,7 @@ class TTAInferer(LandmarkInferer):
         if isinstance(tta, bool) or not isinstance(tta, int) or tta < 1:
             raise ValueError(f"tta must be a positive whole number; got {tta!r}. 1 is the image itself.")
         self.tta, self.degrees, self.scale, self.shift_px, self.seed = tta, degrees, scale, shift_px, seed
+        self.copies = 1 if tta == 1 else 3
         self.compiled = compiled
         self._taken_out: dict[Any, tuple[list[Any], Callable[[Tensor], Tensor]]] = {}
 
@@ -73,24 +74,26 @@ class TTAInferer(LandmarkInferer):
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_subclass(Tensor)  # without the mark, which has been read
-        window = self.window(args)
+        domain = self.domain(args)
         run = self._one_domain(network, args, image)
-        logits = self.logits(image, run, window)
+        logits = self.logits(image, run, domain)
         if self.tta == 1:
             return logits
         image = image.float()
         total = logits.float().sigmoid()
+        del logits  # of a volume they are large
         seen = torch.ones_like(total[:1, :1])
         generator = torch.Generator().manual_seed(self.seed)
         for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
             version = _resample(image, matrix, shift)
-            heatmaps = self.logits(version, run, window).float().sigmoid()
+            heatmaps = self.logits(version, run, domain).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
-            total = total + _resample(heatmaps, back, -back @ shift)
-            seen = seen + shown
-        return (total / seen).clamp(_LEAST, _MOST).logit()
+            total += _resample(heatmaps, back, -back @ shift)
+            seen += shown
+            del heatmaps
+        return total.div_(seen).clamp_(_LEAST, _MOST).logit_()
 
     def alone(self) -> TTAInferer:
         """The same, with the same networks taken out, on the image alone."""

@@ -6,6 +6,7 @@ from .coordinates import image_plane_affine as image_plane_affine
 from .coordinates import index_to_mm as index_to_mm
 from .coordinates import mm_to_index as mm_to_index
 from .coordinates import spatial_affine as spatial_affine
+from .coordinates import voxel_lengths as voxel_lengths
 from .coordinates import world_to_lps as world_to_lps
 from .formats import read_landmarks as read_landmarks
 from .formats import write_landmarks as write_landmarks

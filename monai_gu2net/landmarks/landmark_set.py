@@ -6,17 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from monai_gu2net.files import LeftOut
-from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
+from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index, world_to_lps
 
-__all__ = ["Frame", "LandmarkSet"]
+__all__ = ["FRAMES", "Frame", "LandmarkSet"]
 
-Frame = Literal["index", "mm"]
+Frame = Literal["index", "mm", "LPS", "RAS"]
+FRAMES: tuple[Frame, ...] = get_args(Frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,10 @@ class LandmarkSet:
     Args:
         names: N different names.
         points: (N, D) coordinates, D 2 or 3; a row of NaN: absent. Kept as a read-only float64 copy.
-        frame: "index": pixels, whole numbers at pixel centres, first centre 0; "mm": the world of the
-            image's affine.
+        frame: "index": pixels, whole numbers at pixel centres, first centre 0; "mm": the world of the image's affine,
+            which is the plane of a radiograph and RAS of a volume; "LPS": mm as Slicer and DICOM count them, to the
+            left, to the back, upwards (of a radiograph the same as "mm"); "RAS": mm of a volume, to the right, to the
+            front, upwards.
         left_out: entries of the file that the set was read from that were not taken.
 
     Raises:
@@ -48,8 +51,10 @@ class LandmarkSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "points", _checked_points(self.names, self.points))
-        if self.frame not in ("index", "mm"):
-            raise ValueError(f"frame must be 'index' or 'mm'; got {self.frame!r}. Name the frame of the points.")
+        if self.frame not in FRAMES:
+            raise ValueError(f"frame must be among {list(FRAMES)}; got {self.frame!r}. Name the frame of the points.")
+        if self.frame == "RAS" and self.dims != 3:
+            raise ValueError(f"The frame 'RAS' must be that of 3-D points; got {self.dims}-D ones. Give them in 'mm'.")
 
     @property
     def present(self) -> np.ndarray:
@@ -84,20 +89,46 @@ class LandmarkSet:
         return replace(self, names=tuple(names), points=points)
 
     def to_mm(self, affine: ArrayLike) -> LandmarkSet:
-        """The same landmarks in mm; a set that is in mm already is returned as it is.
+        """The same landmarks in the world of the image, in mm: a radiograph's plane, RAS of a volume.
 
         Args:
-            affine: (D+1, D+1) or (4, 4), index to mm.
+            affine: (D+1, D+1) or (4, 4), index to that world; not used for a set that is in mm already.
         """
-        return self if self.frame == "mm" else replace(self, points=index_to_mm(self.points, affine), frame="mm")
+        if self.frame == "mm":
+            return self
+        return replace(self, points=self._in_world(affine), frame="mm")
+
+    def to_lps(self, affine: ArrayLike | None = None) -> LandmarkSet:
+        """The same landmarks in LPS mm.
+
+        Args:
+            affine: (D+1, D+1) or (4, 4), index to the world of the image (RAS of a volume), for a set in indices.
+
+        Raises:
+            ValueError: the set is in indices, and there is no affine.
+        """
+        if self.frame == "LPS":
+            return self
+        if self.frame == "index" and affine is None:
+            raise ValueError("affine must be given for landmarks in pixel indices; got None. Pass the image's affine.")
+        return replace(self, points=world_to_lps(self._in_world(affine)), frame="LPS")
 
     def to_index(self, affine: ArrayLike) -> LandmarkSet:
         """The same landmarks in pixel indices; a set that is in indices already is returned as it is.
 
         Args:
-            affine: (D+1, D+1) or (4, 4), index to mm.
+            affine: (D+1, D+1) or (4, 4), index to the world of the image (RAS of a volume).
         """
-        return self if self.frame == "index" else replace(self, points=mm_to_index(self.points, affine), frame="index")
+        if self.frame == "index":
+            return self
+        return replace(self, points=mm_to_index(self._in_world(affine), affine), frame="index")
+
+    def _in_world(self, affine: ArrayLike | None) -> np.ndarray:
+        """(N, D) points in the world of the image. Here alone LPS becomes RAS."""
+        if self.frame == "index" and affine is not None:
+            return index_to_mm(self.points, affine)
+        # both directions change the same signs
+        return world_to_lps(self.points) if self.frame == "LPS" else self.points
 
 
 def _checked_points(names: tuple[str, ...], points: ArrayLike) -> np.ndarray:

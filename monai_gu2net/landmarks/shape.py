@@ -32,6 +32,12 @@ class Pose:
     shift: Array
     residual: float
 
+    @property
+    def degrees(self) -> float:
+        """The angle of the rotation, 0 to 180."""
+        cosine = (np.trace(self.rotation) - (len(self.shift) - 2)) / 2
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
 
 def pose_of(points: Any, shape: Any) -> Pose | None:
     """The pose that brings landmarks onto a shape, whatever a few of them say.

@@ -15,6 +15,13 @@ from monai_gu2net.measurements.spine import SPINE
 
 __all__ = ["default_measurements", "measurement_to_dict", "read_measurements"]
 
+_MEANT_FOR = {
+    2: ("a kind with a plane must be of a volume", "Choose a kind without a plane"),
+    3: (
+        "a kind with a side must be of a picture",
+        "Choose one without: line_angle or plane_angle, line_distance or plane_distance",
+    ),
+}
 _FIELDS = {"name", "kind", "landmarks", "positive", "negative", "terms", "source", "code"}
 
 
@@ -45,7 +52,7 @@ def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, di
             built-in measurement or of one that stands before it.
         landmarks: names that may be used.
         where: what the measurements belong to, for messages.
-        dims: coordinates of a point; kinds with a side need 2.
+        dims: coordinates of a point; kinds with a side need 2, those with a plane 3.
 
     Returns:
         The measurements in order.
@@ -118,11 +125,9 @@ def _read(
         raise ValueError(
             f"landmarks must be among those of the domain, {list(landmarks)}; got {unknown}. Correct the spelling."
         )
-    if dims != 2 and (measurement.positive or measurement.negative):
-        raise ValueError(
-            f"a kind with a side must be of a picture; got {measurement.kind!r} of points with {dims} coordinates. "
-            "Choose a kind without a side."
-        )
+    if dims not in measurement.dims:
+        rule, advice = _MEANT_FOR[dims]
+        raise ValueError(f"{rule}; got {measurement.kind!r} of points with {dims} coordinates. {advice}.")
     return measurement
 
 

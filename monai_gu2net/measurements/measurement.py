@@ -24,6 +24,7 @@ Code = tuple[str, str, str]
 # the 0.9 quantile of chi-squared, which in the plane is sqrt(2 ln 10).
 _RADIUS_90 = {2: math.sqrt(2 * math.log(10)), 3: 2.5002777108094353}
 _STEP = 1e-6  # of the central differences, as a share of the landmarks' extent
+_KINK = 0.1  # how much the slopes ahead and behind may differ, as a share of the steepest
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,23 @@ class Measurement:
     - ``distance`` (a, b): from a to b.
     - ``angle`` (a, b, c): at b between a and c, 0 to 180 degrees.
     - ``line_angle`` (a, b, c, d): between the directions a to b and c to d, 0 to 180 degrees.
-    - ``signed_angle`` (a, b, c, d): the same, negative where the turn from a-b to c-d goes away from the side.
-    - ``signed_distance`` (p, a, b): of p from the line through a and b, signed by the side.
+    - ``signed_angle`` (a, b, c, d): the same, negative where the turn from a-b to c-d goes away from the side; of
+      pictures alone.
+    - ``signed_distance`` (p, a, b): of p from the line through a and b, signed by the side; of pictures alone.
+    - ``line_distance`` (p, a, b): of p from the line through a and b, never negative.
+    - ``plane_distance`` (x, p, q, r): of x from the plane through p, q and r, never negative; of volumes alone.
+    - ``line_plane_angle`` (a, b, p, q, r): of the line through a and b with the plane through p, q and r, 0 (parallel)
+      to 90 degrees (upright); of volumes alone.
+    - ``plane_angle`` (p, q, r, s, t, u): between the planes through p, q and r and through s, t and u, 0 to 90 degrees;
+      of volumes alone.
     - ``projected_distance`` (a, b, c, d): how far b lies ahead of a in the direction c to d.
     - ``directed_distance`` (a, b, c, d): from a to b, negative where b lies behind a in the direction c to d.
     - ``ratio`` (a, b, c, d): distance from a to b over distance from c to d.
     - ``sum`` (none): of other measurements of one unit, each with its factor.
 
     Signs follow the anatomy, not the picture: a landmark says which side of the line a-b is positive (or negative), so
-    that a mirrored picture gives the same value.
+    that a mirrored picture gives the same value. In space a line has no sides, and what has to do with planes has no
+    sign. Three points on a line make no plane, and there is no value.
 
     Args:
         name: what it is called in tables.
@@ -57,7 +66,7 @@ class Measurement:
 
     Raises:
         ValueError: the name is not one line; the kind is not known, or has not the landmarks, side or terms it needs;
-            or a line runs from a landmark to itself.
+            or a line or a plane has a landmark twice.
 
     Example:
         >>> sna = Measurement("SNA", "angle", ("sella", "nasion", "subspinale"))
@@ -98,11 +107,10 @@ class Measurement:
                 f"{where}: a measurement of kind {self.kind!r} must have {kind.count} landmarks; got "
                 f"{list(self.landmarks)}. Correct it."
             )
-        lines = [self.landmarks[:2], self.landmarks[2:]] if kind.count == 4 else [self.landmarks]
-        if any(len(set(line)) < len(line) for line in lines):
-            raise ValueError(
-                f"{where}: a line must run between different landmarks; got {list(self.landmarks)}. Correct it."
-            )
+        first = self.landmarks[: kind.parts[0]], self.landmarks[kind.parts[0] :]
+        if any(len(set(part)) < len(part) for part in first):
+            what = "a line must run between" if kind.dims != 3 else "lines and planes must be of"
+            raise ValueError(f"{where}: {what} different landmarks; got {list(self.landmarks)}. Correct it.")
         if self.terms:
             raise ValueError(f"{where}: only a sum may have terms; got kind {self.kind!r}. Take them out.")
         if ((self.positive is None) != (self.negative is None)) != kind.signed:
@@ -123,12 +131,30 @@ class Measurement:
         """``"deg"``, ``"1"`` (a pure number), or the unit of lengths given."""
         return self.terms[0][1].unit(length) if self.terms else KINDS[self.kind].unit or length
 
-    def value(self, points: Points) -> NDArray[np.float64]:
-        """The value for points (..., D) by name, (...); NaN where it is not defined: points coincide or are absent."""
+    @property
+    def dims(self) -> tuple[Literal[2, 3], ...]:
+        """Coordinates of the points that it can be of."""
+        every: tuple[Literal[2, 3], ...] = (2, 3)
         if self.terms:
-            return np.asarray(sum(factor * term.value(points) for factor, term in self.terms))
+            return tuple(each for each in every if all(each in term.dims for _, term in self.terms))
+        only = KINDS[self.kind].dims
+        return every if only is None else (only,)
+
+    def value(self, points: Points, *, beside: Points | None = None) -> NDArray[np.float64]:
+        """The value for points (..., D) by name, (...); NaN where it is not defined: points coincide or are absent.
+
+        Args:
+            points: by name.
+            beside: points (D) that the others lie close about. A value that has no sign is then one that has, which
+                crosses zero (or 90 degrees, between planes) without a kink and is not negative at these points.
+        """
+        if self.terms:
+            return np.asarray(sum(factor * term.value(points, beside=beside) for factor, term in self.terms))
         kind = KINDS[self.kind]
         value = kind.value(*(points[name] for name in self.landmarks))
+        if kind.fold is not None:
+            at = value if beside is None else kind.value(*(beside[name] for name in self.landmarks))
+            return kind.fold(value, at)
         if not kind.signed:
             return value
         first, second = self.landmarks[-2:] if self.kind == "signed_distance" else self.landmarks[:2]
@@ -189,7 +215,8 @@ def measure(
     The standard error is first order (delta method): with J the derivatives of the value by the landmarks'
     coordinates, error^2 = sum of (J_k sigma_k)^2. It takes the landmarks to be independent, and each to be spread about
     its place as an isotropic normal distribution whose 90 % radius is the given one, see :func:`standard_deviation`. It
-    knows nothing of a model's bias, of the scale's error, or of landmarks that err together.
+    knows nothing of a model's bias, of the scale's error, or of landmarks that err together. NaN where the value has a
+    kink, as an angle has at 0 and at 180 degrees and a distance at 0, for there it has no derivatives.
 
     Without a known scale lengths are pixels, and angles and ratios take pixels to be square.
 
@@ -283,7 +310,10 @@ def _error(measurement: Measurement, points: Points, sigmas: Mapping[str, float]
     # one coordinate moved at a time: (2, NxD, N, D)
     moves = _STEP * extent * np.eye(places.size).reshape(-1, *places.shape)
     moved = np.stack([places + moves, places - moves])
-    ends = measurement.value({name: moved[:, :, index] for index, name in enumerate(names)})
+    ends = measurement.value({name: moved[:, :, index] for index, name in enumerate(names)}, beside=points)
+    ahead, behind = (ends - measurement.value(points, beside=points)) * [[1], [-1]] / (_STEP * extent)
+    if np.abs(ahead - behind).max() > max(_KINK * np.abs([ahead, behind]).max(), _STEP):
+        return math.nan
     gradients = ((ends[0] - ends[1]) / (2 * _STEP * extent)).reshape(places.shape)
     variance = 0.0
     for name, gradient in zip(names, gradients.tolist(), strict=True):

@@ -54,7 +54,12 @@ class CobbAngle(Measurement):
         """``"deg"``."""
         return "deg"
 
-    def value(self, points: Points) -> NDArray[np.float64]:
+    @property
+    def dims(self) -> tuple[Literal[2, 3], ...]:
+        """2: a Cobb angle is one of a picture."""
+        return (2,)
+
+    def value(self, points: Points, *, beside: Points | None = None) -> NDArray[np.float64]:
         """Of the curve that these points choose, for each set of them."""
         shape = points[self.landmarks[0]].shape[:-1]
         values = np.full(shape, np.nan)

@@ -15,7 +15,7 @@ import monai
 import torch
 
 import monai_gu2net
-from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.domain import Domain, spatial_dims_of
 from monai_gu2net.networks import nets
 from monai_gu2net.networks.checkpoint import read_checkpoint, write_checkpoint
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
@@ -51,13 +51,19 @@ class ModelCard:
         """
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
 
+    @property
+    def spatial_dims(self) -> int:
+        """Of the network: 2 or 3. Raises as :func:`~monai_gu2net.data.spatial_dims_of`."""
+        return spatial_dims_of(self.domains)
+
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
         """A network as described, with fresh weights.
 
         It takes no weights of others, see :class:`~monai_gu2net.networks.GU2Net`.
 
         Raises:
-            ValueError: there is no such network, it has no such options, or the domains are of radiographs and volumes.
+            ValueError: there is no such network, it has no such options, or some domains are of radiographs and others
+                of volumes.
         """
         names = ["GU2Net", "GlobalNet", "UShapedNet"]
         if self.network.get("name") not in names:
@@ -66,7 +72,7 @@ class ModelCard:
             )
         try:
             network: DomainNetwork = getattr(nets, self.network["name"])(
-                check_axes(self.domains),
+                self.spatial_dims,
                 {name: domain.in_channels for name, domain in self.domains.items()},
                 {name: len(domain.landmarks) for name, domain in self.domains.items()},
                 **self.network.get("options", {}),
@@ -84,10 +90,11 @@ class ModelCard:
     def network_config(self, definition: Mapping[str, Any]) -> dict[str, Any]:
         """The ``network_def`` of a bundle's training with this network in place of the one that it names.
 
-        What follows from the data (number of dimensions, channels, landmarks, the prior) stays.
+        What follows from the data (channels, landmarks, the prior) stays.
         """
         common = ("spatial_dims", "in_channels", "out_channels", "prior")
         return {name: definition[name] for name in common if name in definition} | {
+            "spatial_dims": self.spatial_dims,
             "_target_": f"monai_gu2net.networks.{self.network['name']}",
             **{name: value for name, value in self.network["options"].items() if name != "prior"},
         }
@@ -172,28 +179,6 @@ class ModelCard:
     def load(cls, path: str | os.PathLike[str]) -> ModelCard:
         """The card of a checkpoint file; raises as :func:`load_model`."""
         return cls.from_state_dict(read_checkpoint(path)[1])
-
-
-def check_axes(domains: Mapping[str, Domain], dims: int | None = None) -> int:
-    """The number of spatial axes of the images of all domains, 2 or 3; a network has one.
-
-    Args:
-        domains: by name.
-        dims: what it must be; None: that of the first domain.
-
-    Raises:
-        ValueError: a domain's images have another one.
-    """
-    dims = dims or len(next(iter(domains.values())).size)
-    for name, domain in domains.items():
-        if len(domain.size) != dims:
-            kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
-            raise ValueError(
-                f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "
-                f"{domain.size}. Train radiographs and volumes apart: choose among the datalist's domains (--domains), "
-                "with the bundle gu2net for radiographs and gu2net_volume for volumes."
-            )
-    return dims
 
 
 def card_of(

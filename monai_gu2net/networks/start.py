@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.domain import Domain, spatial_dims_of
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.card_state import CARD_KEY
-from monai_gu2net.networks.model_card import ModelCard, check_axes, load_model
+from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
 __all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "ready_to_train", "start_from"]
@@ -43,14 +43,15 @@ def domains_from(
             network's.
     """
     earlier = {} if checkpoint is None else ModelCard.load(checkpoint).domains
-    check_axes({**earlier, **domains}, spatial_dims)
     for name, domain in domains.items():
         if name in earlier and earlier[name].landmarks != domain.landmarks:
             raise ValueError(
                 f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint or '')!r}, "
                 f"{list(earlier[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
-    return {**earlier, **domains}
+    together = {**earlier, **domains}
+    spatial_dims_of(together, spatial_dims)
+    return together
 
 
 def calibration_from(
@@ -90,7 +91,8 @@ def start_from(
         The network.
 
     Raises:
-        ValueError: the network's options are not the checkpoint's, or ``like`` is not one of its domains.
+        ValueError: the network's options or number of spatial axes are not the checkpoint's, or ``like`` is not one of
+            its domains.
     """
     if checkpoint is None:
         return network
@@ -100,6 +102,11 @@ def start_from(
     if ours["name"] != theirs["name"] or set(different) - {"prior"}:
         raise ValueError(
             f"The network must be as that of {os.fspath(checkpoint)!r}, {theirs}; got {ours}. Set the same options."
+        )
+    if network.spatial_dims != trained.spatial_dims:
+        raise ValueError(
+            f"The network must take images of {trained.spatial_dims} axes, as that of {os.fspath(checkpoint)!r}; got "
+            f"one of {network.spatial_dims}. Start from a model of the same kind of images."
         )
     names = list(card.domains)
     if like is not None and like not in names:
@@ -166,7 +173,7 @@ def ready_to_train(
         The network, where images are of two axes with the channels last in memory.
     """
     network.set_grad_checkpointing(grad_checkpointing)
-    # of volumes PyTorch's processor kernels take longer with the channels last
+    # of volumes the convolutions choose the layout themselves, see blocks.volume_conv
     if network.spatial_dims == 2:
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     else:

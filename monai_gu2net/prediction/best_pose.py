@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_gu2net.landmarks import voxel_lengths
 from monai_gu2net.landmarks.shape import Pose, pose_of
 from monai_gu2net.transforms.pose import image_frame, seen_in, shape_frame
 
@@ -25,8 +27,9 @@ def in_best_pose(
 ) -> dict[Any, Any]:
     """A sample whose image is seen in the pose of its domain's mean shape.
 
-    Landmarks are found in the image as it lies and after turns that bring each direction of its axes up. The turn after
-    which they fit the shape best gives a pose, and what is found in that pose a better one.
+    Landmarks are found in the image as it lies and after the turns that bring axes onto axes, until half of them lie
+    within a voxel of the shape. The turn after which they fit the shape best gives a pose, and what is found in that
+    pose a better one.
 
     Args:
         sample: ready for the network; its ``image`` is a (C, *spatial) MetaTensor.
@@ -40,35 +43,36 @@ def in_best_pose(
     """
     image = sample["image"]
     frame = image_frame(image)
-    poses = []
+    best: Pose | None = None
     for turn in _turns(image.ndim - 1):
-        turned = {**sample, "image": seen_in(image, frame @ turn, image.shape[1:])}
-        poses.append(pose_of(find(turned), shape))
-    fitting = [pose for pose in poses if pose is not None]
-    if not fitting:
+        turned = seen_in(image, frame @ turn, image.shape[1:])
+        pose = pose_of(find({**sample, "image": turned}), shape)
+        if pose is not None and (best is None or pose.residual < best.residual):
+            best = pose
+        if best is not None and best.residual <= voxel_lengths(image.affine, image.ndim - 1).mean():
+            break
+    if best is None:
         return {**sample, "orientation": "too few landmarks were found to tell the pose"}
-    best: Pose = min(fitting, key=lambda pose: pose.residual)
     for look in range(_LOOKS):
         posed = {**sample, "image": seen_in(image, shape_frame(best, shape), size)}
         if look < _LOOKS - 1:
             best = pose_of(find(posed), shape) or best
-    angle = np.degrees(np.arccos(np.clip((np.trace(best.rotation) - (1 if image.ndim == 4 else 0)) / 2, -1, 1)))
     return posed | {
-        "orientation": f"turned by {angle:.0f} degrees to the pose of the mean shape; half of the landmarks lie within "
-        f"{best.residual:.2g} mm of it"
+        "orientation": f"turned by {best.degrees:.0f} degrees to the pose of the mean shape, within "
+        f"{best.residual:.2g} mm of which half of the landmarks lie"
     }
 
 
 def _turns(dims: int) -> list[Array]:
-    """(D+1, D+1) none, and by right angles so that each direction of an axis is up once."""
-    angles = [(0, 1, quarter) for quarter in range(4)]
-    if dims == 3:
-        angles += [(0, 2, 1), (0, 2, 3)]
+    """(D+1, D+1) the turns that bring axes onto axes: 4 in a plane, 24 in space. The first is none.
+
+    None of all turns is farther than 63 degrees from one of the 24.
+    """
     turns = []
-    for first, second, quarters in angles:
-        turn = np.eye(dims + 1)
-        cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
-        turn[first, first] = turn[second, second] = cos
-        turn[first, second], turn[second, first] = -sin, sin
-        turns.append(turn)
+    for axes in permutations(range(dims)):
+        for signs in product((1, -1), repeat=dims):
+            turn = np.eye(dims + 1)
+            turn[:dims, :dims] = np.eye(dims)[list(axes)] * signs
+            if np.linalg.det(turn) > 0:
+                turns.append(turn)
     return turns

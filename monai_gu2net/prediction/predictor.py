@@ -110,7 +110,7 @@ class Predictor:
         """Find the landmarks of one image.
 
         Args:
-            image: a file: DICOM, a picture such as PNG, or a volume such as NIfTI.
+            image: a file: DICOM, a picture such as PNG, or a volume such as NIfTI; or the folder of a DICOM series.
             domain: which of the model's the image is of; a model of one domain needs none.
 
         Returns:

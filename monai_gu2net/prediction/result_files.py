@@ -20,8 +20,9 @@ from monai_gu2net.evaluation.case_measurements import MeasuredCase
 from monai_gu2net.files import results_of_one_run, writable_folder
 from monai_gu2net.landmarks.formats.coco_json import CocoImage, write_coco
 from monai_gu2net.transforms import Found, LoadRadiographd, SaveLandmarksd
+from monai_gu2net.transforms.result_formats import check_formats
 from monai_gu2net.transforms.save import TABLES, coco_image
-from monai_gu2net.visualize import draw_landmarks, save_picture
+from monai_gu2net.visualize import draw_landmarks, draw_volume_landmarks, save_picture
 
 __all__ = ["ResultFiles"]
 
@@ -42,7 +43,7 @@ class ResultFiles:
         saves: what writes the files of a case; where one fails the others can go on.
 
     Raises:
-        ValueError: a format is not known, or an overlay would replace an image.
+        ValueError: a format is not known or one of pictures for volumes, or an overlay would replace an image.
         ImportError: a DICOM format is asked for, and the packages that write it are not installed.
         OSError: the folder does not take files.
     """
@@ -59,6 +60,7 @@ class ResultFiles:
         sop_instance_uids: Mapping[str, str] | None,
     ) -> None:
         self.folder, self.domains, self.formats, self.model = Path(output_dir), domains, tuple(formats), model
+        check_formats(formats, domains)
         self.overlays, self.capture_uid = overlays, (sop_instance_uids or {}).get("sc")
         if "sc" in formats:
             require_writers()
@@ -106,23 +108,27 @@ class ResultFiles:
         self.save.save(found)
 
     def _collect(self, found: Found) -> None:
-        if found.dims == 2:
-            self.coco.append(coco_image(found))
+        self.coco.append(coco_image(found))
 
     def _draw(self, found: Found) -> None:
-        """The overlay; a volume has no one picture."""
+        """The overlay, of a volume a page; a volume is read again, lest several of them wait in memory."""
         image = str(found.image_file)
-        captured = "sc" in self.formats and is_dicom(image)
-        if found.dims != 2 or not (self.overlays or captured):
+        captured = found.dims == 2 and "sc" in self.formats and is_dicom(image)
+        if not (self.overlays or captured):
             return
-        picture = draw_landmarks(
-            LoadRadiographd("image")({"image": image})["image"].as_tensor()[:1] if found.image is None else found.image,
-            predicted=found.points_index,
-            names=found.names,
-            confidence=found.confidence,
-            radius=found.radius_index,
-            title=found.case,
-        )
+        pixels = LoadRadiographd("image")({"image": image})["image"].as_tensor() if found.image is None else found.image
+        what: dict[str, Any] = {
+            "predicted": found.points_index,
+            "names": found.names,
+            "confidence": found.confidence,
+            "radius": found.radius_index,
+            "title": found.case,
+        }
+        if found.dims == 2:
+            picture = draw_landmarks(pixels[:1], **what)
+        else:
+            affine = found.affine.numpy() if found.unit == "mm" else None
+            picture = draw_volume_landmarks(pixels, affine=affine, **what)
         if self.overlays:
             save_picture(picture, self.folder / f"{self.stems[found.case]}.png")
         if captured:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from monai_gu2net.landmarks.coordinates import world_to_lps
 from monai_gu2net.metrics import radial_error
 from monai_gu2net.transforms.found import Found, points_in_file
 
@@ -32,8 +33,9 @@ def result_rows(found: Found, reference: Any = None) -> list[dict[str, Any]]:
         ``predicted_y`` (pixels of the file, NaN where absent; with ``_z`` in 3-D), ``error`` (NaN: not annotated; inf:
         annotated, not found) in ``unit`` ("mm", or "px" of the file where the scale is unknown), ``spacing_source``,
         ``confidence``, ``image_x``, ``image_y`` (size of the file in pixels) and ``spacing_x``, ``spacing_y`` (mm per
-        pixel of the file, NaN where unknown; with ``_z`` in 3-D); where they are known, also ``spread`` and ``radius``
-        (in ``unit``) and ``presence``.
+        pixel of the file, NaN where unknown; with ``_z`` in 3-D); of a volume in mm the points in the patient's frame,
+        ``reference_x_lps_mm`` and so on; where they are known, also ``spread`` and ``radius`` (in ``unit``) and
+        ``presence``.
     """
     predicted = torch.from_numpy(found.points)
     truth = torch.full_like(predicted, torch.nan) if reference is None else torch.as_tensor(reference).cpu()
@@ -42,7 +44,10 @@ def result_rows(found: Found, reference: Any = None) -> list[dict[str, Any]]:
         "reference": points_in_file(truth, found.affine).tolist(),
         "predicted": found.points_index.tolist(),
     }
-    of_case = {f"image_{axis}": float(pixels) for axis, pixels in zip("xy", found.size, strict=False)} | {
+    in_patient = {"reference": world_to_lps(truth).tolist(), "predicted": found.lps.tolist()}
+    if found.dims != 3 or found.unit != "mm":
+        in_patient = {}
+    of_case = {f"image_{axis}": float(pixels) for axis, pixels in zip(_AXES, found.size, strict=False)} | {
         f"spacing_{axis}": length if found.unit == "mm" else math.nan
         for axis, length in zip(_AXES, found.spacing, strict=False)
     }
@@ -52,6 +57,8 @@ def result_rows(found: Found, reference: Any = None) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"case": found.case, "domain": found.domain.name, "landmark": name}
         for what, values in points.items():
             row |= {f"{what}_{axis}": value for axis, value in zip(_AXES, values[index], strict=False)}
+        for what, values in in_patient.items():
+            row |= {f"{what}_{axis}_lps_mm": value for axis, value in zip(_AXES, values[index], strict=True)}
         row |= {
             "error": errors[index],
             "unit": found.unit,

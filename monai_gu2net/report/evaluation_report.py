@@ -19,7 +19,9 @@ from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
 from monai_gu2net.evaluation.rescoring import rescore
 from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv, write_tables
 from monai_gu2net.evaluation.summary import of_landmarks, summarize_rows
+from monai_gu2net.evaluation.volume_thresholds import suited_thresholds
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
+from monai_gu2net.report.axis_section import axis_sections
 from monai_gu2net.report.case_pictures import Case, write_case_pictures
 from monai_gu2net.report.coverage_section import coverage_section
 from monai_gu2net.report.document import Document, Part, Picture, Section
@@ -92,7 +94,8 @@ def write_report(
     ``overlays.png``, all of them on one page; ``coverage.json`` and ``coverage.png`` where
     the rows have radii; ``measurements.csv`` and ``measurements.json`` where there is anything to measure. Each is
     written whole or not at all. What needs annotated landmarks is left out where there are none; of such a domain the
-    first cases are drawn. Volumes are not.
+    first cases are drawn. Of domains of volumes in mm there is ``axis_errors.csv`` too, and the default thresholds are
+    1 to 4 voxels.
 
     Args:
         folder: where the files go; it is made. What an earlier report wrote there and this one does not is removed, see
@@ -119,10 +122,14 @@ def write_report(
     folder = Path(folder)
     table = result_table(rows)
     scored = rescore(table, scoring)
+    given = scoring.thresholds
+    scoring = replace(scoring, thresholds=suited_thresholds(scored, given))
     summaries = summarize_rows(scored, thresholds=scoring.thresholds, strict=scoring.strict)
     raters = {comparison: result_table(of) for comparison, of in (annotators or {}).items()}
     apart = _annotators(raters, scoring)
     facts = {**scoring.words(table["domain"].unique()), **_COUNTED, **(protocol or {})}
+    voxels = "the side of a cube as large as a voxel, times 1, 2, 3 and 4"
+    facts |= {"Thresholds of volumes": voxels} if scoring.thresholds is not given else {}
     path = folder / "report.md"
     result = EvaluationResult(path, table, scored, summaries, apart, failures, left_out)
     with results_of_one_run(folder, kind="report"):
@@ -148,6 +155,7 @@ def write_report(
         sections += coverage_section(folder, in_own_scale, calibrations or {})
         sections += measurement_sections(folder, in_own_scale, measurements, raters)
         sections += _by_landmark(folder, scored, summaries)
+        sections += axis_sections(folder, in_own_scale)
         cases = write_case_pictures(folder, scored, images, worst)
         sections += [Section("Cases", [cases])] if cases else []
         sections.append(Section("Left out", [left_out_lines(left_out) or "Nothing."]))

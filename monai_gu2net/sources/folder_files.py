@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.data.volume import NIFTI, VOLUMES
 from monai_gu2net.dicom import dicom_files, is_dicom
 from monai_gu2net.files import LeftOut
 
@@ -19,10 +21,14 @@ __all__ = [
     "existing_folder",
     "files_by_stem",
     "images_by_stem",
+    "is_series",
     "plain_images",
     "reason_within",
     "unmatched",
 ]
+
+_ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
+_OF_LAYOUTS = ("images", "sr")
 
 
 def existing_folder(folder: str | Path) -> Path:
@@ -38,19 +44,39 @@ def existing_folder(folder: str | Path) -> Path:
 
 
 def plain_images(folder: Path) -> list[Path]:
-    """The PNG, JPEG, BMP, TIFF and DICOM images of a folder, sorted; none where there is no folder."""
-    pictures = (path for path in _seen(folder) if path.suffix.lower() in PICTURES)
-    return sorted([*pictures, *dicom_images(folder)])
+    """The images of a folder, sorted; none where there is no folder.
+
+    They are PNG, JPEG, BMP, TIFF, NIfTI, NRRD, MetaImage and DICOM files, and folders that hold DICOM, each a series of
+    slices.
+    """
+    files = (path for path in _seen(folder) if path.name.lower().endswith(_ENDINGS) and path.is_file())
+    series = (path for path in _seen(folder) if path.name not in _OF_LAYOUTS and is_series(path))
+    return sorted([*files, *dicom_images(folder), *series])
+
+
+def is_series(path: Path) -> bool:
+    """Whether a path is a folder of DICOM files."""
+    return path.is_dir() and bool(dicom_files(path))
 
 
 def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, DicomEntry]:
     """The DICOM images of folders, and among named files, by path.
 
-    One that cannot be read is among them, for it is a case that fails.
+    One that cannot be read is among them, for it is a case that fails. A folder of a series that is named is known by
+    its first file.
     """
     files = dict.fromkeys(path for folder in folders for path in dicom_files(folder))
-    files |= dict.fromkeys(path for path in named if is_dicom(path))
-    return {entry.path: entry for entry in read_entries(files) if entry.kind in ("image", "broken")}
+    series: dict[Path, Path] = {}
+    for path in named:
+        if is_series(path):
+            series[dicom_files(path)[0]] = path
+        elif is_dicom(path):
+            files[path] = None
+    found = {entry.path: entry for entry in read_entries([*files, *series]) if entry.kind in ("image", "broken")}
+    for first, folder in series.items():
+        if first in found:
+            found[folder] = replace(found.pop(first), path=folder, size=None)
+    return found
 
 
 def files_by_stem(folder: Path, ending: str) -> dict[str, Path]:

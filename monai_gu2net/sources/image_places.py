@@ -37,7 +37,8 @@ def image_places(
             A URI whose name ends as an image's is one image.
         lists: text files in UTF-8 with an image per line, as a path, which is taken relative to the list's folder, or
             as a URI.
-        dims: axes of space of the images that are looked for in local folders, see :func:`images_in`.
+        dims: axes of space of the images that are looked for, see :func:`images_in`. With 3, of other places than local
+            folders NIfTI, NRRD and MetaImage alone are taken, for slices cannot be told from volumes there.
 
     Returns:
         Absolute paths and URIs, in the order given and held compactly, for there may be millions; and what was
@@ -66,7 +67,7 @@ def image_places(
 
 def _images_of(place: str, left_out: list[LeftOut], dims: int) -> Iterable[str]:
     if is_uri(place):
-        return [place] if _name(place).endswith(_ENDINGS) else _objects_in(place, left_out)
+        return [place] if _name(place).endswith(_ENDINGS) else _objects_in(place, left_out, dims)
     path = local_path(place)
     if not path.is_dir():
         return [os.path.abspath(path)]
@@ -75,7 +76,7 @@ def _images_of(place: str, left_out: list[LeftOut], dims: int) -> Iterable[str]:
     return map(os.path.abspath, images)
 
 
-def _objects_in(folder: str, left_out: list[LeftOut]) -> Iterator[str]:
+def _objects_in(folder: str, left_out: list[LeftOut], dims: int) -> Iterator[str]:
     system, root = file_system(folder)
     names = system.find(root)
     if not names and not system.exists(root):
@@ -86,8 +87,9 @@ def _objects_in(folder: str, left_out: list[LeftOut]) -> Iterator[str]:
         if any(part.startswith(".") for part in within.parts) or within.name.upper() == "DICOMDIR":
             continue
         lower = within.name.lower()
-        if not lower.endswith(_ENDINGS):
-            left_out.append(LeftOut("object", str(within), "its name does not end as an image's; a list can name it"))
+        if not lower.endswith(_ENDINGS if dims == 2 else (*NIFTI, *VOLUMES)):
+            what = "an image" if dims == 2 else "a volume"
+            left_out.append(LeftOut("object", str(within), f"its name does not end as {what}'s; a list can name it"))
         elif len(within.parts) > 1 and not lower.endswith(_DICOM):
             left_out.append(LeftOut("picture", str(within), "it lies in a folder within"))
         else:

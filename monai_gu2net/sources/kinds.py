@@ -9,10 +9,9 @@ from pathlib import Path
 
 from monai_gu2net.data.domain import Domain, ReferenceLength
 from monai_gu2net.landmarks.anatomical_names import CHEST_LANDMARKS, HAND_LANDMARKS, HEAD_LANDMARKS
-from monai_gu2net.landmarks.formats import MARKUPS_EXTENSION
 from monai_gu2net.sources.folder_files import existing_folder
 from monai_gu2net.sources.layouts import LAYOUTS
-from monai_gu2net.sources.markups_folder import markups_entries
+from monai_gu2net.sources.markups_folder import has_markups, markups_entries
 from monai_gu2net.sources.paper_datasets import chest_entries, hand_entries, head_entries
 from monai_gu2net.sources.reports_folder import has_reports, report_entries
 from monai_gu2net.sources.source import Source
@@ -50,7 +49,7 @@ SOURCES: dict[str, Source] = {
     "table": Source(LAYOUTS["table"], lambda folder: (folder / TABLE_NAME).is_file(), table_entries, table=TABLE_NAME),
     "markups": Source(
         LAYOUTS["markups"],
-        lambda folder: any(any(place.glob(f"*{MARKUPS_EXTENSION}")) for place in (folder, folder / "images")),
+        has_markups,
         markups_entries,
         empty="images must have markups of the same name; got none. Put them beside the images.",
     ),

@@ -20,14 +20,17 @@ from monai_gu2net.data.outside import ALLOWED_OUTSIDE, check_outside, in_frame
 from monai_gu2net.data.reader import image_shape, radiograph_size
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.formats import PointsFrame
 from monai_gu2net.sources.folder_files import existing_folder, reason_within
 from monai_gu2net.sources.kinds import SOURCES, recognize_layout
 from monai_gu2net.sources.source import Annotation, Entry, Source
 from monai_gu2net.sources.split import Case, split_by_patient, split_dataset
+from monai_gu2net.sources.volume_frame import VolumeFrame, check_agreement, in_voxels, is_volume, volume_frame
+from monai_gu2net.sources.volume_input import checked_frames, volume_input
 
 __all__ = ["read_layout"]
 
-_LONGEST = {2: 512, 3: 128}  # side of the network's input by number of axes
+_LONGEST = 512  # side of the network's input
 
 
 def read_layout(
@@ -37,6 +40,9 @@ def read_layout(
     domain: str | None = None,
     landmarks: Sequence[str] | None = None,
     size: Sequence[int] | None = None,
+    orientation: str | None = None,
+    target_spacing: Sequence[float] | Literal["none"] | None = None,
+    points: PointsFrame | None = None,
     spacing: Sequence[float] | Literal["default", "unknown"] = "default",
     annotator: str | None = None,
     test: int | float | None = None,
@@ -57,8 +63,13 @@ def read_layout(
         domain: name of the domain; by default the layout's (head, hand, chest) or the folder's.
         landmarks: names and order of the landmarks (table, markups, sr); by default all, in the order in which they
             come up.
-        size: the network's input size, width first; by default the layout's, or 512 (a volume: 128) on the longest
-            side, in the images' usual proportions.
+        size: the network's input size, width first; by default the layout's, or 512 on the longest side, in the images'
+            usual proportions, or, of volumes, chosen by :func:`~monai_gu2net.sources.volume_input.volume_input`.
+        orientation: of volumes, where their axes lead when the network sees them; by default "RAS".
+        target_spacing: of volumes, mm per voxel when the network sees them; by default chosen as their size is, or none
+            where the scale of all is unknown. "none": each is resized to the size instead.
+        points: of a table of volumes, what its coordinates are: "voxel", "LPS" or "RAS"; by default what its columns
+            say.
         spacing: "default": what the layout knows; "unknown"; or mm per pixel of the image files along each axis.
         annotator: whose points are the ground truth (head); by default the mean of all. A case keeps the points of
             each under ``annotators`` as well.
@@ -71,19 +82,23 @@ def read_layout(
         allow_outside: share of the landmarks that may lie outside of their images, where they are absent.
 
     Returns:
-        A datalist of one domain, called after that. The names of what was left out are relative to the folder.
+        A datalist of one domain, called after that. The names of what was left out are relative to the folder. Its
+        ``origin`` says of volumes which points were read (``points``) and what the network sees (``input``), in words.
 
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: the layout is not recognized, does not take an option, its reader refuses a file, no case is left,
-            or too many landmarks lie outside of their images.
+            too many landmarks lie outside of their images, a volume's landmarks in two frames do not agree, or some
+            volumes state their scale and others do not.
     """
     layout = recognize_layout(folder) if layout is None else layout
     if layout not in SOURCES:
         raise ValueError(f"layout must be among {list(SOURCES)}; got {layout!r}. Leave it out to have it recognized.")
     source, path = SOURCES[layout], existing_folder(Path(folder))
     split_options: dict[str, Any] = {"test": test, "validation": validation, "drawn": drawn}
-    options = {"domain": domain, "landmarks": landmarks, "size": size, "annotator": annotator, **split_options}
+    of_volumes = {"orientation": orientation, "target_spacing": target_spacing}
+    options: dict[str, Any] = {"domain": domain, "landmarks": landmarks, "size": size, "annotator": annotator}
+    options |= {"points": points, **split_options, **of_volumes}
     own = set(inspect.signature(source.entries).parameters)
     refused = [name for name in options if options[name] is not None and name not in own | _taken(source)]
     if refused:
@@ -91,7 +106,8 @@ def read_layout(
     _check_spacing(spacing)
     options["spacing"] = spacing
     items = list(source.entries(path, **{k: v for k, v in options.items() if k in own and v is not None}))
-    read, broken = _readable([item for item in items if isinstance(item, Entry)], path)
+    notes = dict[str, Any](zip(["points"], [item for item in items if isinstance(item, str)], strict=False))
+    read, broken = _readable([item for item in items if isinstance(item, Entry)], path, spacing)
     names = case_names([each.entry.image for each in read], listed=[each.entry.listed for each in read])
     named = list(zip(names, read, strict=True))
     kept = {name: each for name, each in named if each.entry.reason is None}
@@ -99,7 +115,18 @@ def read_layout(
         raise ValueError(f"{path}: {source.empty}")
     left_out = [item for item in items if isinstance(item, LeftOut)] + broken
     left_out += [LeftOut("image", name, each.entry.reason) for name, each in named if each.entry.reason is not None]
+    for entry, _, found, frame in kept.values():
+        if entry.also is not None and frame is not None and isinstance(found, LandmarkSet):
+            check_agreement(found, entry.also, frame, image=Path(os.path.relpath(entry.image, path)).as_posix())
     made = source.domain or _domain_of(path, domain, list(kept.values()))
+    solid = len(made.size) == 3
+    if not solid and any(value is not None for value in (*of_volumes.values(), points)):
+        raise ValueError(
+            f"{path}: orientation, target_spacing and points must be of volumes; got images of two axes. Leave them "
+            "out."
+        )
+    if size is not None and len(size) != len(made.size):
+        raise ValueError(f"size must be {len(made.size)} whole numbers for the images of {path}; got {tuple(size)}.")
     made = replace(
         made,
         name=domain or made.name,
@@ -119,33 +146,52 @@ def read_layout(
         share = source.training_share and min(1.0, source.training_share * len(read) / len(kept))
         splits = split_dataset(cases, training_share=share, **split_options, seed=seed)
     check_outside(cases, allow_outside=allow_outside)
-    return Datalist(made.name, {made.name: made}, **dict[str, Any](splits), left_out=tuple(left_out))
+    if solid and source.domain is None:
+        frames = {name: frame for name, each in kept.items() if (frame := each.frame) is not None}
+        checked_frames(frames, domain=made.name, target_spacing=target_spacing)
+        training = [frames[case["case"]] for case in splits["training"]] or list(frames.values())
+        made = replace(made, orientation=orientation or made.orientation)
+        letters = str(made.orientation)
+        chosen = volume_input(training, orientation=letters, size=size, target_spacing=target_spacing)
+        made = replace(made, size=chosen.size, target_spacing=chosen.target_spacing)
+        notes["input"] = f"the network sees the volumes {chosen.words}"
+    origin = notes or None
+    return Datalist(made.name, {made.name: made}, **dict[str, Any](splits), origin=origin, left_out=tuple(left_out))
 
 
 class _Read(NamedTuple):
-    """An entry whose image and annotation could be read: the image's size, None where no header tells it."""
+    """An entry whose image and annotation could be read.
+
+    The image's size is None where no header tells it; frame is the grid of a volume.
+    """
 
     entry: Entry
     size: Sequence[int] | None
     annotation: Annotation
+    frame: VolumeFrame | None = None
 
 
 def _taken(source: Source) -> set[str]:
     """The options that a source takes beside those of its function."""
     if source.official:
         return {"domain", "size", "validation"}
-    return {"domain", "size", "validation", "test", *(["drawn"] if source.training_share else [])}
+    of_volumes = {"orientation", "target_spacing"} if source.domain is None else set()
+    return {"domain", "size", "validation", "test", *of_volumes, *(["drawn"] if source.training_share else [])}
 
 
 def _check_spacing(option: Sequence[float] | str) -> None:
     if isinstance(option, str):
         if option not in ("default", "unknown"):
             raise ValueError(f"spacing must be 'default', 'unknown' or (sx, sy); got {option!r}. Choose one.")
-    elif len(option) not in _LONGEST or not all(0 < value < math.inf for value in option):
-        raise ValueError(f"spacing must be two positive numbers (mm per pixel); got {option!r}. Correct it.")
+    elif len(option) not in (2, 3) or not all(0 < value < math.inf for value in option):
+        raise ValueError(
+            f"spacing must be two positive numbers (mm per pixel), or three of volumes; got {option!r}. Correct it."
+        )
 
 
-def _readable(entries: Sequence[Entry], folder: Path) -> tuple[list[_Read], list[LeftOut]]:
+def _readable(
+    entries: Sequence[Entry], folder: Path, spacing: Sequence[float] | str
+) -> tuple[list[_Read], list[LeftOut]]:
     """The entries whose image and annotation can be read, and the others; it is an error if that is all of them."""
     read: list[_Read] = []
     broken: list[LeftOut] = []
@@ -153,7 +199,10 @@ def _readable(entries: Sequence[Entry], folder: Path) -> tuple[list[_Read], list
         try:
             size = _size(entry)
             found = entry.landmarks(size or ()) if callable(entry.landmarks) else entry.landmarks
-            read.append(_Read(entry, size, found))
+            frame = _frame_of(entry, found, spacing)
+            if frame is not None:
+                size, found = frame.size, _each(found, frame)
+            read.append(_Read(entry, size, found, frame))
         except ValueError as error:
             # where the annotation is read here too, the reason must say which of the files is at fault
             reason = reason_within(folder, error if callable(entry.landmarks) else error.__cause__ or error)
@@ -162,6 +211,25 @@ def _readable(entries: Sequence[Entry], folder: Path) -> tuple[list[_Read], list
         what = "images and annotations" if any(callable(entry.landmarks) for entry in entries) else "images"
         raise ValueError(f"{folder}: its {what} must be readable; got none that is: {broken[0].reason}")
     return read, broken
+
+
+def _frame_of(entry: Entry, annotation: Annotation, spacing: Sequence[float] | str) -> VolumeFrame | None:
+    """The grid of an image whose landmarks have three coordinates, at the spacing that is given."""
+    if max(landmarks.dims for landmarks in _sets(annotation)) == 2:
+        if is_volume(entry.image, entry.dicom):
+            raise ValueError(
+                f"{entry.image}: a volume must have landmarks of three coordinates; got two. Give them, or a picture."
+            )
+        return None
+    given = spacing if not isinstance(spacing, str) else entry.spacing if spacing == "default" else None
+    return volume_frame(entry.image).at_spacing(given)
+
+
+def _each(annotation: Annotation, frame: VolumeFrame) -> Annotation:
+    """The landmarks of each annotator in voxels of the file."""
+    if isinstance(annotation, LandmarkSet):
+        return in_voxels(annotation, frame)
+    return {who: in_voxels(landmarks, frame) for who, landmarks in annotation.items()}
 
 
 def _size(entry: Entry) -> Sequence[int] | None:
@@ -191,13 +259,13 @@ def _domain_of(folder: Path, name: str | None, read: Sequence[_Read]) -> Domain:
 def _fitting_size(sizes: Sequence[Sequence[int]], dims: int) -> tuple[int, ...]:
     """An input size with the images' usual proportions, each side a multiple of 16 as four halvings ask for."""
     ratios = [statistics.median(size[axis] / size[-1] for size in sizes) if sizes else 1.0 for axis in range(dims)]
-    sides = (_LONGEST[dims] * ratio / max(ratios) for ratio in ratios)
+    sides = (_LONGEST * ratio / max(ratios) for ratio in ratios)
     return tuple(max(16, 16 * math.floor(side / 16 + 0.5)) for side in sides)
 
 
 def _case(name: str, read: _Read, domain: Domain, spacing: Sequence[float] | str, annotator: str | None) -> Case:
     """One case of a datalist."""
-    entry, size, annotation = read
+    entry, size, annotation, _ = read
     points = [_points(landmarks, domain, read) for landmarks in _sets(annotation)]
     annotators = {} if isinstance(annotation, LandmarkSet) else dict(zip(annotation, points, strict=True))
     case: Case = {

@@ -25,10 +25,10 @@ class Entry:
 
     Args:
         image: the file, in the dataset's folder.
-        landmarks: (N, D) in pixel indices; or, where more than one annotated, those of each by name, of which the mean
-            or that of the annotator asked for is the ground truth. Or a function of the image's size, called once that
-            is known, that reads them and raises a ValueError where the annotation is broken, which costs this case
-            alone.
+        landmarks: (N, D) in pixel indices, those of a volume also in LPS or RAS mm of its file; or, where more than one
+            annotated, those of each by name, of which the mean or that of the annotator asked for is the ground truth.
+            Or a function of the image's size, called once that is known, that reads them and raises a ValueError where
+            the annotation is broken, which costs this case alone.
         patient: who is on it; by default what DICOM says under a label without meaning, else every image is one.
         split: "training", "validation" or "test" where the dataset says so.
         spacing: mm per pixel along each axis; None: unknown.
@@ -36,6 +36,7 @@ class Entry:
         listed: what the dataset's list calls the image, if it has one; the case is named after it.
         dicom: the image's header where it is DICOM that was looked at; one that is broken stays, as a case that fails.
         reason: why the image cannot be used, although it can be read.
+        also: the same landmarks of a volume in another frame, which must say the same to a tenth of a voxel.
     """
 
     image: Path
@@ -47,6 +48,7 @@ class Entry:
     listed: str | None = None
     dicom: DicomEntry | None = None
     reason: str | None = None
+    also: LandmarkSet | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ class Source:
     Args:
         look: what its folders look like, in words.
         fits: whether a folder, which is there, looks so.
-        entries: yields the annotated images of a folder, in the order that a test part is taken from the end of, and
-            what is left out of it. Of the options of :func:`~monai_gu2net.sources.read_layout` it takes ``landmarks``,
-            ``annotator`` or ``spacing`` by having a keyword of that name.
+        entries: yields the annotated images of a folder, in the order that a test part is taken from the end of, what
+            is left out of it, and, in words, what else there is to say of how it is read. Of the options of
+            :func:`~monai_gu2net.sources.read_layout` it takes ``landmarks``, ``annotator``, ``spacing`` or ``points``
+            by having a keyword of that name.
         domain: of every such folder; by default the folder's name, the landmarks of all entries, and an input size in
             the images' proportions. Its reference length holds where no other spacing is asked for.
         official: the split of the entries is that of the dataset's makers, so that no test part can be chosen; a
@@ -71,7 +74,7 @@ class Source:
 
     look: str
     fits: Callable[[Path], bool]
-    entries: Callable[..., Iterator[Entry | LeftOut]]
+    entries: Callable[..., Iterator[Entry | LeftOut] | Iterator[Entry | LeftOut | str]]
     domain: Domain | None = None
     official: bool = False
     training_share: float | None = None

@@ -18,10 +18,10 @@ from .mirror import RandMirrorLandmarksd as RandMirrorLandmarksd
 from .points import LandmarksToPointsd as LandmarksToPointsd
 from .pose import RandPosed as RandPosed
 from .preprocessing import RadiographPreprocessing as RadiographPreprocessing
+from .random_window import RandWindowd as RandWindowd
 from .resize import FitToDomaind as FitToDomaind
 from .resolve_spacing import PhysicalSpaced as PhysicalSpaced
 from .resolve_spacing import ScaleByPredictiond as ScaleByPredictiond
 from .save import SaveLandmarksd as SaveLandmarksd
 from .to_json import LandmarksToJsond as LandmarksToJsond
 from .upright import TurnUprightd as TurnUprightd
-from .windows import RandWindowd as RandWindowd

@@ -46,7 +46,8 @@ class Found:
         presence: (N,) p-value of the landmark being in the image; None: the model is not calibrated.
         orientation: what was done to, or is odd about, the way the image lies, in words; empty: nothing.
         image_file: path of the image; None: not known.
-        image: (1, X, Y) its first channel as the file has it, of a radiograph to be drawn; None: not kept.
+        image: (1, X, Y) its first channel as the file has it, of a radiograph to be drawn; None: not kept, as
+            that of a volume, which is large.
     """
 
     case: str

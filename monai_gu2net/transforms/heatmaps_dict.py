@@ -117,10 +117,12 @@ class HeatmapsToLandmarksd(MapTransform):
         sample = dict(data)
         for key in self.key_iterator(sample):
             heatmaps = torch.as_tensor(sample[key]).unsqueeze(0)
-            if heatmaps.isnan().any():
+            # map by map, for those of a volume are large
+            damaged = sum(bool(heatmap.isnan().any()) for heatmap in heatmaps[0])
+            if damaged:
                 raise ValueError(
-                    f"Heatmaps must be numbers; got NaN in {int(heatmaps.isnan().flatten(2).any(2).sum())} of "
-                    f"{heatmaps.shape[1]}. Use another checkpoint: this one's numbers are too large."
+                    f"Heatmaps must be numbers; got NaN in {damaged} of {heatmaps.shape[1]}. Use another checkpoint: "
+                    "this one's numbers are too large."
                 )
             points, confidence = decode_heatmaps(
                 heatmaps, sigmoid=self.sigmoid, refine=self.refine, min_confidence=self.min_confidence

@@ -34,7 +34,7 @@ class LoadRadiographd(MapTransform):
     pictures among them, are repeated into three. Elsewhere colour becomes luminance, one channel.
 
     Args:
-        keys: the image's file.
+        keys: the image's file, or the folder of a DICOM series.
         domains: by name, of which the sample's ``domain`` picks one; None: every image is of one channel.
 
     Raises:

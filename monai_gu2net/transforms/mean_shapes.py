@@ -12,49 +12,73 @@ from monai.transforms import Compose
 
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.domain import Domain
-from monai_gu2net.landmarks.shape import mean_shape
+from monai_gu2net.landmarks.shape import mean_shape, pose_of
 from monai_gu2net.transforms.load import LoadRadiographd
 from monai_gu2net.transforms.resolve_spacing import PhysicalSpaced
 
 __all__ = ["with_mean_shapes"]
 
+_ALIKE = 60.0  # degrees from the mean shape that augmentation can be made to cover
 
-def with_mean_shapes(data: Datalist, names: Sequence[str]) -> Datalist:
-    """The datalist with the mean shapes of some of its domains, from the landmarks of their training cases.
 
-    Where the domain declares mirror partners, the shape is turned so that its right lies where that of an upright
-    volume does, and a mirrored image fits it.
+def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalist:
+    """The datalist with the mean shapes of the domains whose images lie in any pose, from their training landmarks.
+
+    Where a domain declares mirror partners, the shape is turned so that its right lies where that of an upright volume
+    does, and a mirrored image fits it.
 
     Args:
         data: whose training images are read for the world that their landmarks lie in.
-        names: of the domains, each with a target spacing.
+        any_pose: whether the images of all domains do; None: those do of which a training image is turned by more than
+            60 degrees from the mean shape, which is said as the datalist's ``origin["pose"]``. Only a domain of volumes
+            with a target spacing can have a shape.
 
     Raises:
-        ValueError: a domain has no training case of known spacing with enough landmarks, or a landmark that none of
-            them has.
+        ValueError: a shape is asked for or needed, and the domain has no target spacing, no training case of known
+            spacing with enough landmarks, or a landmark that none of them has.
     """
-    domains = dict(data.domains)
+    domains, said = dict(data.domains), []
     load = Compose([LoadRadiographd(domains=domains), PhysicalSpaced(domains=domains)])
-    for name in names:
-        samples = [load(dict(case)) for case in data.training if case["domain"] == name and case.get("landmarks")]
-        shape = mean_shape([sample["landmarks"].numpy() for sample in samples if sample["unit"] == "mm"])
-        absent = [each for each, point in zip(domains[name].landmarks, shape, strict=True) if np.isnan(point).any()]
+    for name, domain in domains.items():
+        fits = len(domain.size) == 3 and domain.target_spacing is not None
+        if any_pose is False or (any_pose is None and not fits):
+            domains[name] = replace(domain, mean_shape=None)
+            continue
+        cases = [case for case in data.training if case["domain"] == name and case.get("landmarks")]
+        samples = [load(dict(case)) for case in cases]
+        sets = [sample["landmarks"].numpy() for sample in samples if sample["unit"] == "mm"]
+        shape = _shape(sets, domain)
+        apart = max((pose.degrees for each in sets if (pose := pose_of(each, shape)) is not None), default=0.0)
+        if any_pose is None and apart <= _ALIKE:
+            domains[name] = replace(domain, mean_shape=None)
+            continue
+        absent = [each for each, point in zip(domain.landmarks, shape, strict=True) if np.isnan(point).any()]
         if absent:
             raise ValueError(
                 f"Domain {name!r}: each landmark must be there in one of the training cases; got none of {absent}. "
                 "Leave it out, or annotate it."
             )
-        turned = _upright(shape, domains[name])
-        domains[name] = replace(domains[name], mean_shape=tuple(map(tuple, turned.round(4).tolist())))
-    return Datalist(data.name, domains, data.training, data.validation, data.test)
+        turned = _upright(shape, domain)
+        domains[name] = replace(domain, mean_shape=tuple(map(tuple, turned.round(4).tolist())))
+        said.append(f"images of {name} lie up to {apart:.0f} degrees apart, and are found in any pose")
+    origin = {**(data.origin or {}), "pose": "; ".join(said)} if said else data.origin
+    return replace(data, domains=domains, origin=origin)
+
+
+def _shape(sets: Sequence[np.ndarray], domain: Domain) -> np.ndarray:
+    try:
+        return mean_shape(sets)
+    except ValueError as error:
+        raise ValueError(f"Domain {domain.name!r}: {error}") from error
 
 
 def _upright(shape: np.ndarray, domain: Domain) -> np.ndarray:
     """The shape turned, by the smallest angle, so that what lies between mirror partners is the left-right axis."""
-    if not domain.mirror:
-        return shape
     index = domain.landmarks.index
-    across = np.mean([shape[index(right)] - shape[index(left)] for left, right in domain.mirror], axis=0)
+    partners = [(left, right) for left, right in domain.mirror if right is not None]
+    if not partners:
+        return shape
+    across = np.mean([shape[index(right)] - shape[index(left)] for left, right in partners], axis=0)
     across /= np.linalg.norm(across)
     axis = next(place for place, letter in enumerate(domain.orientation or "R") if letter in "RL")
     target = np.eye(len(across))[axis] * (-1 if domain.orientation and domain.orientation[axis] == "L" else 1)

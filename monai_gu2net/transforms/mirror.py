@@ -51,5 +51,7 @@ class RandMirrorLandmarksd(RandomizableTransform, MapTransform):
         for key in self.key_iterator(sample):
             sample[key] = Flip(spatial_axis=across)(sample[key])
         if "landmarks" in sample:
-            sample["landmarks"] = sample["landmarks"][torch.tensor(domain.mirror_order)]
+            order = torch.tensor(domain.mirror_order)
+            partners = sample["landmarks"][order]
+            sample["landmarks"] = partners.masked_fill((order < 0).unsqueeze(-1), torch.nan)
         return sample

@@ -23,6 +23,8 @@ __all__ = ["RandPosed", "image_frame", "seen_in", "shape_frame"]
 
 Array = NDArray[np.float64]
 
+_FARTHEST = 63.0  # degrees, from any turn to the nearest of the 24 that bring the axes of space onto axes
+
 
 class RandPosed(RandomizableTransform, MapTransform):
     """Turns an image about all of its axes, scales, stretches, shears and shifts it.
@@ -35,8 +37,8 @@ class RandPosed(RandomizableTransform, MapTransform):
     patients or specimens that lie as they happen to.
 
     Where the sample's domain has a mean shape, its images lie in any pose, and ``rotate`` counts from the shape's, into
-    which the image is brought by its landmarks; a share of the samples is turned by any angle instead, for what is to
-    be found before the pose is known.
+    which the image is brought by its landmarks. A share of the samples is turned farther, by as much as the nearest of
+    the turns that bring axes onto axes can leave, for a pose is looked for among those.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor of 2 or 3 spatial axes. The sample's ``landmarks``, (N, D) in the
@@ -49,7 +51,7 @@ class RandPosed(RandomizableTransform, MapTransform):
         shear: largest shift of one axis along another, in mm per mm; at least 0.
         translate: largest shift along each axis, as a share of the image's length along it; at least 0.
         padding: what is seen beyond the image's border, see :data:`~monai_gu2net.transforms.beyond.PADDINGS`.
-        any_pose: share of the samples of a domain with a mean shape that are turned by any angle.
+        far: share of the samples of a domain with a mean shape that are turned by up to 63 degrees.
 
     Raises:
         ValueError: an option is out of its range.
@@ -70,11 +72,11 @@ class RandPosed(RandomizableTransform, MapTransform):
         shear: float = 0.1,
         translate: float = 0.05,
         padding: Padding = "lowest",
-        any_pose: float = 0.5,
+        far: float = 0.6,
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
-        self.domains, self.any_pose = dict(domains or {}), any_pose
+        self.domains, self.far = dict(domains or {}), far
         shares = {"rotate": rotate / 180, "scale": scale, "stretch": stretch, "shear": shear, "translate": translate}
         for name, value in shares.items():
             if not (0 <= value <= 1 and (value < 1 or name in ("rotate", "translate"))):
@@ -93,22 +95,25 @@ class RandPosed(RandomizableTransform, MapTransform):
         shape = None if domain is None else domain.mean_shape
         if not (self._do_transform or shape):
             return sample
-        pose = None
-        if domain is not None and shape and self.R.random() >= self.any_pose:
-            pose = pose_of(sample["landmarks"], shape)
+        pose = pose_of(sample["landmarks"], shape) if shape else None
+        rotate = self.rotate
+        if shape and self.R.random() < self.far:
+            rotate = 180.0 if pose is None else _FARTHEST
         matrix = shift = None
         for key in self.key_iterator(sample):
             image = sample[key]
             dims = image.ndim - 1
             if matrix is None or shift is None:
-                matrix, shift = self._draw(dims, 180.0 if shape and pose is None else self.rotate)
+                matrix, shift = self._draw(dims, rotate)
             if pose is None or domain is None:
                 frame, size = image_frame(image), image.shape[1:]
             else:
                 frame, size = shape_frame(pose, shape), domain.size
             moved = np.eye(dims + 1)
             moved[:dims, :dims] = np.linalg.inv(matrix)
-            moved[:dims, dims] = -moved[:dims, :dims] @ (shift * np.array(size) * _lengths(image))
+            moved[:dims, dims] = -moved[:dims, :dims] @ (
+                shift * np.array(size) * voxel_lengths(image.affine, dims).numpy()
+            )
             sample[key] = seen_in(image, frame @ moved, size, padding=self.padding)
         return sample
 
@@ -141,7 +146,7 @@ def image_frame(image: MetaTensor) -> Array:
     dims = image.ndim - 1
     frame = spatial_affine(image.affine, dims).numpy().copy()
     frame[:dims, dims] += frame[:dims, :dims] @ ((np.array(image.shape[1:]) - 1) / 2)
-    frame[:dims, :dims] /= _lengths(image)
+    frame[:dims, :dims] /= voxel_lengths(image.affine, dims).numpy()
     return np.asarray(frame)
 
 
@@ -170,15 +175,10 @@ def seen_in(image: MetaTensor, frame: Array, size: Any, *, padding: Padding = "l
     """
     dims = image.ndim - 1
     grid = np.eye(dims + 1)
-    grid[:dims, :dims] = np.diag(_lengths(image))
+    grid[:dims, :dims] = np.diag(voxel_lengths(image.affine, dims))
     grid[:dims, dims] = -grid[:dims, :dims] @ ((np.array(size) - 1) / 2)
     outside, beyond = beyond_border(image, padding)
     resample = SpatialResample(padding_mode=beyond, dtype=np.float32)
     seen: Any = resample(image - outside, dst_affine=torch.as_tensor(frame @ grid), spatial_size=tuple(size))
     moved: MetaTensor = seen + outside
     return moved
-
-
-def _lengths(image: MetaTensor) -> Array:
-    """D lengths of a voxel in mm."""
-    return np.asarray(voxel_lengths(image.affine, image.ndim - 1))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +24,12 @@ from monai_gu2net.landmarks.formats.coco_json import CocoImage
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 from monai_gu2net.landmarks.formats.table_csv import write_table
 from monai_gu2net.transforms.found import Found
-from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS
+from monai_gu2net.transforms.result_formats import ALL_FORMATS, DICOM_FORMATS, FORMATS, check_formats
 from monai_gu2net.transforms.save_dicom import save_dicom
 
 __all__ = ["SaveLandmarksd", "coco_image"]
+
+_log = logging.getLogger(__name__)
 
 TABLES = ("landmarks", "measurements", "coco")  # what a run writes about all of its cases
 
@@ -41,13 +44,18 @@ class SaveLandmarksd(MapTransform):
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.
 
+    Of a volume JSON and CSV give voxels of the file and, where the scale is known, ``x_lps_mm``, ``y_lps_mm`` and
+    ``z_lps_mm``, millimetres to the left, to the back and upwards. Slicer's markups of one whose scale is not known
+    are not written, for where Slicer shows it is not known either; a warning says so.
+
     Args:
         keys: prefix of what ``HeatmapsToLandmarksd`` wrote; reads ``{key}_landmarks``, ``{key}_confidence``
             and, where they are there, ``{key}_radius`` and ``{key}_presence``.
         output_dir: the folder; it is made.
         domains: by name; the sample's ``domain`` picks one.
         formats: among "json", "csv" and "mrk.json", and "sr" (``CASE.sr.dcm`` with the points, ``CASE.text.dcm`` to be
-            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM.
+            read) and "gsps" (``CASE.pr.dcm``), which are written where the sample's ``image_file`` is DICOM. Where that
+            of a volume is not, "sr" is a ValueError once the other files are written.
         model: ``name`` and ``version`` of what found the landmarks, or its name, for the DICOM files.
         sop_instance_uids: of the DICOM files ("sr", "text", "gsps"), where only one case is saved; by default they are
             derived from image and result.
@@ -56,7 +64,7 @@ class SaveLandmarksd(MapTransform):
         names: what the files of each case are called; no two cases share a name.
 
     Raises:
-        ValueError: a format is not known.
+        ValueError: a format is not known, or is one of pictures and a domain one of volumes.
         ImportError: a DICOM format is asked for, and the packages that write it are not installed.
     """
 
@@ -74,6 +82,7 @@ class SaveLandmarksd(MapTransform):
         unknown = [name for name in formats if name not in ALL_FORMATS]
         if unknown:
             raise ValueError(f"formats must be among {list(ALL_FORMATS)}; got {unknown}. Correct them.")
+        check_formats(formats, domains)
         self.output_dir, self.domains, self.formats = Path(output_dir), domains, tuple(formats)
         self.plain = [name for name in self.formats if name not in DICOM_FORMATS]
         self.dicom = [name for name in self.formats if name in DICOM_FORMATS]
@@ -97,6 +106,8 @@ class SaveLandmarksd(MapTransform):
         given, given_mm = (
             {name: values for name, values in each.items() if values is not None} for each in (columns, columns_mm)
         )
+        if found.dims == 3 and found.unit == "mm":
+            given = {f"{axis}_lps_mm": found.lps[:, number] for number, axis in enumerate("xyz")} | given
         measured = found.measured()
         for name in self.plain:
             path = stem.with_name(f"{stem.name}.{name}")
@@ -112,7 +123,7 @@ class SaveLandmarksd(MapTransform):
                     path,
                     found.landmarks,
                     confidence=found.confidence,
-                    points_mm=found.points_mm,
+                    points_mm=found.points_mm if found.dims == 2 else None,
                     columns=given | given_mm,
                     about=about,
                 )
@@ -136,7 +147,9 @@ def _write_markups(path: Path, found: Found) -> None:
             description=slicer_note(header, found.spacing if in_mm else None, found.spacing_source),
         )
     elif in_mm:
-        write_markups(path, LandmarkSet(found.names, found.lps, "mm"), confidence=confidence)
+        write_markups(path, LandmarkSet(found.names, found.lps, "LPS"), confidence=confidence)
+    elif found.dims == 3:
+        _log.warning("%s left out: the scale of the volume is not known, nor where Slicer shows it", path.name)
     else:
         write_markups(path, found.landmarks, confidence=confidence, unit="px")
 

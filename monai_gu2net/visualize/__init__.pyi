@@ -12,3 +12,4 @@ from .pictures import figure_pixels as figure_pixels
 from .pictures import save_figure as save_figure
 from .pictures import save_picture as save_picture
 from .reliability import draw_reliability as draw_reliability
+from .volume_overlay import draw_volume_landmarks as draw_volume_landmarks

@@ -18,7 +18,7 @@ from pynetdicom import AE
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.connections import NoAnswerError, RadiographAnswers, spool_name
-from monai_gu2net.data import Datalist
+from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
 from monai_gu2net.prediction import PredictionOptions
 
@@ -75,6 +75,16 @@ def test_an_answer_consists_of_the_formats_asked_for(model: Path, make: Callable
     assert {each.SOPInstanceUID for each in answer.values()} == set(answers.uids("1.2.3", "hand").values())
     assert set(answer) == {"pr.dcm", "sc.dcm"}
     assert answer["sc.dcm"].pixel_array.shape[2] == 3
+
+
+def test_a_model_of_volumes_is_refused_before_anything_is_received(tmp_path: Path) -> None:
+    network = GU2Net(3, 1, {"skull": 1}, features=(2, 4), global_features=2, dilations=(1,))
+    card = ModelCard({"skull": Domain("skull", ("a",), (16, 16, 16))}, network.description)
+    model = save_model(tmp_path / "model.pt", network, card)
+    with pytest.raises(
+        ValueError, match=r"must be one of radiographs.*got volumes \(skull\)\. Have the slices .* saved"
+    ):
+        RadiographAnswers(model)
 
 
 @pytest.mark.parametrize("formats", [["sr", "png"], []])

@@ -25,6 +25,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    MRImageStorage,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
@@ -131,6 +132,16 @@ def test_who_is_not_on_the_list_or_calls_another_is_rejected(
         assert association.is_rejected
     assert "Rejected an association" in caplog.text
     assert "STRANGER" not in caplog.text
+
+
+@pytest.mark.parametrize("of_slices", [CTImageStorage, MRImageStorage], ids=lambda uid: uid.name)
+def test_the_slices_of_a_series_are_not_accepted(spool: Spool, of_slices: str) -> None:
+    asked = dict.fromkeys((ComputedRadiographyImageStorage, of_slices), str(ExplicitVRLittleEndian))
+    with listening(spool) as port, associated(port, contexts=asked) as association:
+        assert [context.abstract_syntax for context in association.accepted_contexts] == [
+            ComputedRadiographyImageStorage
+        ]
+        assert [context.abstract_syntax for context in association.rejected_contexts] == [of_slices]
 
 
 def test_other_kinds_of_image_are_accepted_where_asked_for_only(spool: Spool) -> None:

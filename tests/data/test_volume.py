@@ -137,6 +137,13 @@ def test_one_time_point_of_a_nifti_is_a_volume(tmp_path: Path, volume: np.ndarra
     np.testing.assert_array_equal(read(tmp_path / "a.nii")[0], volume)
 
 
+@pytest.mark.parametrize("kind", ["nrrd", "mha"])
+def test_one_time_point_of_itk_is_a_volume(tmp_path: Path, volume: np.ndarray, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    itk.imwrite(itk.image_from_array(volume.transpose(2, 1, 0)[None].copy()), str(path))
+    np.testing.assert_array_equal(read(path)[0], volume)
+
+
 def test_time_points_and_components_at_once_and_colours_are_refused(tmp_path: Path) -> None:
     write_nifti(tmp_path / "a.nii", np.zeros((5, 4, 3, 2, 3)), oblique_affine())
     with pytest.raises(ValueError, match=r"^a\.nii must have one axis beyond those of space; got \(5, 4, 3, 2, 3\)"):

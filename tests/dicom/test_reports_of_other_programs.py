@@ -162,13 +162,41 @@ def test_two_points_of_one_group_are_no_landmark(tmp_path: Path) -> None:
     assert (found, [entry.reason for entry in left_out]) == ([], ["it has several points under one name"])
 
 
-def test_a_point_in_space_is_listed(tmp_path: Path) -> None:
-    space = item("SCOORD3D", "CONTAINS", REGION, GraphicType="POINT", GraphicData=[1.0, 2.0, 3.0])
-    space.ReferencedFrameOfReferenceUID = "1.2.9"
-    flat = group("nasion", graphic("POINT", [5.5, 6.5], "1.2.3", REGION))
-    found = read_structured_report(report(tmp_path / "a.dcm", group("sella", space), flat))
-    assert points(found) == {"nasion": [5.0, 6.0]}
-    assert [entry.reason for entry in found.left_out] == ["its coordinates are in space and not in an image"]
+def in_space(kind: str, data: Sequence[float], frame_of_reference: str | None = "1.2.9") -> Dataset:
+    made = item("SCOORD3D", "INFERRED FROM", None, GraphicType=kind, GraphicData=list(data))
+    if frame_of_reference is not None:
+        made.ReferencedFrameOfReferenceUID = frame_of_reference
+    return made
+
+
+def test_points_in_space_are_those_of_a_volume(tmp_path: Path) -> None:
+    """As a POINT of any program, and as OHIF's arrow of which the tip counts; beside one in an image."""
+    groups = [
+        group("bregma", number(LABEL, 0, in_space("POINT", [1.0, 2.5, -3.0]))),
+        group(ARROW, number(LABEL, 0, in_space("POLYLINE", [4.0, 5.0, 6.0, 14.0, 15.0, 6.0])), text(COMMENT, "sella")),
+        group("nasion", graphic("POINT", [5.5, 6.5], "1.2.3", REGION)),
+    ]
+    [volume, image], left_out = read_structured_reports([report(tmp_path / "a.dcm", *groups)])
+    assert points(volume) == {"bregma": [1.0, 2.5, -3.0], "sella": [4.0, 5.0, 6.0]}
+    assert (volume.landmarks.frame, volume.frame_of_reference_uid, volume.sop_instance_uid) == ("LPS", "1.2.9", "")
+    assert points(image) == {"nasion": [5.0, 6.0]}
+    assert left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "reason"),
+    [
+        (in_space("POINT", [1.0, 2.0, 3.0], None), "a point in space must have a frame of reference"),
+        (in_space("POINT", [1.0, 2.0]), "a point must have three finite coordinates"),
+        (in_space("POINT", [1.0, 2.0, float("nan")]), "a point must have three finite coordinates"),
+        (in_space("ELLIPSOID", [1.0] * 18), "it is a measurement of another kind than a point"),
+    ],
+)
+def test_an_odd_point_in_space_is_listed(tmp_path: Path, coordinates: Dataset, reason: str) -> None:
+    groups = [group("a", number(LABEL, 0, coordinates)), group("b", number(LABEL, 0, in_space("POINT", [1, 2, 3])))]
+    found = read_structured_report(report(tmp_path / "a.dcm", *groups))
+    assert points(found) == {"b": [1.0, 2.0, 3.0]}
+    assert [entry.reason for entry in found.left_out] == [reason]
 
 
 def test_a_report_about_several_images_gives_each_its_own_points(tmp_path: Path) -> None:

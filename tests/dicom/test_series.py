@@ -11,12 +11,15 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import make_dicom, picture
+from nibabel.affines import apply_affine
 from pydicom import uid
 from series_files import RAS_OF_LPS, make_enhanced, make_series, oblique_affine
+from volume_files import orientations, stored_as
 
 from monai_gu2net.dicom import DicomError, Limits, Series, read_radiograph, read_series, series_headers
 
 SHAPE = (9, 7, 5)
+WHEEL = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 @pytest.fixture
@@ -71,6 +74,26 @@ def test_array_and_affine_agree_with_those_of_itk_and_highdicom(
     assert_same_world(found, peer)
 
 
+@pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning")
+def test_a_real_series_of_ct_is_that_of_itk() -> None:
+    folder = WHEEL / "dicomdirtests" / "98892001" / "CT5N"
+    found = read_series(folder)
+    array, affine = itk_series(folder)
+    assert found.pixels.shape == (16, 16, 5)
+    np.testing.assert_array_equal(found.pixels, array)
+    np.testing.assert_allclose(found.affine, affine, atol=1e-5)
+
+
+def test_every_folder_in_pydicoms_wheel_is_read_or_refused_by_its_name_or_a_files() -> None:
+    read = []
+    for folder in sorted({path.parent for path in WHEEL.rglob("*") if path.is_file()}):
+        try:
+            read.append((folder.name, read_series(folder).pixels.shape))
+        except DicomError as error:
+            assert str(error).startswith((folder.name, *(path.name for path in folder.iterdir())))  # noqa: PT017
+    assert read == [("CT5N", (16, 16, 5))]
+
+
 def test_headers_come_in_the_order_of_the_slices(tmp_path: Path, volume: np.ndarray) -> None:
     folder = make_series(tmp_path / "ct", volume, oblique_affine())
     assert [int(header.InstanceNumber) for header in series_headers(folder)] == [1, 2, 3, 4, 5]
@@ -85,6 +108,22 @@ def test_slices_stored_the_other_way_round_are_the_same_world(tmp_path: Path, vo
     last = backwards @ [0, 0, 4, 1]
     np.testing.assert_allclose(found.affine @ [0, 0, 0, 1], last, atol=1e-6)
     assert np.linalg.det(found.affine) > 0
+
+
+def test_a_volume_cut_into_slices_in_each_of_48_orientations_is_the_same_in_the_world(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    volume, affine = rng.integers(0, 4096, (4, 3, 5)).astype(np.uint16), oblique_affine()
+    index = np.indices(volume.shape).reshape(3, -1).T
+    world = apply_affine(affine, index)
+    for number, orientation in enumerate(orientations()):
+        array, stored = stored_as(volume, affine, orientation)
+        found = read_series(make_series(tmp_path / str(number), array, stored))
+        assert np.linalg.det(found.affine) > 0  # of RAS as of LPS
+        theirs = apply_affine(np.linalg.inv(found.affine), world)
+        at = np.rint(theirs).astype(int)
+        np.testing.assert_allclose(theirs, at, atol=1e-5)
+        np.testing.assert_array_equal(found.pixels[tuple(at.T)], volume.ravel() - 1024.0)
 
 
 def test_a_list_of_files_is_a_series_as_well(tmp_path: Path, volume: np.ndarray) -> None:

@@ -75,6 +75,26 @@ def test_rows_in_space_are_measured_there() -> None:
     assert width == pytest.approx(math.hypot(16.5, 8.0))
 
 
+def test_a_volume_in_which_nothing_is_found_is_one_all_the_same() -> None:
+    nothing = {f"{kind}_{axis}": None for kind in ("predicted", "reference") for axis in "xyz"}
+    plane = Measurement("height", "plane_distance", ("a", "b", "c", "d"))
+    for known in ({"spacing_z": 2.0}, {"unit": "px", "image_z": 20.0}):
+        (value,) = measure_rows([row | nothing | known for row in rows()], {"knee": (plane,)})["value"]
+        assert math.isnan(value)
+
+
+def test_volumes_are_measured_in_the_world_whatever_angles_their_axes_have() -> None:
+    """Along sheared axes pixels times spacing is no distance: the points are 5 mm apart in the world."""
+    lps = {"a": (1.0, 2.0, 3.0), "b": (1.0, 5.0, 7.0), "c": (0.0, 0.0, 0.0)}
+    some = [
+        row
+        | {"predicted_z": 0.0, "spacing_z": 1.0}
+        | {f"predicted_{axis}_lps_mm": value for axis, value in zip("xyz", lps[row["landmark"]], strict=True)}
+        for row in rows()
+    ]
+    assert measure_rows(some, {"knee": (WIDTH,)})["value"].tolist() == pytest.approx([5])
+
+
 def test_the_table_has_a_line_per_measurement(tmp_path: Path) -> None:
     path = write_measurements(tmp_path / "m.csv", measure_rows(rows(reference=False, radius=NAN), MEASUREMENTS))
     header, width, _ = csv.reader(path.read_text().splitlines())

@@ -50,6 +50,13 @@ def test_what_is_left_out_must_be_there(left_out, message):
         Protocol(left_out=left_out).check({"head": ["a", "b"]})
 
 
+def test_volumes_are_scored_in_the_files_own_voxels_alone():
+    Protocol().check({"skull": ["a"]}, volumes=["skull"])
+    for protocol in (named_protocol("paper"), Protocol(name="whole", whole_pixels=True)):
+        with pytest.raises(ValueError, match=rf"Domain 'skull' must be of pictures .* protocol '{protocol.name}'"):
+            protocol.check({"skull": ["a"], "head": ["b"]}, volumes=["skull"])
+
+
 def test_a_grid_has_one_size():
     with pytest.raises(ValueError, match=r"must have size or longest_side; got \(4, 4\) and 8"):
         Grid(size=(4, 4), longest_side=8)

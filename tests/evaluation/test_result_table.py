@@ -148,6 +148,37 @@ def test_volumes_have_a_third_coordinate():
     assert table["reference_z"].isna().all()
 
 
+LPS = {"predicted_x_lps_mm": -7.0, "predicted_y_lps_mm": 8.0, "predicted_z_lps_mm": 9.0}
+VOXELS = {"predicted_x": 1, "predicted_y": 2, "predicted_z": 3, "spacing_x": 0.5, "spacing_y": 0.5, "spacing_z": 2}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_millimetres_of_a_volume_say_their_frame_and_are_read_back(tmp_path, ending):
+    read = read_rows(write_rows(tmp_path / f"rows.{ending}", [row(**VOXELS, **LPS)]))
+
+    assert [column for column in read if column.endswith("_mm")] == [
+        f"{kind}_{axis}_lps_mm" for kind in ("reference", "predicted") for axis in "xyz"
+    ]
+    assert read[[*LPS]].values.tolist() == [[-7, 8, 9]]
+
+
+def test_pictures_and_volumes_in_one_table_each_have_their_own_millimetres():
+    flat, solid = result_table(
+        [row(predicted_x=30, predicted_y=40, spacing_x=0.5, spacing_y=2), row(domain="skull", **VOXELS, **LPS)]
+    ).to_dict("records")
+
+    assert (flat["predicted_x_mm"], flat["predicted_y_mm"]) == (15, 80)
+    assert math.isnan(flat["predicted_x_lps_mm"])
+    assert (solid["predicted_x_lps_mm"], solid["predicted_z_lps_mm"]) == (-7, 9)
+    assert math.isnan(solid["predicted_x_mm"])
+
+
+def test_volumes_of_unknown_scale_have_no_column_in_millimetres():
+    table = result_table([row(unit="px", predicted_x=1, predicted_y=2, predicted_z=3)])
+
+    assert not [column for column in table if column.endswith("_mm")]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

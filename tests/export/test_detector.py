@@ -57,6 +57,51 @@ def test_a_network_is_given_what_the_transforms_give_and_points_go_back_as_their
     torch.testing.assert_close(confidence, sure)
 
 
+@pytest.mark.parametrize(
+    ("given", "spacing", "channels"),
+    [
+        ((20, 24, 16), (1.0, 1.5, 2.0), 1),  # as it is
+        ((33, 39, 16), (0.5, 0.75, 2.0), 1),  # shrunk and padded
+        ((9, 12, 5), (2.1, 2.9, 5.7), 2),  # enlarged and padded
+        ((60, 18, 3), (0.3, 1.9, 4.0), 1),
+    ],
+)
+def test_a_volume_is_given_at_the_target_spacing_as_the_transforms_bring_it_there(
+    given: tuple[int, ...], spacing: tuple[float, ...], channels: int, rng: np.random.Generator
+) -> None:
+    """MONAI's Spacing, between smoothing and padding, is the reference; the volume lies obliquely."""
+    size, target = (20, 24, 16), (1.0, 1.5, 2.0)
+    turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * spacing, (5.0, -7.0, 60.0)
+    image = torch.from_numpy(rng.random((channels, *given), dtype=np.float32) * 3000 - 1000)
+    normalized = NormalizeIntensity(channel_wise=True)(MetaTensor(image.clone(), affine=torch.from_numpy(affine)))
+    domains = {"knee": Domain("knee", ("a",), size, in_channels=channels, target_spacing=target)}
+    expected = FitToDomaind(domains=domains)({"image": normalized, "domain": "knee"})["image"]
+    assert tuple(expected.shape[1:]) == size
+
+    seen = Seen()
+    detector = LandmarkDetector(seen, size, target_spacing=target)
+    points, _ = detector(image[None], torch.tensor(spacing), torch.tensor([9.0, 9.0, 9.0]))
+
+    torch.testing.assert_close(seen.image[0], expected.as_tensor(), rtol=0, atol=2e-3)
+    voxels, _ = decode_heatmaps(seen.image)
+    world = voxels[0].double() @ expected.affine[:3, :3].T + expected.affine[:3, 3]
+    np.testing.assert_allclose(points[0].numpy() @ affine[:3, :3].T + affine[:3, 3], world, rtol=0, atol=1e-3)
+
+
+def test_of_a_larger_volume_the_part_is_seen_that_starts_where_it_is_told() -> None:
+    detector = LandmarkDetector(nn.Identity(), (8, 8, 8), target_spacing=(2.0, 2.0, 2.0))
+    grid = torch.stack(torch.meshgrid(*[torch.arange(40.0)] * 3, indexing="ij"))
+    blob = torch.exp(-((grid - torch.tensor([27.0, 5.0, 21.0])[:, None, None, None]) ** 2).sum(0) / 18)[None, None]
+    spacing = torch.tensor([1.0, 1.0, 1.0])
+    points, _ = detector(blob, spacing, torch.tensor([10.0, 0.0, 6.0]))
+    torch.testing.assert_close(points[0, 0], torch.tensor([27.0, 5.0, 21.0]), rtol=0, atol=0.1)
+    elsewhere, _ = detector(blob, spacing, torch.tensor([0.0, 0.0, 0.0]))
+    # voxels 0 to 14 of the file are seen
+    assert ((elsewhere >= -1) & (elsewhere <= 15)).all()
+
+
 def test_each_image_of_a_batch_is_normalised_by_itself(rng: np.random.Generator) -> None:
     image = torch.from_numpy(rng.random((1, 1, 40, 50), dtype=np.float32))
     detector = LandmarkDetector(nn.Identity(), (32, 40))

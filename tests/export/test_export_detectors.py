@@ -24,8 +24,8 @@ from PIL import Image
 from monai_gu2net import load
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Domain
-from monai_gu2net.export import DETECTOR_FORMATS, export_detectors
-from monai_gu2net.networks import GU2Net, ModelCard, save_model
+from monai_gu2net.export import DETECTOR_FORMATS, LandmarkDetector, export_detectors
+from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "bundles" / "gu2net" / "models" / "model.pt"
@@ -161,6 +161,51 @@ def test_volumes_and_colour_are_exported_too(name: str, tmp_path: Path, rng: np.
         one, sure = run(volume[index : index + 1])
         np.testing.assert_allclose(one[0], points[index], atol=0.01)
         np.testing.assert_allclose(sure[0], confidence[index], atol=1e-4)
+
+
+def test_a_domain_that_is_looked_at_in_several_poses_is_refused(tmp_path: Path) -> None:
+    shape = ((0.0, 0, 0), (4.0, 0, 0), (0, 3.0, 0))
+    posed = Domain("skull", ("a", "b", "c"), (16, 16, 16), target_spacing=(1, 1, 1), mean_shape=shape)
+    model = tiny_model(tmp_path / "m.pt", {"skull": posed, "knee": Domain("knee", ("a",), (16, 16, 16))})
+    with pytest.raises(ValueError, match=r"at one look; got \['skull'\], .* or export others: \['knee'\]"):
+        export_detectors([model], tmp_path / "out", formats=["pt2"])
+    assert export_detectors([model], tmp_path / "out", formats=["pt2"], domains=["knee"])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_domain_with_a_target_spacing_takes_spacing_and_start_in_every_format(
+    name: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    size, target = (16, 20, 12), (1.0, 1.0, 2.0)
+    domain = Domain("knee", ("a", "b"), size, orientation="LPS", target_spacing=target)
+    model = tiny_model(tmp_path / "m.pt", {"knee": domain})
+    [written] = export_detectors([model], tmp_path / "out", formats=[name])
+    assert written.off_px < 0.01
+    about = json.loads(DESCRIPTIONS[name](written.files[0]))
+    assert list(about["input"]) == ["image", "spacing", "start"]
+    assert "LPS" in about["input"]["image"]["axes"]
+    assert about["done_inside"]["target_spacing"] == list(target)
+    run = DETECTOR_FORMATS[name].load(written.files[0])
+    network, _ = load_model(model)
+    detector = LandmarkDetector(network.specialize("knee"), size, target_spacing=target).eval()
+    # smaller, as large, larger along the first axis, and of other spacings than those that it was recorded with
+    for shape, spacing, start in (
+        ((11, 12, 9), (1.0, 1.0, 2.0), (0, 0, 0)),
+        ((31, 17, 20), (0.5, 0.7, 1.1), (0, 0, 0)),
+        ((40, 20, 12), (1.0, 1.0, 2.0), (13, 0, 0)),
+    ):
+        coarse = torch.from_numpy(rng.random((2, 1, 4, 4, 4), dtype=np.float32))
+        inputs = [
+            torch.nn.functional.interpolate(coarse, size=shape, mode="trilinear").numpy(),
+            np.array(spacing, np.float32),
+            np.array(start, np.float32),
+        ]
+        points, confidence = run(*inputs)
+        with torch.no_grad():
+            expected, sure = (each.numpy() for each in detector(*map(torch.from_numpy, inputs)))
+        # an untrained network has peaks that are nearly flat: of the four most agree
+        assert np.median(np.abs(points - expected).max(axis=-1)) < 0.01
+        np.testing.assert_allclose(confidence, sure, atol=1e-3)
 
 
 def test_several_models_become_one_file_of_their_mean(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -21,6 +21,7 @@ from ohif_server import OhifServer
 
 _PORT = 3000
 _DRAWN_TITLE = "126000"  # of the reports that OHIF draws; others it shows as text
+_MEASUREMENTS = "126010"
 _REPORTS = "getActiveDisplaySets().filter(each => each.Modality === 'SR')"
 
 # What is drawn of a tool: text, and where its first point is, in pixel indices of the image.
@@ -35,6 +36,11 @@ _SAVE = """window.commandsManager.runCommand(
   { measurementData: window.services.measurementService.getMeasurements(), additionalFindingTypes: ['ArrowAnnotate'],
     dataSource: window.extensionManager.activeDataSource, options: { SeriesDescription: 'Saved', SeriesNumber: 99 } },
   'CORNERSTONE_STRUCTURED_REPORT').then(report => report.SOPInstanceUID)"""
+_IN_SPACE = "1.2.840.10008.5.1.4.1.1.88.34"  # Comprehensive 3D SR
+_TAKEN = "window.services.measurementService.getMeasurements().map(m => [m.uid, m.label, Array.from(m.points[0])])"
+_JUMP = """window.commandsManager.runCommand('jumpToMeasurement',
+  { uid: '%s', displayMeasurements: window.services.measurementService.getMeasurements() })"""
+_SLICE = "window.cornerstone.getRenderingEngines().flatMap(engine => engine.getViewports())[0].getSliceIndex()"
 _LISTED = "window.services.measurementService.getMeasurements().map(m => m.label)"
 
 
@@ -127,6 +133,26 @@ def take_over(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, An
     }
 
 
+def take_over_in_space(page: Any, report: pydicom.Dataset, picture: Path) -> dict[str, Any]:
+    """Open a report of points in space, let OHIF take them over, and go to each of them."""
+    show(page, report)
+    yes = "[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Yes')"
+    imaging = [each for each in report.ContentSequence if each.ConceptNameCodeSequence[0].CodeValue == _MEASUREMENTS]
+    count = len(imaging[0].ContentSequence)
+    page.wait(f"!!{yes} && {_DRAWN}('DICOMSRDisplay').length >= {count}", seconds=30)
+    page.js(f"{yes}.click()")
+    page.wait(f"{_LISTED}.length >= {count}", seconds=30)
+    taken = []
+    for uid, label, point in page.js(_TAKEN):
+        page.js(_JUMP % uid)
+        page.wait("document.querySelectorAll('svg text').length > 0", seconds=30)
+        time.sleep(1)  # what the last one left on the image is gone
+        written = page.js("[...document.querySelectorAll('svg text')].map(each => each.textContent)")
+        taken.append({"label": label, "point": point, "slice": page.js(_SLICE), "written": written})
+    picture.write_bytes(page.screenshot())
+    return {"taken over": taken, "failures": failures(page)}
+
+
 def main(dist: Path, folder: Path) -> None:
     happened: dict[str, Any] = {}
     with archive(folder):
@@ -146,7 +172,8 @@ def main(dist: Path, folder: Path) -> None:
                     path: each.ConceptNameCodeSequence[0].CodeValue == _DRAWN_TITLE for path, each in reports.items()
                 }
                 for path in sorted(reports, key=lambda path: drawn[path]):  # OHIF asks once in a page
-                    what = take_over if drawn[path] else read
+                    in_space = take_over_in_space if reports[path].SOPClassUID == _IN_SPACE else take_over
+                    what = in_space if drawn[path] else read
                     name = path.name.removesuffix(".dcm")
                     happened[f"{study.name}/{name}"] = what(page, reports[path], folder / f"{study.name}-{name}.png")
                 print(study.name, f"{time.monotonic() - begun:.1f} s", flush=True)

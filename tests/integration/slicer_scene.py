@@ -3,7 +3,7 @@
 """3D Slicer's own libraries load images and point lists; what they saw is printed as JSON.
 
 Run by the Python that has slicer-core. Arguments: for each case an image, its point list, where to save that list
-again, and where to save a list of points placed at the pixels (3.25, 4.5) and (10, 20).
+again, and where to save a list of points placed at the pixels (3.25, 4.5) and (10, 20), beside it also as ``.fcsv``.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ def look(image: str, given: str, saved: str, placed: str) -> dict[str, Any]:
         own.AddControlPoint(vtk.vtkVector3d(*to_place.MultiplyPoint([x, y, 0.0, 1.0])[:3]), name)
     storage.SetFileName(placed)
     assert storage.WriteData(own)
+    older = scene.AddNode(slicer.vtkMRMLMarkupsFiducialStorageNode())
+    older.SetFileName(f"{placed.removesuffix('.mrk.json')}.fcsv")
+    assert older.WriteData(own)
     return {"spacing": list(volume.GetSpacing())[:2], "points": seen, "messages": messages}
 
 

@@ -17,8 +17,9 @@ import pytest
 from dicom_files import make_dicom, picture
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from series_files import make_enhanced, make_series, oblique_affine
 
-from monai_gu2net.dicom import Derivation, read_header
+from monai_gu2net.dicom import Derivation, read_header, series_headers
 from monai_gu2net.dicom.presentation_state import write_presentation_state
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.dicom.secondary_capture import write_secondary_capture
@@ -29,7 +30,13 @@ from monai_gu2net.measurements import Measured
 
 pytestmark = pytest.mark.integration
 
-_CLASSES = ("ComprehensiveSR", "GrayscaleSoftcopyPresentationState", "MultiframeTrueColorSCImage")
+_CLASSES = (
+    "ComprehensiveSR",
+    "Comprehensive3DSR",
+    "CTImage",
+    "GrayscaleSoftcopyPresentationState",
+    "MultiframeTrueColorSCImage",
+)
 MODEL = {"model": "GU2Net", "model_version": "1.2 (0123456789ab)"}
 UNUSUAL = LandmarkSet(("Übergang é \\ ^ =", "x" * 200, "山田", "none"), [[1, 2], [3, 4], [5, 6], [np.nan] * 2], "index")
 NOTHING = LandmarkSet(("a",), [[np.nan, np.nan]], "index")
@@ -108,6 +115,50 @@ def test_dciodvfy_finds_no_error_where_the_image_is_a_scanners(
     assert [errors_of(path) for path in objects] == [[]] * len(objects)
 
 
+def write_of_volume(folder: Path, place: Path, landmarks: LandmarkSet) -> tuple[Path, Path]:
+    """The report of a series and the one to be read, with numbers of each unit."""
+    slices, count = series_headers(place), len(landmarks.names)
+    derivation = Derivation(slices[0], **MODEL, slices=tuple(slices))
+    measured = [
+        Measured("base", 61.5, "mm", 1.25, "distance", None, ""),
+        Measured("a", 3.0, "deg", np.nan, "", None, ""),
+    ]
+    measured = measured if landmarks.present.any() else []
+    report = write_structured_report(
+        folder / "case.sr.dcm",
+        landmarks,
+        derivation=derivation,
+        confidence=np.linspace(0, 1, count),
+        radius_mm=np.full(count, 0.2),
+        parameters=["spacing source: file"],
+        measurements=measured,
+    )
+    text = write_readable_report(folder / "case.text.dcm", landmarks, derivation=derivation, measurements=measured)
+    return report, text
+
+
+def in_space(landmarks: LandmarkSet) -> LandmarkSet:
+    return LandmarkSet(landmarks.names, np.c_[landmarks.points, landmarks.points[:, :1]], "index")
+
+
+@pytest.mark.parametrize("case", ["head", "300 landmarks", "unusual names", "nothing found", "enhanced object"])
+def test_dciodvfy_finds_no_error_in_what_is_written_of_a_volume(
+    case: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    landmarks = {
+        "300 landmarks": some(tuple(f"point {number}" for number in range(300)), rng),
+        "unusual names": UNUSUAL,
+        "nothing found": NOTHING,
+    }.get(case, some(HEAD_LANDMARKS, rng))
+    voxels = rng.integers(0, 4000, (8, 7, 6)).astype(np.uint16)
+    if case == "enhanced object":
+        place = make_enhanced(tmp_path / "volume.dcm", voxels, oblique_affine(), slope=lambda level: 1.0)
+    else:
+        place = make_series(tmp_path / "series", voxels, oblique_affine())
+        assert errors_of(next(place.iterdir())) == []  # that of which the report is
+    assert [errors_of(path) for path in write_of_volume(tmp_path, place, in_space(landmarks))] == [[], []]
+
+
 @pytest.mark.parametrize("case", ["head", "hand", "300 landmarks", "nothing found"])
 def test_dcmpschk_passes_the_presentation_state(case: str, tmp_path: Path, rng: np.random.Generator) -> None:
     """With letters of ASCII: dcmtk 3.6.7 takes all others of UTF-8 for errors, as it says itself."""
@@ -133,6 +184,21 @@ def test_dcmtk_reads_every_landmark(tmp_path: Path, rng: np.random.Generator) ->
     assert re.findall(r'"Comment"\)="(\w+)"', text) == found
     assert re.findall(r'"Tracking Identifier"\)="(\w+)"', text) == [*found, "measurements"]  # of what is derived
     assert text.count("(POINT,") == len(HEAD_LANDMARKS) - 1
+
+
+def test_dcmtk_reads_every_landmark_of_a_volume(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Its number is followed by its point, in millimetres that follow from the series' own affine."""
+    affine, landmarks = oblique_affine(), in_space(some(HEAD_LANDMARKS, rng))
+    place = make_series(tmp_path / "series", rng.integers(0, 4000, (8, 7, 6)).astype(np.uint16), affine)
+    report, text = write_of_volume(tmp_path, place, landmarks)
+    done = run("dsrdump", report)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode()
+    assert re.findall(r'"Comment"\)="(\w+)"', shown) == [name for name in HEAD_LANDMARKS if name != "nasion"]
+    found = [point.split("/") for point in re.findall(r"SCOORD3D:.*\(POINT,,([-\d./]+)\)", shown)]
+    lps = (np.c_[landmarks.points, np.ones(len(landmarks.names))] @ affine.T)[:, :3] * [-1, -1, 1]
+    np.testing.assert_allclose(np.array(found, dtype=float), lps[landmarks.present], rtol=0, atol=1e-3)
+    assert '"base")="61.5" (mm,UCUM,"mm")' in run("dsrdump", text).stdout.decode()
 
 
 def gray(path: Path) -> np.ndarray:

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from monai_gu2net import load
+from monai_gu2net.data import Domain
 from monai_gu2net.export import export_detectors
-from monai_gu2net.networks import load_model
+from monai_gu2net.networks import ModelCard, UShapedNet, load_model, save_model
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +61,50 @@ def test_the_script_of_the_page_goes_from_a_file_to_points_in_it_without_this_pa
     numbers = np.array([[float(number) for number in line[1:]] for line in lines])
     np.testing.assert_allclose(numbers[:, :2], found.points_index, atol=0.01)
     np.testing.assert_allclose(numbers[:, 2], found.confidence, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(30, 22, 26), (60, 22, 26)], ids=["all at once", "in parts"])
+def test_the_script_for_volumes_gives_the_millimetres_of_predict_for_a_file_that_lies_as_it_will(
+    shape: tuple[int, ...], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """The network finds the brightest place, for which parts and windows see the same."""
+    nibabel = pytest.importorskip("nibabel")
+    domain = Domain("skull", ("bright",), (20, 24, 16), orientation="LPS", target_spacing=(1.5, 1.0, 2.0))
+    network = UShapedNet(3, 1, {"skull": 1}, features=(1,))
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("conv.weight") or "norm" not in name:
+                weight.zero_()
+            if weight.ndim == 5:
+                weight[..., weight.shape[2] // 2, weight.shape[3] // 2, weight.shape[4] // 2] = 1
+        network.exit.domains[0].bias.fill_(-10)  # type: ignore[union-attr, operator]
+    model = save_model(tmp_path / "m.pt", network, ModelCard({"skull": domain}, network.description))
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    place = np.array([shape[0] - 9.6, 12.1, 13.4])
+    # a paraboloid, of which the vertex is found whatever the grid
+    squares = (((grid - place) * (1.0, 1.25, 0.75)) ** 2).sum(axis=-1)
+    values = (500 - np.minimum(squares, 100)).astype(np.float32)
+    turn, _ = np.linalg.qr(np.eye(3) + 0.1 * rng.standard_normal((3, 3)))
+    # the file's axes lead up, to the left and to the front
+    axes = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = np.abs(np.sign(np.diag(turn))) * turn @ axes * (1.0, 1.25, 0.75), (40.0, -9.0, 3.0)
+    nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "volume.nii.gz")
+
+    [exported] = export_detectors([model], tmp_path, formats=["onnx"])
+    (tmp_path / "script.py").write_text(SCRIPTS["volume"])
+    (tmp_path / "without.py").write_text(WITHOUT)
+    command = [sys.executable, "-I", "without.py", "script.py", str(exported.files[0]), "volume.nii.gz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line.split(",") for line in done.stdout.splitlines()]
+    found = load(model).predict(tmp_path / "volume.nii.gz", "skull")
+    assert found.unit == "mm"
+    assert [line[0] for line in lines] == ["bright"]
+    numbers = np.array([[float(number) for number in line[1:]] for line in lines])
+    np.testing.assert_allclose(numbers[:, :3], found.points, atol=0.1)
+    np.testing.assert_allclose(numbers[:, :3], nibabel.affines.apply_affine(affine, [place]), atol=0.15)
+    np.testing.assert_allclose(numbers[:, 3], found.confidence, atol=0.02)
 
 
 def test_a_script_cannot_import_this_package_there(tmp_path: Path) -> None:

@@ -22,12 +22,14 @@ import pytest
 from archive import missing_without, require_archive, run_beside_archive
 from filelock import FileLock
 from PIL import Image
+from series_files import make_series, oblique_affine
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.data import Datalist
-from monai_gu2net.dicom import Derivation, read_header, write_structured_report
+from monai_gu2net.dicom import Derivation, read_header, series_headers, write_structured_report
 from monai_gu2net.dicom.readable_report import write_readable_report
 from monai_gu2net.landmarks import LandmarkSet, read_landmarks
+from monai_gu2net.measurements import Measured
 from monai_gu2net.phantom import make_phantom
 from monai_gu2net.prediction import load
 
@@ -82,6 +84,7 @@ def _write_studies(folder: Path, make_dicom: Callable[..., Path]) -> None:
         load(_MODEL).predict_files([image], output_dir=out, domain=case["domain"], formats=["json", "sr", "gsps", "sc"])
         for path in out.glob("*.dcm"):
             shutil.copy(path, study)
+    _write_volume(folder / "studies" / "volume")
     for name, landmarks in SPECIAL.items():
         study = folder / "studies" / name
         pixels = np.add.outer(np.arange(220), np.arange(200)).astype(np.uint16)
@@ -90,6 +93,43 @@ def _write_studies(folder: Path, make_dicom: Callable[..., Path]) -> None:
         confidence = np.linspace(0, 1, len(landmarks.names))
         write_structured_report(study / "image.sr.dcm", landmarks, derivation=derivation, confidence=confidence)
         write_readable_report(study / "image.text.dcm", landmarks, derivation=derivation)
+
+
+IN_SPACE = LandmarkSet(("nasion", "bregma", "basion"), [[20.25, 18.3, 10.0], [44.0, 30.2, 20.1], [30, 40, 33]], "index")
+
+
+def _write_volume(study: Path) -> None:
+    """An oblique series with a bright spot at each point, and its reports."""
+    grid = np.moveaxis(np.mgrid[:64, :56, :40], 0, -1)
+    spots = [np.exp(-((grid - point) ** 2).sum(axis=-1) / 8) for point in IN_SPACE.points]
+    voxels = (600 + 2500 * np.sum(spots, axis=0)).clip(0, 4095).astype(np.uint16)
+    slices = tuple(series_headers(make_series(study / "slices", voxels, oblique_affine(), series="ohif")))
+    derivation = Derivation(slices[0], "GU2Net", "1.2 (abc)", slices=slices)
+    numbers = {"confidence": [0.5, 0.75, 1.0], "radius_mm": [1.0, 2.0, 3.0]}
+    measured = [Measured("base", 61.5, "mm", 1.25, "distance", None, "")]
+    write_structured_report(study / "image.sr.dcm", IN_SPACE, derivation=derivation, **numbers, measurements=measured)
+    write_readable_report(study / "image.text.dcm", IN_SPACE, derivation=derivation, measurements=measured)
+    for path in (study / "slices").iterdir():
+        path.rename(study / f"{path.name}.dcm")
+    (study / "slices").rmdir()
+
+
+def test_every_point_of_a_volume_is_taken_over_and_lies_in_its_voxel(shown: dict[str, Any]) -> None:
+    """What OHIF writes at a probe is the voxel that it lies in, by OHIF's own geometry of the series."""
+    told = shown["volume/image.sr"]
+    assert told["failures"] == []
+    lps = dict(zip(IN_SPACE.names, IN_SPACE.to_lps(oblique_affine()).points, strict=True))
+    voxels = dict(zip(IN_SPACE.names, np.rint(IN_SPACE.points).astype(int).tolist(), strict=True))
+    assert sorted(each["label"] for each in told["taken over"]) == sorted(IN_SPACE.names)
+    for each in told["taken over"]:
+        np.testing.assert_allclose(each["point"], lps[each["label"]], rtol=0, atol=1e-3)
+        assert [text.partition(")")[0] for text in each["written"]] == ["({}, {}, {}".format(*voxels[each["label"]])]
+
+
+def test_the_readable_report_of_a_volume_has_its_measurements(shown: dict[str, Any]) -> None:
+    told = shown["volume/image.text"]
+    assert told["failures"] == []
+    assert {"base: 61.5 mm", "Landmarks found: 3 {landmarks}"} <= set(told["text"].splitlines())
 
 
 def points_of(shown: dict[str, Any], study: str) -> dict[str, list[float]]:

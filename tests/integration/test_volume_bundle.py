@@ -7,6 +7,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from monai.transforms import Randomizable
+from scipy.ndimage import map_coordinates
 
 from monai_gu2net.data import Datalist
 from monai_gu2net.engines.plain_errors import plain_cause
@@ -215,3 +221,64 @@ def test_each_difference_for_volumes_is_to_something_that_the_template_has() -> 
     augmentation = json.loads((ROOT / "bundles" / "template" / "configs" / "train.json").read_text())["augmentation"]
     changed = [each["_target_"].rpartition(".")[2] for each in augmentation[:2]]
     assert changed == ["RandAffined", "RandElasticLandmarksd"]
+
+
+def test_landmarks_stay_where_they_were_through_all_of_the_augmentation(volumes: Path, tmp_path: Path) -> None:
+    """The volume holds its own millimetres, and ones; SciPy looks up what is shown at each landmark in the end."""
+    workflow = workflow_of(volumes, tmp_path, rotation=180)
+    moves = [
+        each
+        for each in (
+            *workflow.parser.get_parsed_content("augmentation"),
+            workflow.parser.get_parsed_content("window"),
+            workflow.parser.get_parsed_content("to_points"),
+        )
+        if not type(each).__name__.startswith(("RandAdjust", "RandScale", "RandShift", "RandGaussian"))
+    ]
+    assert len(moves) == 5
+    domain = Datalist.load(volumes).domains["head_ct"]
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = (-70, -90, 20)
+    index = np.stack(np.meshgrid(*map(np.arange, (44, 40, 56)), indexing="ij"))
+    held = np.concatenate([index * 4 + affine[:3, 3].reshape(3, 1, 1, 1), np.ones((1, *index.shape[1:]))])
+    landmarks = np.random.default_rng(0).uniform(10, 30, (22, 3)) * 4 + affine[:3, 3]
+    swapped, looked_up = 0, 0
+    for seed in range(12):
+        sample: Any = {
+            "image": MetaTensor(torch.as_tensor(held).float(), affine=torch.as_tensor(affine)),
+            "landmarks": torch.as_tensor(landmarks),
+            "domain": "head_ct",
+        }
+        for move in moves:
+            if isinstance(move, Randomizable):
+                move.set_random_state(seed)
+            sample = move(sample)
+        image, points = sample["image"].numpy(), sample["points"].numpy()
+        *found, ones = (map_coordinates(channel, points.T, order=1, mode="nearest") for channel in image)
+        size = np.array(image.shape[1:])
+        seen = ((points > 1) & (points < size - 2)).all(axis=1) & (np.abs(ones - 1) < 1e-3)
+        near = [
+            np.abs(np.stack(found, axis=1) - each)[seen].max()
+            for each in (landmarks, landmarks[list(domain.mirror_order)])
+        ]
+        assert min(near) < 0.3
+        swapped += int(near[1] < near[0])
+        looked_up += int(seen.sum())
+    assert 1 <= swapped <= 11
+    assert looked_up > 100
+
+
+def test_the_bundle_of_one_domain_of_a_model_of_volumes_is_one_of_volumes(trained: Path, tmp_path: Path) -> None:
+    make = [sys.executable, str(ROOT / "bundles" / "make.py"), str(tmp_path), "--domain", "head_ct", "--checkpoint"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*make, str(trained / "model.pt")], check=True, env=environment, timeout=300)
+    made = tmp_path / "gu2net_head_ct" / "configs"
+    content = json.loads((made / "train.json").read_text())
+    assert content["spatial_dims"] == 3
+    assert content["network_def"]["features"] == [4, 8]
+    assert content["augmentation"][0]["_target_"] == "monai_gu2net.transforms.RandPosed"
+    loaded = monai.bundle.load("gu2net_head_ct", bundle_dir=tmp_path, device="cpu").eval()
+    volume = torch.randn(1, 1, 16, 24, 20)
+    with torch.inference_mode():
+        expected = load_model(trained / "model.pt")[0](volume, "head_ct")
+        torch.testing.assert_close(loaded(volume), expected)

@@ -157,7 +157,7 @@ class TestTable:
             np.testing.assert_array_equal(one.landmarks.points, other.landmarks.points)
 
     def test_three_coordinates_give_3d_points(self, write):
-        (row,) = read_table(write("t.csv", "image,a_x,a_y,a_z\nv.nii.gz,1,2,3\n"))
+        (row,) = read_table(write("t.csv", "image,a_x,a_y,a_z\nv.nii.gz,1,2,3\n"), points="voxel")
         assert row.landmarks.points.tolist() == [[1, 2, 3]]
 
     def test_names_choose_the_order(self, write):
@@ -201,7 +201,7 @@ class TestTable:
             ),
             (
                 "image,landmark,x,y,frame\n1,a,2,3,world\n",
-                "line 2: frame must be 'index' or 'mm'; got 'world'",
+                r"line 2: frame of 2-D points must be among \['index', 'mm', 'LPS'\]; got 'world'",
             ),
         ],
     )
@@ -257,7 +257,7 @@ def _markups(**changes):
 class TestSlicerMarkups:
     def test_points_are_lps_mm_and_undefined_ones_absent(self, write):
         landmarks = read_landmarks(write("a.mrk.json", _markups(coordinateSystem="LPS")))
-        assert landmarks.frame == "mm"
+        assert landmarks.frame == "LPS"
         assert landmarks.names == ("a", "b", "c", "d")
         assert landmarks.present.tolist() == [True, False, False, True]
         assert landmarks.points[0].tolist() == [-1, -2, 3]
@@ -363,14 +363,18 @@ class TestLandmarkJson:
         assert read_landmarks(path).frame == "index"
 
     def test_a_markups_file_with_a_plain_name_is_recognized(self, write):
-        assert read_landmarks(write("a.json", _markups())).frame == "mm"
+        assert read_landmarks(write("a.json", _markups())).frame == "LPS"
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
             ({}, "'landmarks' must be a list of objects"),
             ({"landmarks": [[1, 2]]}, "'landmarks' must be a list of objects"),
-            ({"landmarks": [], "frame": "lps"}, "frame 'index' or 'mm'"),
+            ({"landmarks": [], "frame": "lps"}, "frame of 2-D points must be among .* got 'lps'"),
+            (
+                {"landmarks": [{"name": "a", "x": 1, "y": 2, "z": 3}], "frame": "mm"},
+                r"frame of 3-D points must be among \['index', 'LPS', 'RAS'\]; got 'mm'. Name the one",
+            ),
             ({"landmarks": [], "version": 2}, "version must be 1"),
             ({"landmarks": [{"x": 1, "y": 2}]}, r"landmarks\[0\] must have a name of its own"),
             ({"landmarks": [{"name": "a", "x": "1;2", "y": 2}]}, "x of landmark 'a' must be a finite number"),
@@ -401,8 +405,8 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
 
 
 def test_an_unknown_extension_is_refused(write):
-    with pytest.raises(ValueError, match=r"must end in \.txt, \.csv, \.json or \.mrk\.json"):
-        read_landmarks(write("a.fcsv", ""))
+    with pytest.raises(ValueError, match=r"must end in \.txt, \.csv, \.fcsv, \.json or \.mrk\.json"):
+        read_landmarks(write("a.xml", ""))
 
 
 def test_a_format_can_be_named(write):

@@ -75,5 +75,5 @@ def test_names_and_points_that_break_a_rule_are_refused(names, points, message):
 
 
 def test_an_unknown_frame_is_refused():
-    with pytest.raises(ValueError, match="frame must be 'index' or 'mm'; got 'world'"):
+    with pytest.raises(ValueError, match=r"frame must be among \['index', 'mm', 'LPS', 'RAS'\]; got 'world'"):
         LandmarkSet(("a",), np.zeros((1, 2)), "world")  # type: ignore[arg-type]

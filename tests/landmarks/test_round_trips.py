@@ -26,7 +26,7 @@ COORDINATE = st.floats(-1e5, 1e5, allow_nan=False)
 
 @st.composite
 def landmark_sets(draw, *, frame: str) -> LandmarkSet:
-    names, dims = draw(NAMES), draw(st.sampled_from([2, 3]))
+    names, dims = draw(NAMES), 3 if frame in ("LPS", "RAS") else 2 if frame == "mm" else draw(st.sampled_from([2, 3]))
     points = draw(
         st.lists(st.lists(COORDINATE, min_size=dims, max_size=dims), min_size=len(names), max_size=len(names))
     )
@@ -46,12 +46,12 @@ def assert_read_again(landmarks: LandmarkSet, extension: str, **options) -> None
 
 
 @pytest.mark.parametrize("extension", [".json", ".csv"])
-@given(landmarks=landmark_sets(frame="index") | landmark_sets(frame="mm"))
+@given(landmarks=st.sampled_from(["index", "mm", "LPS", "RAS"]).flatmap(lambda frame: landmark_sets(frame=frame)))
 def test_json_and_csv_return_what_was_written(extension, landmarks):
     assert_read_again(landmarks, extension)
 
 
-@given(landmarks=landmark_sets(frame="mm"))
+@given(landmarks=landmark_sets(frame="mm") | landmark_sets(frame="LPS"))
 def test_markups_return_what_was_written(landmarks):
     assert_read_again(landmarks, ".mrk.json", dims=landmarks.dims)
 

@@ -201,7 +201,7 @@ def test_what_is_no_image_or_no_domain_is_an_error_in_plain_words(models: list[P
     with pytest.raises(ValueError, match=r"got None\. Name it"):
         predictor.predict(tmp_path / "x.png")
     for nothing in ("", ".", tmp_path):
-        with pytest.raises(FileNotFoundError, match="The image must be a file; got"):
+        with pytest.raises(ValueError, match=r"^\w+: a series must hold DICOM images; got none"):
             predictor.predict(nothing, domain="knee")
 
 

@@ -73,9 +73,12 @@ def test_every_part_has_all_columns_whatever_is_known_of_its_images(tmp_path: Pa
 
 def test_volumes_have_a_third_axis_in_every_part() -> None:
     schema = result_schema("xyz")
-    made = result_block([row("1", predicted_x=1, predicted_y=2, predicted_z=3)], [], schema=schema)
+    known = row("1", predicted_x=1, predicted_y=2, predicted_z=3, unit="mm", spacing_x=2.0, predicted_z_lps_mm=-4.5)
+    made = result_block([known, row("2", predicted_x=1, predicted_y=2, predicted_z=3)], [], schema=schema)
     assert made.select(schema.names).column_names == list(result_columns("xyz"))
-    assert made["predicted_z"].to_pylist() == [3.0]
+    assert made["predicted_z"].to_pylist() == [3.0, 3.0]
+    assert made["predicted_z_lps_mm"].to_pylist() == [-4.5, None]
+    assert not [name for name in schema.names if name.endswith("_mm") and not name.endswith("_lps_mm")]
 
 
 def test_parts_read_back_are_the_table_of_their_rows(tmp_path: Path) -> None:

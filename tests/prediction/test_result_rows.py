@@ -101,6 +101,12 @@ def test_a_volume_has_a_third_coordinate_and_its_axes_may_be_oblique() -> None:
     assert [row[f"predicted_{axis}"] for axis in "xyz"] == pytest.approx([1, 3, 5])
     assert row["error"] == pytest.approx(2)
     assert [row[f"spacing_{axis}"] for axis in "xyz"] == pytest.approx([2, 2, 2])
+    assert [row[f"image_{axis}"] for axis in "xyz"] == [9, 9, 9]
+    # the world is RAS; to the left and to the back change sign
+    assert [row[f"reference_{axis}_lps_mm"] for axis in "xyz"] == [-4, -22, 38]
+    assert [row[f"predicted_{axis}_lps_mm"] for axis in "xyz"] == [-4, -22, 40]
+    pixels = volume | {"unit": "px", "file_affine": torch.eye(4, dtype=torch.float64)}
+    assert not [column for column in collect(pixels)[0] if column.endswith("_mm")]
 
 
 def test_pixels_of_unknown_spacing_have_none(sample: dict[str, Any]) -> None:

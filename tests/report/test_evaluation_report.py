@@ -179,14 +179,6 @@ def test_a_domain_with_two_units_has_a_section_for_each(image, tmp_path):
     assert "b: worst 1, mean error 30.00 px" in report.path.read_text()
 
 
-def test_volumes_are_scored_and_not_drawn(tmp_path):
-    rows = [row | {"predicted_z": 1.0, "reference_z": 1.0} for row in case_rows("v", [2.0])]
-
-    report = write_report(tmp_path / "r", rows, images={})
-
-    assert linked_files(report.path) == {"curves.png", "per_landmark_head.png"}
-
-
 def test_without_worst_cases_none_is_drawn(image, tmp_path):
     rows = case_rows("a", [1.0]) + case_rows("b", [2.0])
 

@@ -39,6 +39,9 @@ def test_a_folder_of_an_object_store_gives_its_images_and_says_what_is_left_out(
         "1 picture(s) left out, it lies in a folder within: deep/y.png",
     ]
     assert image_places([f"{root}/b.png"])[0].to_pylist() == [f"{root}/b.png"]
+    volumes, left_out = image_places([f"{root}/"], dims=3)
+    assert volumes.to_pylist() == [f"{root}/v.nii.gz"]
+    assert {item.name for item in left_out} == {"a.PNG", "b.png", "deep/x.dcm", "deep/y.png", "notes.txt"}
 
 
 def test_an_archive_is_a_folder_too(tmp_path: Path) -> None:

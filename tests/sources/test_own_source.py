@@ -49,7 +49,8 @@ def test_volumes_become_cases_of_three_axes(tmp_path: Path) -> None:
     assert recognize_layout(folder) == "volumes"
     data = read_layout(folder)
     [domain] = data.domains.values()
-    assert (domain.name, domain.landmarks, domain.size, domain.unit) == ("skull", ("a", "b"), (64, 128, 96), "px")
+    assert (domain.name, domain.landmarks, domain.size, domain.unit) == ("skull", ("a", "b"), (48, 80, 64), "px")
+    assert (domain.orientation, domain.target_spacing) == ("RAS", (0.5, 0.5, 0.5))
     assert data.left_out == (LeftOut("image", "bare.nii.gz", "it has no points"),)
     patients = [{case["patient"] for case in data.cases(split)} for split in SPLITS]
     assert sorted(map(len, patients)) == [1, 1, 3]
@@ -73,7 +74,7 @@ def test_a_landmark_outside_of_a_volume_and_a_volume_that_is_broken_are_left_out
 def test_prepare_takes_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     volume(tmp_path / "skull", "1_p")
     assert main(["prepare", str(tmp_path / "skull"), "-o", str(tmp_path / "out.json")]) == 0
-    assert "skull: 2 landmarks, 1 training, 0 validation, 0 test, unit by each file's tags" in capsys.readouterr().out
+    assert "skull: 2 landmarks, 1 training, 0 validation, 0 test, unit mm" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ def volume_entries(folder: Path) -> Iterator[Entry | LeftOut]:
     for image in sorted(folder.glob("*.nii.gz")):
         name = image.name.removesuffix(".nii.gz")
         if (folder / f"{name}.csv").is_file():
-            yield Entry(image, read_landmarks(folder / f"{name}.csv"), patient=name.split("_")[-1])
+            points = read_landmarks(folder / f"{name}.csv", points="voxel")
+            yield Entry(image, points, patient=name.split("_")[-1])
         else:
             yield LeftOut("image", image.name, "it has no points")
 

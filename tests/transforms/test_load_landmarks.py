@@ -90,12 +90,73 @@ def test_landmarks_in_mm_of_another_file_lie_in_the_world_of_the_volume(
     tmp_path: Path, volume: dict[str, object]
 ) -> None:
     world = nibabel.affines.apply_affine(OBLIQUE, [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]])
-    write_landmarks(tmp_path / "x.json", LandmarkSet(("a", "b"), world, "mm"))
+    write_landmarks(tmp_path / "x.json", LandmarkSet(("a", "b"), world, "RAS"))
     sample = LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": tmp_path / "x.json"}))
     np.testing.assert_allclose(sample["landmarks"], [[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]], atol=1e-5)
 
 
 def test_landmarks_in_mm_of_a_volume_that_is_not_loaded_are_refused(tmp_path: Path, volume: dict[str, object]) -> None:
-    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.ones((1, 3)), "mm"))
+    write_landmarks(tmp_path / "x.mrk.json", LandmarkSet(("a",), np.ones((1, 3)), "LPS"))
     with pytest.raises(ValueError, match=r"'image' must be loaded before landmarks in mm.*got str with 'x\.mrk\.json'"):
         LoadLandmarksd(domains=VOLUMES)({**volume, "landmarks": tmp_path / "x.mrk.json"})
+
+
+INDEX = np.array([[2.0, 5.0, 7.5], [1.0, 1.0, 1.0]])
+
+
+def of_world(folder: Path, kind: str, ras: np.ndarray) -> Path:
+    """A landmark file of a kind that states LPS or RAS, of the points a and b."""
+    lps = ras * [-1, -1, 1]
+    frame, ending = kind.split()
+    points = lps if frame == "LPS" else ras
+    path = folder / f"x.{ending}"
+    if ending == "fcsv":
+        rows = [f"1,{x},{y},{z},0,0,0,1,1,1,0,{n},," for n, (x, y, z) in zip("ab", points.tolist(), strict=True)]
+        path.write_text("\n".join([f"# CoordinateSystem = {frame}", *rows]) + "\n")
+    elif ending == "columns.csv":
+        head = ",".join(f"{n}_{axis}mm" for n in "ab" for axis in frame)
+        path.write_text(f"image,{head}\nx,{','.join(map(repr, points.ravel().tolist()))}\n")
+    else:
+        write_landmarks(path, LandmarkSet(("a", "b"), points, frame))  # type: ignore[arg-type]
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", [f"{frame} {ending}" for frame in ("LPS", "RAS") for ending in ("json", "csv", "columns.csv", "fcsv")]
+)
+def test_the_frame_that_a_file_states_is_honoured_in_every_format(
+    tmp_path: Path, volume: dict[str, object], kind: str
+) -> None:
+    path = of_world(tmp_path, kind, nibabel.affines.apply_affine(OBLIQUE, INDEX))
+    sample = LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": path}))
+    np.testing.assert_allclose(sample["landmarks"], INDEX, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "given"), [("LPS json", True), ("RAS csv", True), ("LPS fcsv", False)])
+def test_a_spacing_that_is_stated_changes_the_lengths_of_the_axes_and_neither_directions_nor_origin(
+    tmp_path: Path, volume: dict[str, object], kind: str, given: bool
+) -> None:
+    """A list of Slicer lies where Slicer shows the file, whose own spacing alone it knows."""
+    stated = OBLIQUE.copy()
+    stated[:3, :3] *= np.array([0.5, 1.0, 2.0]) / np.linalg.norm(OBLIQUE[:3, :3], axis=0)
+    world = nibabel.affines.apply_affine(stated if given else OBLIQUE, INDEX)
+    loaded = LoadRadiographd()({**volume, "landmarks": of_world(tmp_path, kind, world), "spacing": [0.5, 1.0, 2.0]})
+    sample = LoadLandmarksd(domains=VOLUMES)(loaded)
+    np.testing.assert_allclose(sample["landmarks"], INDEX, atol=1e-5)
+
+
+def test_a_table_that_does_not_say_what_it_holds_needs_to_be_told(tmp_path: Path, volume: dict[str, object]) -> None:
+    (tmp_path / "x.csv").write_text("landmark,x,y,z\na,2,5,7.5\nb,1,1,1\n")
+    loaded = LoadRadiographd()({**volume, "landmarks": tmp_path / "x.csv"})
+    with pytest.raises(ValueError, match="x, y, z of a volume must say what they hold"):
+        LoadLandmarksd(domains=VOLUMES)(loaded)
+    assert LoadLandmarksd(domains=VOLUMES, points="voxel")(loaded)["landmarks"] == INDEX.tolist()
+
+
+@pytest.mark.parametrize(("name", "text"), [("x.txt", "1,2\n3,4\n"), ("x.csv", "landmark,x,y\na,1,2\nb,3,4\n")])
+def test_a_format_of_two_coordinates_is_refused_for_a_volume(
+    tmp_path: Path, volume: dict[str, object], name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=rf"{name} must have points of 3 coordinates, as domain 'bone' has; got 2"):
+        LoadLandmarksd(domains=VOLUMES)(LoadRadiographd()({**volume, "landmarks": tmp_path / name}))

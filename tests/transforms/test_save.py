@@ -65,17 +65,64 @@ def test_files_hold_what_was_found(
     np.testing.assert_allclose(landmarks.points, points, atol=1e-6)
 
 
-def test_a_volumes_point_list_is_in_lps(tmp_path: Path) -> None:
-    domains = {"solid": Domain("solid", ("a",), (8, 8, 8))}
+SOLID = {"solid": Domain("solid", ("a", "b"), (8, 8, 8))}
+
+
+def found_in_a_volume(**changes: Any) -> dict[str, Any]:
+    """A sample with a landmark at the voxel (1, 2, 2), which is RAS (12, 24, 38) mm, and one found nowhere."""
     affine = torch.diag(torch.tensor([2.0, 2.0, 4.0, 1.0], dtype=torch.float64))
     affine[:3, 3] = torch.tensor([10.0, 20.0, 30.0])
-    world = torch.tensor([[12.0, 24.0, 38.0]])  # RAS, of the pixel (1, 2, 2)
-    solid = found(spacing=(1.0, 1.0)) | {"domain": "solid", "file_affine": affine, "pred_landmarks": world}
-    SaveLandmarksd("pred", output_dir=tmp_path, domains=domains)(solid | {"pred_confidence": torch.tensor([1.0])})
+    return {
+        "case": "001",
+        "domain": "solid",
+        "unit": "mm",
+        "spacing_source": "file",
+        "file_affine": affine,
+        "pred_landmarks": torch.tensor([[12.0, 24.0, 38.0], [NAN, NAN, NAN]]),
+        "pred_confidence": torch.tensor([1.0, 0.0]),
+    } | changes
+
+
+def test_a_volumes_point_list_is_in_lps(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=SOLID)(found_in_a_volume())
     content = json.loads((tmp_path / "001.mrk.json").read_text())["markups"][0]
-    assert content["coordinateSystem"] == "LPS"
+    assert (content["coordinateSystem"], content["coordinateUnits"]) == ("LPS", "mm")
     assert content["controlPoints"][0]["position"] == [-12.0, -24.0, 38.0]
-    assert read_landmarks(tmp_path / "001.json").points.tolist() == [[1.0, 2.0, 2.0]]
+    assert content["controlPoints"][1]["positionStatus"] == "undefined"
+    assert "position" not in content["controlPoints"][1]
+    np.testing.assert_array_equal(read_landmarks(tmp_path / "001.json").points, [[1, 2, 2], [NAN] * 3])
+
+
+def test_json_and_csv_of_a_volume_say_that_their_millimetres_are_lps(tmp_path: Path) -> None:
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=SOLID)(found_in_a_volume())
+    content = json.loads((tmp_path / "001.json").read_text())
+    voxels = {"name": "a", "x": 1.0, "y": 2.0, "z": 2.0, "confidence": 1.0}
+    assert (content["frame"], content["unit"]) == ("index", "px")
+    assert content["landmarks"][0] == voxels | {"x_lps_mm": -12.0, "y_lps_mm": -24.0, "z_lps_mm": 38.0}
+    assert content["landmarks"][1]["z_lps_mm"] is None
+    header, first, second = (tmp_path / "001.csv").read_text().splitlines()
+    assert header == "landmark,x,y,z,frame,confidence,x_lps_mm,y_lps_mm,z_lps_mm"
+    assert first == "a,1.0,2.0,2.0,index,1.0,-12.0,-24.0,38.0"
+    assert second == "b,,,,index,0.0,,,"
+    assert read_landmarks(tmp_path / "001.csv").points[0].tolist() == [1, 2, 2]
+
+
+def test_a_volume_of_unknown_scale_has_voxels_alone_and_no_point_list(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    voxels = found_in_a_volume(unit="px", spacing_source="none", file_affine=torch.eye(4, dtype=torch.float64))
+    SaveLandmarksd("pred", output_dir=tmp_path, domains=SOLID)(voxels)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["001.csv", "001.json"]
+    assert "mm" not in (tmp_path / "001.csv").read_text() + (tmp_path / "001.json").read_text()
+    assert [record.getMessage() for record in caplog.records] == [
+        "001.mrk.json left out: the scale of the volume is not known, nor where Slicer shows it"
+    ]
+
+
+@pytest.mark.parametrize("format", ["gsps"])
+def test_a_format_of_pictures_is_refused_for_volumes(tmp_path: Path, format: str) -> None:
+    with pytest.raises(ValueError, match=rf"must not be of pictures; got \['{format}'\] for domain 'solid'"):
+        SaveLandmarksd("pred", output_dir=tmp_path, domains=SOLID, formats=["json", format])
 
 
 def test_json_has_millimetres_beside_the_pixels_and_says_their_source(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +17,10 @@ import torch
 from dicom_files import make_dicom, picture
 from hypothesis import given, settings
 from PIL import Image
+from series_files import make_series, oblique_affine
 
 from monai_gu2net.data import Domain
+from monai_gu2net.dicom import series_headers
 from monai_gu2net.dicom.presentation_state import RADIUS_LAYER
 from monai_gu2net.dicom.structured_report import read_structured_report
 from monai_gu2net.landmarks import image_plane_affine, read_landmarks
@@ -112,6 +115,63 @@ def test_for_a_picture_the_dicom_formats_are_left_out(tmp_path: Path) -> None:
     del without_file["image_file"]
     save(without_file)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.csv", "002.csv"]
+
+
+VOLUMES = {"skull": Domain("skull", ("a", "b", "c"), (8, 8, 8))}
+VOXELS = np.arange(6 * 5 * 4, dtype=np.uint16).reshape(6, 5, 4)
+OBLIQUE = oblique_affine()
+IN_VOLUME = [[1.0, 2.0, 3.0], [0.25, 4.0, 1.5], [NAN] * 3]
+
+
+def found_in_volume(image: Path | None, *, affine: np.ndarray = OBLIQUE) -> dict[str, Any]:
+    """A sample with landmarks found in two places of a volume and nowhere, in voxels of the file."""
+    world = np.c_[IN_VOLUME, np.ones(3)] @ affine[:3].T
+    return {
+        "case": "001",
+        "domain": "skull",
+        "image_file": None if image is None else str(image),
+        "unit": "mm",
+        "spacing_source": "file",
+        "file_affine": torch.from_numpy(affine),
+        "file_size": torch.tensor([6, 5, 4]),
+        "pred_landmarks": torch.from_numpy(world),
+        "pred_confidence": torch.tensor([0.5, 0.25, 0.0]),
+        "pred_radius": torch.tensor([2.0, NAN, NAN]),
+    }
+
+
+def test_a_series_gets_a_report_in_its_space_and_one_to_be_read(tmp_path: Path) -> None:
+    folder = make_series(tmp_path / "series", VOXELS, OBLIQUE)
+    save = SaveLandmarksd(output_dir=tmp_path / "out", domains=VOLUMES, formats=["json", "sr"])
+    save(found_in_volume(folder))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.json", "001.sr.dcm", "001.text.dcm"]
+    report = read_structured_report(tmp_path / "out" / "001.sr.dcm", names=("a", "b", "c"))
+    lps = np.c_[IN_VOLUME, np.ones(3)] @ (np.diag([-1, -1, 1]) @ OBLIQUE[:3]).T
+    np.testing.assert_allclose(report.landmarks.points, lps, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(report.in_series(series_headers(folder)).points, IN_VOLUME, rtol=0, atol=1e-4)
+    assert numbers(tmp_path / "out" / "001.sr.dcm") == [(0.5, "1"), (2.0, "mm")]
+
+
+def test_a_report_is_in_the_space_of_the_series_where_another_spacing_is_told(tmp_path: Path) -> None:
+    """Millimetres are those told; a point lies where its voxel does."""
+    folder = make_series(tmp_path / "series", VOXELS, OBLIQUE)
+    save = SaveLandmarksd(output_dir=tmp_path / "out", domains=VOLUMES, formats=["sr"])
+    save(found_in_volume(folder, affine=OBLIQUE @ np.diag([2.0, 2.0, 2.0, 1.0])) | {"spacing_source": "option"})
+    report = read_structured_report(tmp_path / "out" / "001.sr.dcm", names=("a", "b", "c"))
+    np.testing.assert_allclose(report.in_series(series_headers(folder)).points, IN_VOLUME, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["volume.nii.gz", None])
+def test_a_report_of_a_volume_that_is_not_dicom_is_refused_after_the_other_files(
+    tmp_path: Path, name: str | None
+) -> None:
+    save = SaveLandmarksd(output_dir=tmp_path / "out", domains=VOLUMES, formats=["sr", "json", "csv"])
+    got = re.escape(name or "no file")
+    with pytest.raises(
+        ValueError, match=rf"^001: a structured report must be about a volume that is DICOM.*got {got}\."
+    ):
+        save(found_in_volume(None if name is None else tmp_path / name))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["001.csv", "001.json"]
 
 
 def test_the_objects_take_the_uids_given(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from monai_gu2net.visualize import contact_sheet, draw_landmarks, save_picture
-from monai_gu2net.visualize.overlay import PREDICTED_COLOUR, REFERENCE_COLOUR
+from monai_gu2net.visualize.marks import PREDICTED_COLOUR, REFERENCE_COLOUR
 
 NAN = float("nan")
 

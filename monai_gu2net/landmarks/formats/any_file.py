@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.files import left_out_lines
 from monai_gu2net.landmarks.formats.coco_json import read_coco
+from monai_gu2net.landmarks.formats.fiducial_csv import FIDUCIALS_EXTENSION, read_fiducial_csv
 from monai_gu2net.landmarks.formats.fraction_txt import read_fraction_txt
 from monai_gu2net.landmarks.formats.isbi_txt import read_isbi_txt
 from monai_gu2net.landmarks.formats.landmark_json import read_landmark_json, write_landmark_json
@@ -27,12 +28,13 @@ from monai_gu2net.landmarks.formats.parsing import (
     read_text,
 )
 from monai_gu2net.landmarks.formats.payer_csv import read_payer_csv
+from monai_gu2net.landmarks.formats.table_columns import PointsFrame
 from monai_gu2net.landmarks.formats.table_csv import read_table, write_table
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
 
 __all__ = ["FORMATS", "Format", "read_landmarks", "write_landmarks"]
 
-Format = Literal["isbi", "fraction", "payer", "table", "markups", "json", "coco"]
+Format = Literal["isbi", "fraction", "payer", "table", "markups", "fcsv", "json", "coco"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -44,22 +46,25 @@ def read_landmarks(
     image: str | None = None,
     image_size: Sequence[int] | None = None,
     dims: Literal[2, 3] = 3,
+    points: PointsFrame | None = None,
 ) -> LandmarkSet:
     """Read the landmarks of one image.
 
     Args:
-        path: a ``.txt``, ``.csv``, ``.mrk.json`` or ``.json`` file.
+        path: a ``.txt``, ``.csv``, ``.mrk.json``, ``.fcsv`` or ``.json`` file.
         names: the landmarks' names. Files without names (isbi, fraction, payer) take them in the order of the
             file; the others return these landmarks in this order: one the file lacks is absent, one of the
             file that is not among them is an error. By default the file's names, or ``landmark_01``, ...
         format: one of :data:`FORMATS`; by default recognised by the extension and the content.
         image: which image of a file about several ones (payer: its id; coco: its file name).
         image_size: (width, height) in pixels; needed by the format fraction only.
-        dims: 2 leaves the third coordinate of ``.mrk.json`` points out.
+        dims: 2 leaves the third coordinate of ``.mrk.json`` and ``.fcsv`` points out.
+        points: what the coordinates of a table are, where it does not say, see :func:`read_table`.
 
     Returns:
-        The landmarks, in the frame of the file: mm for ``.mrk.json``, what the file states for ``.json`` and
-        long tables, pixel indices otherwise. Its ``left_out`` has the entries of the file that were not taken.
+        The landmarks, in the frame of the file: LPS for ``.mrk.json`` and ``.fcsv`` (with ``dims=2`` mm), what the file
+        states for ``.json`` and tables, pixel indices otherwise. Its ``left_out`` has the entries of the file that were
+        not taken.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -84,14 +89,16 @@ def read_landmarks(
     if format == "payer":
         return _one_of(read_payer_csv(path, names=names), image, path)
     if format == "table":
-        rows = read_table(path, names=names)
+        rows = read_table(path, names=names, points=points)
         return _one_of(LandmarkTable({row.image: row.landmarks for row in rows}, rows.left_out), image, path)
     if format == "coco":
         chosen = _one_of(read_coco(path), image, path)  # other images may have other landmarks
-        points = dict(zip(chosen.names, chosen.points.tolist(), strict=True))
-        return in_names(points, names, 2, "index", Path(path), chosen.left_out)
+        by_name = dict(zip(chosen.names, chosen.points.tolist(), strict=True))
+        return in_names(by_name, names, 2, "index", Path(path), chosen.left_out)
     if format == "markups":
         return read_markups(path, names=names, dims=dims)
+    if format == "fcsv":
+        return read_fiducial_csv(path, names=names, dims=dims)
     if format == "json":
         return read_landmark_json(path, names=names)
     raise ValueError(f"format must be among {list(FORMATS)}; got {format!r}. Leave it out to have it recognized.")
@@ -112,13 +119,14 @@ def write_landmarks(
         confidence: (N,) numbers; NaN: none.
         unit: "mm" or "px"; by default that of the set's frame. "px" for a set in the frame "mm" says that its
             affine is the identity because the spacing is not known: ``.json`` and ``.csv`` then state the
-            frame "index", and no file states mm. ``.mrk.json`` takes indices with unit="px" only.
+            frame "index", and no file states mm. ``.mrk.json`` takes indices with unit="px" only. A file of a volume
+            in mm says whether that is LPS or RAS; ``.mrk.json`` is always in LPS.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: another extension, or a unit that does not fit.
+        ValueError: another extension, a unit that does not fit, or landmarks of a volume in mm of no named frame.
     """
     if unit not in (None, "mm", "px") or (unit == "mm" and landmark_set.frame == "index"):
         raise ValueError(
@@ -147,6 +155,8 @@ def _recognized(path: str | os.PathLike[str]) -> Format:
         if name.endswith(MARKUPS_EXTENSION) or "markups" in content:
             return "markups"
         return "coco" if {"images", "categories", "annotations"} <= content.keys() else "json"
+    if name.endswith(FIDUCIALS_EXTENSION):
+        return "fcsv"
     if name.endswith(".txt"):
         return "isbi" if "," in _first_line(path) else "fraction"
     if name.endswith(".csv"):
@@ -156,7 +166,7 @@ def _recognized(path: str | os.PathLike[str]) -> Format:
     raise ParseError(
         read_text(path)[0],
         None,
-        "a landmark file must end in .txt, .csv, .json or .mrk.json",
+        "a landmark file must end in .txt, .csv, .fcsv, .json or .mrk.json",
         os.path.basename(name),
         f"Rename it, or pass format, one of {list(FORMATS)}",
     )

@@ -4,8 +4,9 @@
 
 ``{"version": 1, "frame": "index", "unit": "px", "landmarks": [{"name": "sella", "x": 1.0, "y": 2.0}, ...]}``,
 with ``z`` in 3-D and ``confidence`` where there is one, and ``radius_90`` and ``presence`` of a calibrated model; an
-absent landmark has null coordinates. Pixel points may have their millimetres beside them (``x_mm``, ``y_mm``), and the
-file may say more about itself (image, model, spacing).
+absent landmark has null coordinates. The frame is "index", "mm" (the plane of a radiograph) or, of a volume, "LPS" or
+"RAS". Pixel points of a radiograph may have their millimetres beside them (``x_mm``, ``y_mm``), and the file may say
+more about itself (image, model, spacing).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from monai_gu2net.files import write_json_whole
 from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
+    checked_frame,
     in_names,
+    named_frame,
     parse_number,
     read_json_object,
 )
@@ -55,10 +58,10 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
         raise ParseError(
             path, None, "'landmarks' must be a list of objects", entries, "See the how-to on landmark files"
         )
-    if content.get("version", 1) != 1 or frame not in ("index", "mm"):
-        value = (content.get("version", 1), frame)
-        raise ParseError(path, None, "version must be 1 and frame 'index' or 'mm'", value, "Correct the file")
+    if content.get("version", 1) != 1:
+        raise ParseError(path, None, "version must be 1", content["version"], "Correct the file")
     axes = ("x", "y", "z") if any("z" in entry for entry in entries) else ("x", "y")
+    frame = checked_frame(frame, len(axes), path)
     points: dict[str, list[float]] = {}
     odd: list[tuple[str, ParseError]] = []
     count = Counter(str(entry.get("name")) for entry in entries)
@@ -93,7 +96,8 @@ def write_landmark_json(
         path: the file; written whole or not at all.
         landmark_set: N landmarks.
         confidence: (N,) numbers; NaN: none.
-        points_mm: (N, D) the same points in mm, to stand beside pixel indices.
+        points_mm: (N, 2) the same points in mm, to stand beside the pixel indices of a radiograph; those of a volume,
+            whose columns must say their frame, go into ``columns``.
         columns: (N,) more numbers of each landmark by name, such as a radius; NaN: null.
         about: more to say of the file, under other keys than those of the format.
 
@@ -101,11 +105,16 @@ def write_landmark_json(
         The path.
 
     Raises:
-        ValueError: about has a key of the format.
+        ValueError: about has a key of the format, or something about a volume is in mm of no named frame.
     """
     reserved = {"version", "frame", "unit", "landmarks"} & set(about or {})
     if reserved:
         raise ValueError(f"about must not have the keys of the format; got {sorted(reserved)}. Rename them.")
+    if points_mm is not None and landmark_set.dims == 3:
+        raise ValueError(
+            "points_mm must be of a radiograph; got those of a volume, in no named frame. Give them as columns whose "
+            "names say it, such as 'x_lps_mm'."
+        )
     landmarks: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
     more = {column: checked_confidence(numbers, len(values)) for column, numbers in (columns or {}).items()}
@@ -118,12 +127,12 @@ def write_landmark_json(
         entry |= {} if confidence is None else {"confidence": value}
         entry |= {column: numbers[len(landmarks)] for column, numbers in more.items()}
         landmarks.append(entry)
-    unit = "px" if landmark_set.frame == "index" else "mm"
+    frame = named_frame(landmark_set, path)
     content = {
         "version": 1,
         **(about or {}),
-        "frame": landmark_set.frame,
-        "unit": unit,
+        "frame": frame,
+        "unit": "px" if frame == "index" else "mm",
         "landmarks": landmarks,
     }
     return write_json_whole(path, content)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Point lists of 3D Slicer, ``.mrk.json``.
 
-Coordinates are LPS mm. A radiograph without patient geometry lies in its image plane: Slicer shows the pixel
-(x, y) at (x*sx, y*sy, 0). Its spacing of a DICOM image is not always that of the results, see
+Coordinates are written in LPS mm, which the file says. A radiograph without patient geometry lies in its image plane:
+Slicer shows the pixel (x, y) at (x*sx, y*sy, 0). Its spacing of a DICOM image is not always that of the results, see
 :func:`monai_gu2net.dicom.slicer_spacing.slicer_spacing`.
 
 Source: Slicer's Markups schema 1.0.3, see MARKUPS_SCHEMA.
@@ -23,13 +23,15 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.files import write_json_whole
 from monai_gu2net.landmarks.formats.parsing import (
+    SLICER_SYSTEMS,
     ParseError,
     checked_confidence,
-    in_names,
+    in_lps,
+    named_frame,
     parse_point,
     read_json_object,
 )
-from monai_gu2net.landmarks.landmark_set import LandmarkSet
+from monai_gu2net.landmarks.landmark_set import Frame, LandmarkSet
 
 __all__ = ["MARKUPS_EXTENSION", "MARKUPS_SCHEMA", "read_markups", "write_markups"]
 
@@ -54,7 +56,8 @@ def read_markups(
         dims: 3, or 2 to leave the third coordinate out (radiographs).
 
     Returns:
-        The landmarks in LPS mm (RAS and micrometres are converted). A point whose positionStatus is not
+        The landmarks in the frame "LPS", those of a radiograph in "mm" (RAS and micrometres are converted; a list that
+        names no coordinate system is in LPS, as Slicer takes it). A point whose positionStatus is not
         "defined" or that has no position is absent. Its ``left_out`` has the control points without a label of their
         own, or with a position or a status that is none. Slicer gives an image without known spacing 1 mm per
         pixel, so there the coordinates are pixel indices.
@@ -63,8 +66,6 @@ def read_markups(
         ValueError: the content is not as the schema has it, or all of its points are left out; the message names the
             file and the point.
     """
-    if dims not in (2, 3):
-        raise ValueError(f"dims must be 2 or 3; got {dims!r}. Use 2 for radiographs.")
     path, content = read_json_object(path)
     markups = content.get("markups")
     lists = (
@@ -74,24 +75,28 @@ def read_markups(
         raise ParseError(
             path, None, "'markups' must hold a markup of type 'Fiducial'", markups, "Save a point list from Slicer"
         )
+    systems = [_system(markup, path) for markup in lists]
+    if len(set(systems)) > 1:
+        rule = "its point lists must be in one coordinate system"
+        raise ParseError(path, None, rule, systems, "Save a file of each list")
     points: dict[str, list[float]] = {}
     odd: list[tuple[str, ParseError]] = []
     labels = Counter(_label(point) for markup in lists for point in markup.get("controlPoints") or [])
     for markup in lists:
-        scale = _to_lps_mm(markup, path)
+        scale = _mm_per_unit(markup, path)
         for position, control_point in enumerate(markup.get("controlPoints") or []):
             label = _label(control_point)
             try:
                 if not label or labels[label] > 1:
                     rule = f"control point {position} must have a label of its own"
                     raise ParseError(path, None, rule, label, "Rename it")
-                points[label] = (_position(control_point, label, path) * scale)[:dims].tolist()
+                points[label] = (_position(control_point, label, path) * scale).tolist()
             except ParseError as error:
                 odd.append((f"control point {position}", error))
     if odd and not points:
         raise odd[-1][1]
     left_out = [error.left_out("control point", name) for name, error in odd]
-    return in_names(points, names, dims, "mm", path, left_out)
+    return in_lps(points, names, dims, systems[0], path, left_out)
 
 
 def write_markups(
@@ -106,7 +111,8 @@ def write_markups(
 
     Args:
         path: the file; written whole or not at all.
-        landmark_set: N landmarks, 2-D ones with z = 0; an absent one is "undefined" and has no position.
+        landmark_set: N landmarks, 2-D ones with z = 0, those of a volume in "LPS" or "RAS"; an absent one is
+            "undefined" and has no position.
         confidence: (N,) numbers, written into the points' descriptions; NaN: none.
         unit: "mm"; or "px" for points of an image without known spacing, which lie right on the image as
             Slicer loads it (1 mm per pixel), and whose file then states no unit.
@@ -116,13 +122,16 @@ def write_markups(
         The path.
 
     Raises:
-        ValueError: the points are pixel indices and unit is "mm".
+        ValueError: unit is "mm", and the points are pixel indices, or those of a volume in no named frame.
     """
     if landmark_set.frame == "index" and unit == "mm":
         raise ValueError(
-            f"Landmarks for {str(path)!r} must be in mm; got pixel indices. Convert them with to_mm(affine), "
+            f"Landmarks for {str(path)!r} must be in mm; got pixel indices. Convert them with to_lps(affine), "
             "or pass unit='px' where the spacing is not known."
         )
+    if unit == "mm":
+        named_frame(landmark_set, path)
+        landmark_set = landmark_set.to_lps()
     control_points: list[dict[str, Any]] = []
     values = checked_confidence(confidence, len(landmark_set.names))
     for number, (name, point, value) in enumerate(
@@ -156,16 +165,20 @@ def write_markups(
     return write_json_whole(path, content)
 
 
-def _to_lps_mm(markup: dict[str, Any], path: Path) -> np.ndarray:
-    """(3,) factors from the markup's coordinates to LPS mm."""
-    system, unit = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
-    unit = unit[0] if isinstance(unit, list) and unit else unit
-    if system not in ("LPS", "RAS"):
+def _system(markup: dict[str, Any], path: Path) -> Frame:
+    """The frame of a markup's coordinates."""
+    system = markup.get("coordinateSystem", "LPS")
+    if not isinstance(system, str) or system not in SLICER_SYSTEMS:
         raise ParseError(path, None, "coordinateSystem must be 'LPS' or 'RAS'", system, "Save it anew from Slicer")
-    if unit not in _MM_PER_UNIT:
+    return SLICER_SYSTEMS[system]
+
+
+def _mm_per_unit(markup: dict[str, Any], path: Path) -> float:
+    unit = markup.get("coordinateUnits", "mm")
+    unit = unit[0] if isinstance(unit, list) and unit else unit
+    if not isinstance(unit, str) or unit not in _MM_PER_UNIT:
         raise ParseError(path, None, f"coordinateUnits must be among {list(_MM_PER_UNIT)}", unit, "Convert the points")
-    signs = (1.0, 1.0, 1.0) if system == "LPS" else (-1.0, -1.0, 1.0)
-    return np.array(signs) * _MM_PER_UNIT[unit]
+    return _MM_PER_UNIT[unit]
 
 
 def _label(control_point: Any) -> str:

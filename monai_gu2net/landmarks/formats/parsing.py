@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,26 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net import files
 from monai_gu2net.files import LeftOut
-from monai_gu2net.landmarks.landmark_set import LandmarkSet
+from monai_gu2net.landmarks.landmark_set import FRAMES, Frame, LandmarkSet
 
 __all__ = [
+    "SLICER_SYSTEMS",
     "LandmarkTable",
     "ParseError",
     "checked_confidence",
+    "checked_frame",
+    "in_lps",
     "in_names",
+    "named_frame",
     "numbered_names",
     "parse_number",
     "parse_point",
     "read_json_object",
     "read_text",
 ]
+
+# the numbers are of files from before the words; Slicer 5 still reads them so
+SLICER_SYSTEMS: dict[object, Frame] = {"LPS": "LPS", "RAS": "RAS", "1": "LPS", "0": "RAS"}
 
 
 class ParseError(ValueError):
@@ -115,6 +123,34 @@ def parse_point(values: Sequence[object], path: Path, line: int | None, what: st
     return [math.nan] * len(numbers) if any(map(math.isnan, numbers)) else numbers
 
 
+def named_frame(landmark_set: LandmarkSet, path: str | os.PathLike[str]) -> Frame:
+    """The frame of a set as its file names it.
+
+    Raises:
+        ValueError: the set is of a volume, in mm of no named frame.
+    """
+    if landmark_set.dims == 3 and landmark_set.frame == "mm":
+        raise ValueError(
+            f"Landmarks of a volume for {os.fspath(path)!r} must be in a named frame, 'LPS' or 'RAS'; got 'mm'. "
+            "Convert them with to_lps(), or make the set with the frame that its points are in."
+        )
+    return landmark_set.frame
+
+
+def checked_frame(frame: object, dims: int, path: Path, line: int | None = None) -> Frame:
+    """The frame that a file names for points of D coordinates.
+
+    Raises:
+        ParseError: it is none, or does not say what the points of a volume are.
+    """
+    known = [name for name in FRAMES if name != ("mm" if dims == 3 else "RAS")]
+    for name in known:
+        if frame == name:
+            return name
+    rule = f"frame of {dims}-D points must be among {known}"
+    raise ParseError(path, line, rule, frame, "Name the one that they are in" if dims == 3 else "Correct it")
+
+
 def numbered_names(count: int) -> tuple[str, ...]:
     """landmark_01, landmark_02, ... for files that carry no names."""
     return tuple(f"landmark_{number:02d}" for number in range(1, count + 1))
@@ -124,7 +160,7 @@ def in_names(
     points: Mapping[str, Sequence[float]],
     names: Sequence[str] | None,
     dims: int,
-    frame: Any,
+    frame: Frame,
     path: Path,
     left_out: Iterable[LeftOut] = (),
 ) -> LandmarkSet:
@@ -142,6 +178,30 @@ def in_names(
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return found if names is None else found.select(names, allow_missing=True)
+
+
+def in_lps(
+    points: Mapping[str, Sequence[float]],
+    names: Sequence[str] | None,
+    dims: int,
+    frame: Frame,
+    path: Path,
+    left_out: Iterable[LeftOut] = (),
+) -> LandmarkSet:
+    """A set of the named points of a file of Slicer, as :func:`in_names`.
+
+    Args:
+        points: three coordinates by name, in mm.
+        names: see :func:`in_names`.
+        dims: 3, or 2 for a radiograph, in whose plane the first two coordinates are those of LPS.
+        frame: of the points, "LPS" or "RAS".
+        path: the file.
+        left_out: see :func:`in_names`.
+    """
+    if dims not in (2, 3):
+        raise ValueError(f"dims must be 2 or 3; got {dims!r}. Use 2 for radiographs.")
+    found = in_names(points, names, 3, frame, path, left_out).to_lps()
+    return found if dims == 3 else replace(found, points=found.points[:, :2], frame="mm")
 
 
 def checked_confidence(confidence: ArrayLike | None, count: int) -> list[float | None]:

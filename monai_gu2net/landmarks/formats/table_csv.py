@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table with a header, one line per image (wide) or per landmark (long).
 
-Wide: ``image, [patient,] [split,] NAME_x, NAME_y, [NAME_z,] ...``. Long: ``image, landmark, x, y, [z]``,
-where ``image`` may be left out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and
-``spacing_y`` (mm per pixel); the long one ``frame`` ("index" or "mm"). Nothing is read from other columns, which
-:attr:`TableRow.unused` names. Empty fields or "nan" in a landmark's coordinates: absent.
+Wide: ``image, [patient,] [split,] NAME_x, NAME_y, ...``. Long: ``image, landmark, x, y``, where ``image`` may be left
+out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and ``spacing_y`` (mm per pixel); the
+long one ``frame`` ("index" or "mm"). Nothing is read from other columns, which :attr:`TableRow.unused` names. Empty
+fields or "nan" in a landmark's coordinates: absent.
+
+A table of volumes has other columns of coordinates (see :mod:`~monai_gu2net.landmarks.formats.table_columns`), which
+say whether they are voxels, LPS or RAS mm; or x, y and z with a column ``frame`` ("index", "LPS" or "RAS"). It takes
+``spacing_z`` as well.
 """
 
 from __future__ import annotations
@@ -26,16 +30,19 @@ from monai_gu2net.files import LeftOut, csv_text, original_cell, write_text_whol
 from monai_gu2net.landmarks.formats.parsing import (
     ParseError,
     checked_confidence,
+    checked_frame,
     in_names,
+    named_frame,
     parse_number,
     read_text,
 )
-from monai_gu2net.landmarks.landmark_set import LandmarkSet
+from monai_gu2net.landmarks.formats.table_columns import PointColumns, PointsFrame, point_columns
+from monai_gu2net.landmarks.landmark_set import Frame, LandmarkSet
 
 __all__ = ["TableRow", "TableRows", "read_table", "write_table"]
 
 _AXES = ("x", "y", "z")
-_OF_IMAGE = ("image", "patient", "split", "spacing_x", "spacing_y")
+_OF_IMAGE = ("image", "patient", "split")
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,10 @@ class TableRow:
         landmarks: all landmarks of the table, in the order of the table's columns or first lines.
         patient: None where the table does not say.
         split: None where the table does not say.
-        spacing: (sx, sy) mm per pixel; None where the table does not say.
+        spacing: D mm per pixel; None where the table does not say.
         line: the image's first line in the file, one-based.
         unused: columns of the table that nothing is read from, in its order.
+        also: the same landmarks in another frame, where the table has columns of it, too.
     """
 
     image: str
@@ -59,6 +67,7 @@ class TableRow:
     spacing: tuple[float, ...] | None
     line: int
     unused: tuple[str, ...] = ()
+    also: LandmarkSet | None = None
 
 
 class TableRows(list[TableRow]):
@@ -67,29 +76,40 @@ class TableRows(list[TableRow]):
     Args:
         rows: one per image.
         left_out: lines that were not taken.
+        points: which columns the points were read from, in words.
+        also: which columns say the same in another frame, in words.
     """
 
-    def __init__(self, rows: Iterable[TableRow], left_out: Iterable[LeftOut] = ()) -> None:
+    def __init__(
+        self, rows: Iterable[TableRow], left_out: Iterable[LeftOut] = (), *, points: str = "", also: str = ""
+    ) -> None:
         super().__init__(rows)
         self.left_out = tuple(left_out)
+        self.points, self.also = points, also
 
 
-def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = None) -> TableRows:
+def read_table(
+    path: str | os.PathLike[str], *, names: Sequence[str] | None = None, points: PointsFrame | None = None
+) -> TableRows:
     """Read a wide or a long table; the header says which it is.
 
     Args:
         path: the file.
         names: names of the landmarks to return, in this order; by default all, in the order of the table. One
             the table lacks is absent everywhere; one of the table that is not among them is an error.
+        points: what the points of volumes are, "voxel", "LPS" or "RAS", which chooses among the columns, and says of x,
+            y and z what they hold. By default the columns or ``frame`` must say it; where there are columns of several
+            frames, voxels go before LPS, that before RAS, and the next one is read as ``also``.
 
     Returns:
-        One row per image, in the order of the table. Without a ``frame`` column the points are pixel indices. Its
+        One row per image, in the order of the table. Without a ``frame`` column x and y are pixel indices. Its
         ``left_out`` has the lines with too many or too few fields or a field that is no number or frame; all lines of
         one image (wide), or of one landmark of it (long); and those of an image whose lines name different patients,
         splits, frames or spacings. Of a long table, the other landmarks of the image are kept.
 
     Raises:
-        ValueError: a column is missing or wrong, or every line is left out; the message names the line.
+        ValueError: a column is missing or wrong, nothing says what the coordinates of volumes are, or every line is
+            left out; the message names the line.
     """
     path, text = read_text(path)
     reader = csv.reader(io.StringIO(text))
@@ -104,59 +124,68 @@ def read_table(path: str | os.PathLike[str], *, names: Sequence[str] | None = No
     lost: list[LeftOut] = []
     lines = _lines(reader, header, path, odd)
     is_long = "landmark" in header
-    columns = _columns_of_long(header, lines, path) if is_long else _columns_of_wide(header, path)
-    used = {*_OF_IMAGE, *(("landmark", "frame") if is_long else ())}.union(*columns.values())
+    if not is_long and "image" not in header:
+        rule = "the header must be 'image,NAME_x,NAME_y,...', or 'image,landmark,x,y'"
+        raise ParseError(path, 1, rule, ",".join(header)[:200], "Add the missing columns")
+    chosen, also = point_columns(header, wide=not is_long, points=points, path=path)
+    says_frame = is_long or chosen.dims == 3
+    spacings = tuple(f"spacing_{axis}" for axis in _AXES[: chosen.dims])
+    used = {*_OF_IMAGE, *spacings, *(["landmark"] if is_long else []), *(["frame"] if says_frame else [])}
+    used = used.union(*chosen.columns.values(), *(also.columns.values() if also else []))
     unused = tuple(column for column in header if column not in used)
+    per_image = ("patient", "split", *(["frame"] if says_frame else []), *spacings)
     count = Counter((fields.get("image", ""), fields.get("landmark", "")) for _, fields in lines)
-    images: dict[str, list[tuple[int, dict[str, str], dict[str, list[float]]]]] = {}
+    images: dict[str, list[_Line]] = {}
     for line, fields in lines:
         image, name = fields.get("image", ""), fields.get("landmark", "")
         try:
-            if is_long:
-                if fields.get("frame") not in (None, "", "index", "mm"):
-                    raise ParseError(path, line, "frame must be 'index' or 'mm'", fields["frame"], "Correct it")
-                if not name or count[image, name] > 1:
-                    rule = f"a landmark of image {image!r} must have one line with its name"
-                    raise ParseError(path, line, rule, name, "Correct the line")
-            elif not image or count[image, name] > 1:
+            if is_long and (not name or count[image, name] > 1):
+                rule = f"a landmark of image {image!r} must have one line with its name"
+                raise ParseError(path, line, rule, name, "Correct the line")
+            if not is_long and (not image or count[image, name] > 1):
                 rule = "an image must be named and stand in one line only"
                 raise ParseError(path, line, rule, image, "Remove it")
-            _spacing(fields, path, line)
-            own = [name] if is_long else columns
-            points = {each: _point([fields[axis] for axis in columns[each]], each, path, line, lost) for each in own}
+            frame = _frame(fields.get("frame", "") if says_frame else "", chosen, path, line)
+            _spacing(fields, spacings, path, line)
+            given = _points(fields, chosen, name, path, line, lost)
+            more = _points(fields, also, name, path, line, []) if also else {}
         except ParseError as error:
             odd.append(error)
             continue
-        images.setdefault(image, []).append((line, fields, points))
+        images.setdefault(image, []).append(_Line(line, fields, frame, given, more))
+    all_names = dict.fromkeys(fields["landmark"] for _, fields in lines if fields["landmark"]) if is_long else None
     rows = []
-    dims = max(map(len, columns.values()), default=2)
     for image, group in images.items():
-        line, first, _ = group[0]
-        differ = [odds for line, fields, _ in group if (odds := _difference(fields, first, image, path, line))]
+        first = group[0]
+        differ = [odds for one in group if (odds := _difference(one, first, per_image, image, path))]
         if differ:
             rule = f"the lines of image {image!r} must agree"
-            named = {one.line for one in differ}
+            named = {error.line for error in differ}
             odd += differ
-            odd += [ParseError(path, line, rule, image, "Correct them") for line, _, _ in group if line not in named]
+            odd += [ParseError(path, one.line, rule, image, "Correct them") for one in group if one.line not in named]
             continue
-        found = {name: [math.nan] * dims for name in columns}
-        for _, _, points in group:
-            found |= points
+        absent = {name: [math.nan] * chosen.dims for name in all_names or chosen.columns}
+        found, others = dict(absent), dict(absent)
+        for one in group:
+            found |= one.points
+            others |= one.also
         rows.append(
             TableRow(
                 image=image,
-                landmarks=in_names(found, names, dims, (is_long and first.get("frame")) or "index", path),
-                patient=first.get("patient") or None,
-                split=first.get("split") or None,
-                spacing=_spacing(first, path, line),
-                line=line,
+                landmarks=in_names(found, names, chosen.dims, first.frame, path),
+                patient=first.fields.get("patient") or None,
+                split=first.fields.get("split") or None,
+                spacing=_spacing(first.fields, spacings, path, first.line),
+                line=first.line,
                 unused=unused,
+                also=in_names(others, names, also.dims, also.frame or "index", path) if also else None,
             )
         )
     odd.sort(key=lambda error: error.line or 0)
     if odd and not rows:
         raise odd[-1]
-    return TableRows(rows, [*(error.left_out("line") for error in odd), *lost])
+    left_out = [*(error.left_out("line") for error in odd), *lost]
+    return TableRows(rows, left_out, points=chosen.words, also=also.words if also else "")
 
 
 def write_table(
@@ -178,7 +207,11 @@ def write_table(
 
     Returns:
         The path.
+
+    Raises:
+        ValueError: the landmarks are of a volume, in mm of no named frame.
     """
+    frame = named_frame(landmark_set, path)
     numbers = {**({} if confidence is None else {"confidence": confidence}), **(columns or {})}
     header = [] if image is None else ["image"]
     header += ["landmark", *_AXES[: landmark_set.dims], "frame", *numbers]
@@ -186,16 +219,26 @@ def write_table(
     checked = [checked_confidence(column, len(landmark_set.names)) for column in numbers.values()]
     for position, (name, point) in enumerate(zip(landmark_set.names, landmark_set.points.tolist(), strict=True)):
         row: list[Any] = [] if image is None else [image]
-        lines.append([*row, name, *point, landmark_set.frame, *(column[position] for column in checked)])
+        lines.append([*row, name, *point, frame, *(column[position] for column in checked)])
     return write_text_whole(path, csv_text(lines))
 
 
-Line = tuple[int, dict[str, str]]
+@dataclass(frozen=True)
+class _Line:
+    """A line that was read: its number, fields by column, the frame of its points, and these by landmark."""
+
+    line: int
+    fields: Mapping[str, str]
+    frame: Frame
+    points: Mapping[str, list[float]]
+    also: Mapping[str, list[float]]
 
 
-def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list[ParseError]) -> list[Line]:
+def _lines(
+    reader: Iterator[list[str]], header: list[str], path: Path, odd: list[ParseError]
+) -> list[tuple[int, dict[str, str]]]:
     """Line number and fields by column of every line that is not empty."""
-    lines: list[Line] = []
+    lines: list[tuple[int, dict[str, str]]] = []
     for fields in reader:
         line: int = reader.line_num  # type: ignore[attr-defined]
         if not any(field.strip() for field in fields):
@@ -210,40 +253,33 @@ def _lines(reader: Iterator[list[str]], header: list[str], path: Path, odd: list
     return lines
 
 
-def _columns_of_wide(header: list[str], path: Path) -> dict[str, list[str]]:
-    """The columns of each landmark's coordinates; a landmark is every NAME with columns NAME_x and NAME_y."""
-    suffixed = [column.rsplit("_", 1) for column in header if column[-2:] in ("_x", "_y", "_z")]
-    names = dict.fromkeys(name for name, _ in suffixed if name != "spacing")
-    axes = _AXES if any(axis == "z" for name, axis in suffixed if name != "spacing") else _AXES[:2]
-    columns = {name: [f"{name}_{axis}" for axis in axes] for name in names}
-    missing = [column for own in columns.values() for column in own if column not in header]
-    if "image" not in header or not names or missing:
+def _frame(stated: str, chosen: PointColumns, path: Path, line: int) -> Frame:
+    """The frame of a line's points, which columns or caller may have said already."""
+    if not stated and (chosen.frame or chosen.dims == 2):
+        return chosen.frame or "index"
+    frame = checked_frame(stated, chosen.dims, path, line)
+    if chosen.frame not in (None, frame):
         raise ParseError(
-            path,
-            1,
-            "the header must be 'image,NAME_x,NAME_y,...', or 'image,landmark,x,y'",
-            f"{','.join(header)[:200]}" + (f" without {missing}" if missing else ""),
-            "Add the missing columns",
+            path, line, f"frame must be {chosen.frame!r}, as its columns or points say", frame, "Correct it"
         )
-    return columns
+    return frame
 
 
-def _columns_of_long(header: list[str], lines: list[Line], path: Path) -> dict[str, list[str]]:
-    """The columns of each landmark's coordinates; one that an image has no line for is absent there."""
-    axes = _AXES if "z" in header else _AXES[:2]
-    missing = [axis for axis in axes if axis not in header]
-    if missing:
-        raise ParseError(path, 1, "the header must have landmark, x and y", ",".join(header), f"Add {missing}")
-    return {fields["landmark"]: list(axes) for _, fields in lines if fields["landmark"]}
-
-
-def _difference(fields: dict[str, str], first: dict[str, str], image: str, path: Path, line: int) -> ParseError | None:
+def _difference(one: _Line, first: _Line, columns: Sequence[str], image: str, path: Path) -> ParseError | None:
     """The first column in which a line differs from the first line of its image."""
-    for column in ("patient", "split", "frame", "spacing_x", "spacing_y"):
-        if fields.get(column) != first.get(column):
-            rule = f"{column} of image {image!r} must be {first.get(column)!r} in all its lines"
-            return ParseError(path, line, rule, fields.get(column), "Correct it")
+    for column in columns:
+        if one.fields.get(column) != first.fields.get(column):
+            rule = f"{column} of image {image!r} must be {first.fields.get(column)!r} in all its lines"
+            return ParseError(path, one.line, rule, one.fields.get(column), "Correct it")
     return None
+
+
+def _points(
+    fields: Mapping[str, str], chosen: PointColumns, name: str, path: Path, line: int, lost: list[LeftOut]
+) -> dict[str, list[float]]:
+    """The points of a line: of its landmark, or of all."""
+    own = {name or each: columns for each, columns in chosen.columns.items()}
+    return {each: _point([fields[axis] for axis in own[each]], each, path, line, lost) for each in own}
 
 
 def _point(fields: list[str], name: str, path: Path, line: int, lost: list[LeftOut]) -> list[float]:
@@ -256,12 +292,13 @@ def _point(fields: list[str], name: str, path: Path, line: int, lost: list[LeftO
     return [math.nan] * len(numbers)
 
 
-def _spacing(fields: dict[str, str], path: Path, line: int) -> tuple[float, ...] | None:
-    """spacing_x and spacing_y, where the line has them."""
-    texts = [fields.get(f"spacing_{axis}", "") for axis in _AXES[:2]]
+def _spacing(fields: Mapping[str, str], columns: Sequence[str], path: Path, line: int) -> tuple[float, ...] | None:
+    """spacing_x and spacing_y, of volumes spacing_z, where the line has them."""
+    texts = [fields.get(column, "") for column in columns]
     if not any(texts):
         return None
     spacing = tuple(parse_number(text, path, line, "spacing") for text in texts)
     if not all(value > 0 for value in spacing):
-        raise ParseError(path, line, "spacing_x and spacing_y must be positive", texts, "Leave both empty if unknown")
+        rule = f"{', '.join(columns[:-1])} and {columns[-1]} must be positive"
+        raise ParseError(path, line, rule, texts, "Leave all empty if unknown")
     return spacing

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from monai.networks.layers.factories import Conv, Norm
+from monai.networks.layers.factories import Norm
 from monai.networks.layers.utils import get_act_layer
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
 from monai_gu2net.networks.blocks.parts import convolution_of_parts, separable_convolution_of_parts
 from monai_gu2net.networks.blocks.recompute import is_trained
+from monai_gu2net.networks.blocks.volume_conv import conv_type
 
 Sharing = Literal["separable", "shared", "per_domain"]
 
@@ -42,11 +43,11 @@ class DomainSeparableConv(DomainModule):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, n_domains: int) -> None:
         super().__init__()
-        conv, norm = Conv[Conv.CONV, spatial_dims], Norm[Norm.BATCH, spatial_dims]
+        conv, norm = conv_type(spatial_dims), Norm[Norm.BATCH, spatial_dims]
         self.channelwise = DomainSwitch(
             conv(in_channels, in_channels, 3, padding=1, groups=in_channels) for _ in range(n_domains)
         )
-        self.pointwise = conv(in_channels, out_channels, 1)
+        self.pointwise: nn.Module = conv(in_channels, out_channels, 1)
         self.norm = DomainSwitch(norm(out_channels) for _ in range(n_domains))
         self.act = get_act_layer(LEAKY_RELU)
 
@@ -89,7 +90,7 @@ class DomainConv(DomainModule):
         act: tuple[str, dict[str, Any]] = LEAKY_RELU,
     ) -> None:
         super().__init__()
-        conv, norm = Conv[Conv.CONV, spatial_dims], Norm[Norm.BATCH, spatial_dims]
+        conv, norm = conv_type(spatial_dims), Norm[Norm.BATCH, spatial_dims]
         self.conv = DomainSwitch(
             conv(in_channels, out_channels, 3, padding=dilation, dilation=dilation) for _ in range(n_domains)
         )
@@ -120,7 +121,7 @@ class SharedConv(DomainModule):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, n_domains: int) -> None:
         super().__init__()
-        self.conv = Conv[Conv.CONV, spatial_dims](in_channels, out_channels, 3, padding=1)
+        self.conv: nn.Module = conv_type(spatial_dims)(in_channels, out_channels, 3, padding=1)
         self.norm = Norm[Norm.BATCH, spatial_dims](out_channels)
         self.act = get_act_layer(RELU)
 

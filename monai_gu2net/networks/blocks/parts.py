@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_gu2net.networks.blocks.recompute import recomputed
+from monai_gu2net.networks.blocks.volume_conv import convolve_volume
 
 
 def convolution_of_parts(conv: nn.Module, parts: Sequence[Tensor]) -> Tensor:
@@ -40,7 +42,7 @@ def separable_convolution_of_parts(channelwise: nn.Module, pointwise: nn.Module,
 def _share(conv: nn.Module, part: Tensor, start: int, *, bias: bool) -> Tensor:
     """The convolution of some channels of the input, from ``start`` on."""
     assert isinstance(conv, nn.Conv2d | nn.Conv3d)
-    convolve = F.conv2d if isinstance(conv, nn.Conv2d) else F.conv3d
+    convolve = F.conv2d if isinstance(conv, nn.Conv2d) else convolve_volume
     weight = conv.weight[:, start : start + part.shape[1]]
     return convolve(part, weight, conv.bias if bias else None, padding=conv.padding, dilation=conv.dilation)
 
@@ -48,9 +50,10 @@ def _share(conv: nn.Module, part: Tensor, start: int, *, bias: bool) -> Tensor:
 def _channelwise(conv: nn.Module, part: Tensor, start: int) -> Tensor:
     assert isinstance(conv, nn.Conv2d | nn.Conv3d)
     assert conv.bias is not None
-    convolve = F.conv2d if isinstance(conv, nn.Conv2d) else F.conv3d
+    convolve = F.conv2d if isinstance(conv, nn.Conv2d) else convolve_volume
     own = slice(start, start + part.shape[1])
-    return convolve(part, conv.weight[own], conv.bias[own], padding=conv.padding, groups=part.shape[1])
+    options: Any = {"padding": conv.padding, "dilation": conv.dilation, "groups": part.shape[1]}
+    return convolve(part, conv.weight[own], conv.bias[own], **options)
 
 
 def _with_starts(parts: Sequence[Tensor]) -> list[tuple[Tensor, int]]:

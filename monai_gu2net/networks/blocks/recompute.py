@@ -12,16 +12,24 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def is_trained(training: bool) -> bool:
-    """Whether what runs is a step of training in eager PyTorch, which may go other ways than a recorded network.
+def runs_eagerly() -> bool:
+    """Whether what runs is not being scripted, traced, exported or compiled: it may go other ways then.
 
-    Args:
-        training: of the module that asks. A network that is scripted, traced, exported or compiled takes the plain
-            way, for its recorder sees through that one only.
+    A network that is takes the plain way, for its recorder sees through that one only.
     """
     if not torch.jit.is_scripting():  # TorchScript compiles this only if the condition stands alone
-        recorded = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.compiler.is_exporting()
-        return training and torch.is_grad_enabled() and not recorded
+        return not (torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.compiler.is_exporting())
+    return False
+
+
+def is_trained(training: bool) -> bool:
+    """Whether what runs is a step of training in eager PyTorch, see :func:`runs_eagerly`.
+
+    Args:
+        training: of the module that asks.
+    """
+    if not torch.jit.is_scripting():  # TorchScript compiles this only if the condition stands alone
+        return training and torch.is_grad_enabled() and runs_eagerly()
     return False
 
 

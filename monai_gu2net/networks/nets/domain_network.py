@@ -191,6 +191,12 @@ class DomainNetwork(DomainModule):
                 f"The weights must be of the network's domains and numbers of landmarks, {own}; got {counts}. "
                 "Build the network for them, as load_model does."
             )
+        axes = {len(domain["size"]) for domain in theirs["domains"].values()}
+        if axes != {self.spatial_dims}:
+            raise ValueError(
+                f"The weights must be of a network for images of {self.spatial_dims} axes; got one of "
+                f"{' and '.join(map(str, sorted(axes)))}. Set spatial_dims, or use other weights."
+            )
         options = {name: value for name, value in theirs["network"]["options"].items() if name != "prior"}
         if theirs["network"]["name"] != type(self).__name__ or any(
             self.options.get(name) != value for name, value in options.items()

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from monai_gu2net.networks.blocks.domain_conv import RELU, DomainConv
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
+from monai_gu2net.networks.blocks.volume_conv import conv_type
 from monai_gu2net.networks.nets.domain_network import DomainNetwork, check_counts, set_prior
 
 
@@ -68,7 +68,7 @@ class GlobalNet(DomainNetwork):
             "prior": prior,
         }
         self.downsample = downsample
-        conv = Conv[Conv.CONV, spatial_dims]
+        conv = conv_type(spatial_dims)
         n_domains = len(self.domain_names)
         width = features // 2 if sees_heatmap else features
         self.entry = DomainSwitch(conv(channels, width, 3, padding=1) for channels in self.in_channels)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monai.networks.layers.factories import Conv
 from torch import Tensor
 
 from monai_gu2net.networks.blocks.domain_conv import SHARING, Sharing
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.blocks.u_shape import UShapedBody
+from monai_gu2net.networks.blocks.volume_conv import conv_type
 from monai_gu2net.networks.nets.domain_network import DomainNetwork, check_counts, set_prior
 
 FEATURES = (64, 128, 256, 512, 512)
@@ -67,7 +67,7 @@ class UShapedNet(DomainNetwork):
             default_domain=default_domain,
         )
         self.options = {"sharing": sharing, "features": list(features), "prior": prior}
-        conv = Conv[Conv.CONV, spatial_dims]
+        conv = conv_type(spatial_dims)
         self.entry = DomainSwitch(conv(channels, features[0], 1) for channels in self.in_channels)
         self.body = UShapedBody(spatial_dims, features, len(self.domain_names), sharing=sharing)
         self.exit = DomainSwitch(conv(features[0], landmarks, 1) for landmarks in self.out_channels)
