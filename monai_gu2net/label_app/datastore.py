@@ -248,9 +248,11 @@ class LandmarkDatastore(LocalDatastore):
         if path.name.startswith(".") or ending == MARKUPS_EXTENSION or (not ending and not path.is_dir()):
             return ""
         if path.is_dir():
-            if self.dims == 3 or not dicom_files(path):
-                return ""
-            return "for it is a folder of DICOM files, which is not looked into; put them beside the others"
+            if dicom_files(path):
+                advice = "for it is a folder of DICOM files, which is not looked into; put them beside the others"
+                return "" if self.dims == 3 else advice
+            deeper = any(dicom_files(each) for each in path.iterdir() if each.is_dir())
+            return "for its DICOM files lie in folders within; move those here" if deeper else ""
         if self.dims == 2 and is_dicom(path):
             return ""  # a file's single image, but for odd ones, which are not worth a look into each of them
         axes = axes_of(path)

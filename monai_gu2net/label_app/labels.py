@@ -21,6 +21,7 @@ from monai_gu2net.dicom.header import dicom_files
 from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
 from monai_gu2net.landmarks.formats import read_markups, write_markups
 
 __all__ = ["LabelRefusedError", "check_label", "labelled_data", "usable_cases", "write_label"]
@@ -43,7 +44,8 @@ def write_label(
         frame: of the image.
         confidence: (N,) for the points' descriptions.
     """
-    placed = LandmarkSet(points.names, points.to_mm(frame.affine).points, "LPS")
+    # the frame's affine leads to LPS itself, not to the image's world
+    placed = replace(points, points=index_to_mm(points.points, frame.affine), frame="LPS" if frame.dims == 3 else "mm")
     return write_markups(path, placed, confidence=confidence, unit=frame.unit, description=frame.description)
 
 
@@ -100,8 +102,8 @@ def check_label(
             f"The image of a label of the domain {name!r} must have {len(domains[name].size)} axes; {called} has "
             f"{frame.extent}. Label it with a model of such images."
         )
-    in_frame = replace(found, points=found.points[:, : frame.dims], frame="mm")  # LPS, where the affine leads to
-    points = in_frame.to_index(frame.affine)
+    # what was read is in LPS mm, which is where the frame's affine leads
+    points = replace(found, points=mm_to_index(found.points[:, : frame.dims], frame.affine), frame="index")
     with np.errstate(invalid="ignore"):
         outside = (points.points < -0.5) | (points.points > np.array(frame.size) - 0.5)
     if outside.any() and not allow_outside:

@@ -194,9 +194,29 @@ def test_a_folder_with_a_dicom_series_is_an_image_to_pre_label_label_and_train_o
         store.save_label("second", str(app.folder / "label.mrk.json"), "final", {})
 
 
-def test_slices_that_lie_about_are_left_out_of_volumes(app: App, make_dicom: Any) -> None:
-    make_dicom(app.studies / "slice.dcm", np.ones((8, 9), np.uint16))
-    assert "slice" not in app.store().list_images()
+def test_slices_that_lie_about_or_deeper_are_left_out_of_volumes_and_said(
+    app: App, make_dicom: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    (app.studies / "patient" / "series").mkdir(parents=True)
+    for path in ("slice.dcm", "patient/series/1.dcm"):
+        make_dicom(app.studies / path, np.ones((8, 9), np.uint16))
+    with caplog.at_level(logging.WARNING):
+        assert sorted(app.store().list_images()) == sorted(app.images)
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("datastore")] == [
+        "1 image(s) left out, for its DICOM files lie in folders within; move those here: patient",
+        "1 image(s) left out, for the model is of volumes, and it has two axes: slice.dcm",
+    ]
+
+
+def test_a_folder_of_dicom_files_among_radiographs_is_said(
+    app: App, make_dicom: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    (app.studies / "films").mkdir()
+    make_dicom(app.studies / "films" / "1.dcm", np.ones((8, 9), np.uint16))
+    flat = {"hand": Domain("hand", NAMES, (16, 16))}
+    with caplog.at_level(logging.WARNING):
+        LandmarkDatastore(app.studies, domains=flat, extensions=EXTENSIONS)
+    assert "it is a folder of DICOM files, which is not looked into; put them beside the others: films" in caplog.text
 
 
 def test_a_model_of_radiographs_leaves_volumes_out_and_refuses_their_labels(app: App) -> None:
