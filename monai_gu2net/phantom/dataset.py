@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from monai_gu2net.data.datalist import SPLITS, Datalist
-from monai_gu2net.files import whole_file
+from monai_gu2net.files import whole_file, write_bytes_whole
 from monai_gu2net.phantom.phantom_case import EXAMINATIONS, phantom_case, phantom_volume
 
 __all__ = ["DEFAULT_CASES", "make_phantom"]
@@ -163,5 +163,4 @@ def _write_volume(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
     image.set_qform(affine, code="scanner")  # some programs read this one, some the other
     image.set_sform(affine, code="scanner")
     image.header.set_xyzt_units("mm")
-    with whole_file(path) as temporary:
-        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+    write_bytes_whole(path, gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))

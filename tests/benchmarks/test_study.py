@@ -68,7 +68,8 @@ def test_fewer_training_cases_are_part_of_more(study: ModuleType, data: Datalist
 def test_separate_models_share_out_the_batches_of_one(
     study: ModuleType, data: Datalist, settings: dict, expected: tuple[int, int]
 ) -> None:
-    assert tuple(study.own_batches(data, name, settings) for name in ("head", "hand")) == expected
+    config = study.ROOT / "bundles" / "gu2net" / "configs" / "train.json"
+    assert tuple(study.own_batches(data, name, config, settings) for name in ("head", "hand")) == expected
 
 
 def test_the_mean_over_seeds_is_of_errors_and_has_no_point(study: ModuleType) -> None:

@@ -23,6 +23,7 @@ from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.engines import add_domain, precision
 from monai_gu2net.landmarks import read_landmarks
 from monai_gu2net.networks import ModelCard, card_of, load_model
+from monai_gu2net.phantom import make_phantom
 
 pytestmark = [
     pytest.mark.integration,
@@ -257,11 +258,15 @@ def test_the_training_config_has_what_monai_asks_of_one(tiny_phantom: Path, tmp_
 
 @pytest.mark.parametrize("bundle", NAMES)
 def test_the_inference_config_has_what_monai_asks_of_one(bundle: str, tiny_phantom: Path, tmp_path: Path) -> None:
+    images = tiny_phantom.parent / "head"
+    if bundle == "gu2net_volume":
+        images = make_phantom(tmp_path / "volumes", cases={"test": 1}, domains=["head_ct"], progress=False)
+        images = images.parent / "head_ct"
     workflow = monai.bundle.ConfigWorkflow(
         config(bundle, "inference.json"),
         workflow_type="inference",
         logging_file=False,
-        dataset_dir=str(tiny_phantom.parent / "head"),
+        dataset_dir=str(images),
         output_dir=str(tmp_path),
         checkpoint=str(tmp_path / "none.pt"),
         device="$torch.device('cpu')",

@@ -89,8 +89,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_slicer_shows_every_point_at_its_voxel(seen: dict[str, Any], case: str) -> None:
     points = seen[case]["points"]
     assert seen[case]["messages"] == []
-    assert [status for status, _ in points.values()] == ["defined", "defined", "undefined"]
-    shown = np.array([voxel for status, voxel in points.values() if status == "defined"])
+    assert [status for status, *_ in points.values()] == ["defined", "defined", "undefined"]
+    shown = np.array([voxel for status, voxel, _ in points.values() if status == "defined"])
     np.testing.assert_allclose(shown, VOXELS[:2], rtol=0, atol=1e-3)
 
 

@@ -130,7 +130,7 @@ def test_the_folded_network_finds_what_the_whole_one_does(
     models: list[Path], picture: Path, monkeypatch: pytest.MonkeyPatch, count: int, tta: int
 ) -> None:
     folded = load(models[:count], tta=tta).predict(picture, domain="hand")
-    monkeypatch.setattr(TTAInferer, "_one_domain", lambda _, network, args, image: (network, args))
+    monkeypatch.setattr(TTAInferer, "_one_domain", lambda _, network, args, image: lambda part: network(part, *args))
     whole = load(models[:count], tta=tta).predict(picture, domain="hand")
     np.testing.assert_allclose(folded.points_index, whole.points_index, atol=1e-3)
     np.testing.assert_allclose(folded.confidence, whole.confidence, rtol=1e-5)

@@ -36,8 +36,9 @@ def sample(voxels: np.ndarray = VOXELS, shape: tuple[int, ...] = (20, 14, 11)) -
 
 def window(seed: int, *, prob_landmark: float = 0.8, voxels: np.ndarray = VOXELS) -> dict[str, Any]:
     """The window of a seed."""
-    crop = RandWindowd(domains=DOMAINS, prob_landmark=prob_landmark).set_random_state(seed)
-    found: dict[str, Any] = Compose([crop, LandmarksToPointsd(keep_outside=True)])(sample(voxels))  # type: ignore[assignment]
+    steps = Compose([RandWindowd(domains=DOMAINS, prob_landmark=prob_landmark), LandmarksToPointsd(keep_outside=True)])
+    # a Compose seeds its steps anew when it is made, if the process has a seed
+    found: dict[str, Any] = steps.set_random_state(seed)(sample(voxels))  # type: ignore[assignment]
     return found
 
 
