@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 from monai.inferers import Inferer
 
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.inferers.poses import logits_in_poses
 from monai_gu2net.inferers.windows import check_memory, logits_in_windows
 from monai_gu2net.transforms.domain_choice import DOMAIN_META
 
@@ -32,6 +33,9 @@ class LandmarkInferer(Inferer):
     An image that is larger than what its domain sees at once is seen in windows of that size, by MONAI's
     ``sliding_window_inference``: they overlap by half, and each counts most in its middle. Its heatmaps are kept in
     float32, 4 bytes for each landmark and pixel: 3.2 GiB for 51 landmarks and 256 x 256 x 256 voxels.
+
+    An image of a domain with a mean shape may lie in any pose. A network that is not being trained looks at it in
+    several, and at last in that of the shape; what it finds is on the grid of the image.
 
     Args:
         domains: by name, in the network's order, of which the first further argument is one's name or index; without
@@ -66,7 +70,30 @@ class LandmarkInferer(Inferer):
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs
-        return self.logits(image, lambda part: network(part, *args), self.domain(args))
+        if isinstance(network, torch.nn.Module) and network.training:
+            return self.logits(image, lambda part: network(part, *args), self.domain(args))
+        return self.found(image, lambda part: network(part, *args), self.domain(args))
+
+    def found(
+        self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], domain: Domain | None
+    ) -> torch.Tensor:
+        """Logits as :meth:`logits`, in the pose that the network knows, whatever that of the image is."""
+
+        def look(part: torch.Tensor) -> torch.Tensor:
+            return self.logits(part, network, domain)
+
+        def last_look(part: torch.Tensor) -> torch.Tensor:
+            return self.last_look(part, network, domain)
+
+        if domain is None or domain.mean_shape is None:
+            return last_look(image)
+        return torch.cat([logits_in_poses(one, look, last_look, domain) for one in image.split(1)])
+
+    def last_look(
+        self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], domain: Domain | None
+    ) -> torch.Tensor:
+        """Logits as :meth:`logits`, of the look that counts."""
+        return self.logits(image, network, domain)
 
     def domain(self, args: tuple[Any, ...]) -> Domain | None:
         """The domain that a network's arguments name; None: it is not known, and any image is seen as a whole."""

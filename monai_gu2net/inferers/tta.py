@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from itertools import chain
@@ -78,9 +77,11 @@ class TTAInferer(LandmarkInferer):
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_subclass(Tensor)  # without the mark, which has been read
-        domain = self.domain(args)
-        run = self._one_domain(network, args, image)
-        logits = self.logits(image, run, domain)
+        return self.found(image, self._one_domain(network, args, image), self.domain(args))
+
+    def last_look(self, image: Tensor, network: Callable[[Tensor], Tensor], domain: Domain | None) -> Tensor:
+        """See :class:`LandmarkInferer`; the mean of the versions."""
+        logits = self.logits(image, network, domain)
         if self.tta == 1:
             return logits
         image = image.float()
@@ -91,19 +92,13 @@ class TTAInferer(LandmarkInferer):
         for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
             version = _resample(image, matrix, shift)
-            heatmaps = self.logits(version, run, domain).float().sigmoid()
+            heatmaps = self.logits(version, network, domain).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)
             total += _resample(heatmaps, back, -back @ shift)
             seen += shown
             del heatmaps
         return total.div_(seen).clamp_(_LEAST, _MOST).logit_()
-
-    def alone(self) -> TTAInferer:
-        """The same, with the same networks taken out, on the image alone."""
-        other = copy.copy(self)
-        other.tta = 1
-        return other
 
     def _one_domain(self, network: torch.nn.Module, args: tuple[Any, ...], image: Tensor) -> Callable[[Tensor], Tensor]:
         """The network of the domain that the arguments name, which takes the image alone."""

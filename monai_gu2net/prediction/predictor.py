@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from monai_gu2net.data.case_names import case_names
@@ -25,7 +24,6 @@ from monai_gu2net.export.backends import Backend
 from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.prediction.background import ahead, background
-from monai_gu2net.prediction.best_pose import in_best_pose
 from monai_gu2net.prediction.calibrated_radius import calibrations_of
 from monai_gu2net.prediction.failures import Failures
 from monai_gu2net.prediction.model_identity import model_identity
@@ -34,7 +32,6 @@ from monai_gu2net.prediction.prediction_options import PredictionOptions
 from monai_gu2net.prediction.result_files import ResultFiles
 from monai_gu2net.prediction.result_rows import result_rows, warn_of_pixels
 from monai_gu2net.transforms.found import Found
-from monai_gu2net.transforms.heatmaps_dict import HeatmapsToLandmarksd
 from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 from monai_gu2net.transforms.save import FORMATS
 
@@ -306,21 +303,10 @@ class _Chain:
     @torch.no_grad()
     def find(self, sample: Mapping[Any, Any]) -> Found:
         """What the network finds in a prepared sample."""
-        domain = self.domains[sample["domain"]]
-        if domain.mean_shape is not None:
-            sample = in_best_pose(sample, domain.mean_shape, domain.size, self._points)
-        decoded = self.decode({**sample, "pred": self._logits(sample, self.predictor.inferer)})
-        return Found.of_sample(decoded, domain)
-
-    def _logits(self, sample: Mapping[Any, Any], inferer: TTAInferer) -> torch.Tensor:
-        """(N, *spatial) of a prepared sample."""
         image = sample["image"].as_tensor()[None].to(self.predictor.device)
-        return inferer(image, self.predictor.network, sample["domain"])[0]
-
-    def _points(self, sample: Mapping[Any, Any]) -> np.ndarray:
-        """(N, D) what is found in a prepared sample at one look, in the world."""
-        found = HeatmapsToLandmarksd("pred")({**sample, "pred": self._logits(sample, self.predictor.inferer.alone())})
-        return np.asarray(found["pred_landmarks"].cpu())
+        logits = self.predictor.inferer(image, self.predictor.network, sample["domain"])
+        decoded = self.decode({**sample, "pred": logits[0]})
+        return Found.of_sample(decoded, self.domains[sample["domain"]])
 
 
 def load(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.coordinates import apply_affine, spatial_affine, world_to_lps
+from monai_gu2net.landmarks.shape import pose_of
 from monai_gu2net.measurements import Measured, measure
 from monai_gu2net.uncertainty import pixels_per_unit
 
@@ -94,7 +95,7 @@ class Found:
             affine=affine,
             confidence=_numbers(sample[f"{key}_confidence"]),
             size=tuple(int(length) for length in sample.get("file_size", ())),
-            orientation=sample.get("orientation") or "",
+            orientation=sample.get("orientation") or _pose_in_words(world.numpy(), domain),
             image_file=sample.get("image_file"),
             image=sample.get("file_image"),
             **optional,
@@ -212,6 +213,17 @@ def points_in_file(world: Any, file_affine: torch.Tensor) -> Array:
 def spacing_in_file(file_affine: torch.Tensor) -> Array:
     """(3,) lengths of a pixel of the file in the world; a turned or mirrored affine keeps the lengths of its axes."""
     return torch.linalg.vector_norm(file_affine[:-1, :3].cpu().double(), dim=0).numpy()
+
+
+def _pose_in_words(points: Array, domain: Domain) -> str:
+    """How landmarks in mm lie towards their domain's mean shape; empty: it has none."""
+    if domain.mean_shape is None:
+        return ""
+    pose = pose_of(points, domain.mean_shape)
+    if pose is None:
+        return "too few landmarks were found to tell the pose"
+    fits = f"half of the landmarks fit it to {pose.residual:.2g} mm"
+    return f"turned by {pose.degrees:.0f} degrees from the mean shape; {fits}"
 
 
 def _numbers(values: Any) -> Array:
