@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +22,7 @@ from monai_gu2net.transforms import SaveLandmarksd
 
 pytestmark = pytest.mark.integration
 
-_SCRIPT = Path(__file__).with_name("slicer_scene.py")
 _ROOT = Path(__file__).parents[2]
-# A Python with slicer-core, which .ci/run makes; it is another one than that of the tests.
-_PYTHON = Path(os.environ.get("SLICER_PYTHON") or _ROOT / ".ci" / "cache" / "slicer" / "bin" / "python")
 
 NAMES = ("sella", "Übergang 山田", "absent")
 PIXELS = [[17.25, 30.5], [43.0, 0.0], [np.nan, np.nan]]
@@ -44,13 +38,12 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def seen(make_dicom: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def seen(
+    make_dicom: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    look_in_slicer: Callable[..., Any],
+) -> dict[str, Any]:
     """What Slicer saw of each case, with the folder in which each has its files."""
-    if not _PYTHON.is_file():
-        missing = "needs a Python with slicer-core, named in SLICER_PYTHON; .ci/run makes one"
-        if os.environ.get("CI"):
-            pytest.fail(f"This {missing}.")
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("slicer")
     domains = {"d": Domain("d", NAMES, (32, 32))}
     save = SaveLandmarksd(output_dir=folder / "found", domains=domains, formats=["mrk.json"])
@@ -72,12 +65,7 @@ def seen(make_dicom: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
         (folder / f"placed-{case}" / image.name).write_bytes(image.read_bytes())
         again = [folder / f"{case}.again.mrk.json", folder / f"placed-{case}" / f"{case}.mrk.json"]
         arguments += map(str, (image, folder / "found" / f"{case}.mrk.json", *again))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(_PYTHON), str(_SCRIPT), *arguments], capture_output=True, text=True, timeout=120, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = look_in_slicer(arguments)
     return {"folder": folder, **dict(zip(CASES, told, strict=True))}
 
 

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import itk
 import nibabel
@@ -25,10 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning"),
 ]
 
-_SCRIPT = Path(__file__).with_name("slicer_scene.py")
-_PYTHON = Path(
-    os.environ.get("SLICER_PYTHON") or Path(__file__).parents[2] / ".ci" / "cache" / "slicer" / "bin" / "python"
-)
 AFFINE = series_files.oblique_affine((0.4, 0.9, 1.5))
 PLACED = [[3.25, 4.5, 0.0], [10.0, 20.0, 0.0]]  # by the script
 SLICES = 6
@@ -59,13 +55,8 @@ def of_slicer(case: str, voxels: list[list[float]]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(tmp_path_factory: pytest.TempPathFactory, look_in_slicer: Callable[..., Any]) -> Path:
     """The folder with images, the lists written for Slicer, and those that it saved."""
-    if not _PYTHON.is_file():
-        missing = "needs a Python with slicer-core, named in SLICER_PYTHON; .ci/run makes one"
-        if os.environ.get("CI"):
-            pytest.fail(f"This {missing}.")
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("slicer")
     arguments: list[str] = []
     for case in CASES:
@@ -74,12 +65,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lists = [folder / f"{case}.{which}.mrk.json" for which in ("given", "again", "placed")]
         write_landmarks(lists[0], world)
         arguments += map(str, (folder / case, *lists))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(_PYTHON), str(_SCRIPT), *arguments], capture_output=True, text=True, timeout=120, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = look_in_slicer(arguments)
     (folder / "told.json").write_text(json.dumps(dict(zip(CASES, told, strict=True))))
     return folder
 

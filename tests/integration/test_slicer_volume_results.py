@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings(r"ignore:builtin type \w+ has no __module__ attribute:DeprecationWarning"),
 ]
 
-_SCRIPT = Path(__file__).with_name("slicer_scene.py")
-_PYTHON = Path(
-    os.environ.get("SLICER_PYTHON") or Path(__file__).parents[2] / ".ci" / "cache" / "slicer" / "bin" / "python"
-)
 DOMAINS = {"solid": Domain("solid", ("a", "b", "absent"), (8, 8, 8))}
 VOXELS = np.array([[3.25, 4.5, 6.75], [0.0, 17.0, 2.0], [np.nan] * 3])
 SPACING, ORIGIN = (0.5, 0.75, 2.0), (-12.0, 30.0, 7.5)
@@ -59,13 +53,8 @@ def write(path: Path, directions: np.ndarray) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def seen(tmp_path_factory: pytest.TempPathFactory, look_in_slicer: Callable[..., Any]) -> dict[str, Any]:
     """What Slicer saw of each case, with the folder of the files."""
-    if not _PYTHON.is_file():
-        missing = "needs a Python with slicer-core, named in SLICER_PYTHON; .ci/run makes one"
-        if os.environ.get("CI"):
-            pytest.fail(f"This {missing}.")
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("slicer")
     save = SaveLandmarksd(output_dir=folder, domains=DOMAINS, formats=["mrk.json"])
     arguments: list[str] = []
@@ -77,12 +66,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         save(sample | {"pred_landmarks": world, "pred_confidence": torch.tensor([0.5, 0.25, 0.0])})
         again = (folder / f"{case}.again.mrk.json", folder / f"{case}.placed.mrk.json")
         arguments += map(str, (image, folder / f"{case}.mrk.json", *again))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(_PYTHON), str(_SCRIPT), *arguments], capture_output=True, text=True, timeout=120, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    return {"folder": folder, **dict(zip(CASES, json.loads(done.stdout.splitlines()[-1]), strict=True))}
+    return {"folder": folder, **dict(zip(CASES, look_in_slicer(arguments), strict=True))}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,10 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:builtin type [sS]wig:DeprecationWarning"),
 ]
 
-_SCRIPT = Path(__file__).with_name("slicer_scene.py")
 _ROOT = Path(__file__).parents[2]
-# A Python with slicer-core, which .ci/run makes; it is another one than that of the tests.
-_PYTHON = Path(os.environ.get("SLICER_PYTHON") or _ROOT / ".ci" / "cache" / "slicer" / "bin" / "python")
 
 NAMES = ("tip", "wrist", "absent")
 SIZE = (24, 30, 20)
@@ -53,13 +48,8 @@ BARE = "bare.nii.gz"  # an affine that says nothing
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def seen(tmp_path_factory: pytest.TempPathFactory, look_in_slicer: Callable[..., Any]) -> dict[str, Any]:
     """What Slicer saw of each volume, with the folder of the files."""
-    if not _PYTHON.is_file():
-        missing = "needs a Python with slicer-core, named in SLICER_PYTHON; .ci/run makes one"
-        if os.environ.get("CI"):
-            pytest.fail(f"This {missing}.")
-        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("slicer")
     arguments: list[str] = []
     voxels = np.arange(np.prod(SIZE), dtype=float).reshape(SIZE)
@@ -69,12 +59,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         label = write_label(folder / f"{name}.mrk.json", LandmarkSet(NAMES, VOXELS, "index"), label_frame(image))
         again = [folder / f"{name}.again.mrk.json", folder / f"{name}.placed.mrk.json"]
         arguments += map(str, (image, label, *again))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(_PYTHON), str(_SCRIPT), *arguments], capture_output=True, text=True, timeout=120, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = look_in_slicer(arguments)
     return {"folder": folder, **dict(zip(poses, told, strict=True))}
 
 
