@@ -19,8 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from math import prod
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +26,7 @@ import torch
 from monai_gu2net.data import Domain
 from monai_gu2net.engines import keep_freed_memory, wait_passively
 from monai_gu2net.inferers import TTAInferer
+from monai_gu2net.inferers.windows import free_memory
 from monai_gu2net.losses import HeatmapLoss
 from monai_gu2net.networks import GU2Net, ready_to_train
 
@@ -59,7 +58,8 @@ def main() -> None:
         words = _words(kind, side, window)
         # a process of a smaller volume of the same kind says what this one takes
         expected = base + per_voxel.get(kind, 0.0) * side**3
-        if expected > _free():
+        free = free_memory(torch.device("cpu"))
+        if free is not None and expected > free:
             print(f"| {words} | does not fit | | about {expected / GIB:.0f} GiB |", flush=True)
             continue
         found = _in_a_process(options, kind, side, window)
@@ -173,15 +173,6 @@ def _kept(side: int, options: argparse.Namespace) -> int:
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         network(image, "volume")
     return sum(size for size, _ in kept.values())
-
-
-def _free() -> float:
-    """Bytes that a process may take."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return float(prod((os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES"))))
-    return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith("MemAvailable:"))
 
 
 def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

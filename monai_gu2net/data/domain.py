@@ -102,6 +102,9 @@ class Domain:
                 self._refuse("mean_shape", f"be {shape[0]} points of {shape[1]} numbers", self.mean_shape, "Prepare it")
             if self.target_spacing is None:
                 self._refuse("mean_shape", "come with a target_spacing", self.mean_shape, "Give one")
+            if self.orientation is not None and not _is_right_handed(self.orientation):
+                # a turn brings nobody from there to how the shape lies
+                self._refuse("orientation", "be right-handed with a mean_shape", self.orientation, "Give one as 'RAS'")
         if self.reference is not None:
             if self.spacing is not None:
                 self._refuse("reference", "be given without spacing", self.reference, "Keep one of the two")
@@ -269,3 +272,11 @@ def _is_orientation(letters: object) -> bool:
 
 def _lengths(values: Sequence[Any] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(map(float, values))
+
+
+def _is_right_handed(orientation: str) -> bool:
+    """Whether its axes are those of RAS after a turn, none of them mirrored."""
+    axes = ["RL", "AP", "SI"]
+    order = [next(place for place, axis in enumerate(axes) if letter in axis) for letter in orientation]
+    swaps = sum(first > second for place, second in enumerate(order) for first in order[:place])
+    return (swaps + sum(letter in "LPI" for letter in orientation)) % 2 == 0

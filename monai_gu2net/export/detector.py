@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_gu2net.transforms.heatmaps import decode_heatmaps
+from monai_gu2net.transforms.resize import HALF
 
 __all__ = ["LandmarkDetector"]
 
@@ -91,7 +92,8 @@ class LandmarkDetector(nn.Module):
             shift = 0.5  # the outer edges of the first pixels stay together
         else:
             steps = [spacing[axis : axis + 1].double() / target for axis, target in enumerate(self.target_spacing)]
-            inners = [((n - 1) * step + 1).round() for n, step in zip(lengths, steps, strict=True)]
+            # as in FitToDomaind, where a half is left out
+            inners = [((n - 1) * step + 1.5 - HALF).floor() for n, step in zip(lengths, steps, strict=True)]
             factors = [(1 / step).float() for step in steps]
             befores = [
                 torch.where(inner <= t, ((t - inner) / 2).floor(), -start[axis : axis + 1].double()).float()
@@ -106,8 +108,8 @@ class LandmarkDetector(nn.Module):
             x = _resized(x.movedim(axis + 2, -1), line, (nearest + shift) * factor - shift, factor)
             x = x.movedim(-1, axis + 2)
             inside = inside.unsqueeze(-1) & ((places >= 0) & (places <= last))
-        # as FitToDomaind pads: a volume with its lowest value, which may be of another channel
-        outside = x.amin(dim=list(range(1, x.ndim)), keepdim=True) if len(self.size) == 3 else 0.0
+        # as FitToDomaind pads: a volume with the lowest value of each channel
+        outside = x.amin(dim=list(range(2, x.ndim)), keepdim=True) if len(self.size) == 3 else 0.0
         points, confidence = decode_heatmaps(
             self.network(torch.where(inside, x, outside)), min_confidence=self.min_confidence
         )

@@ -194,7 +194,7 @@ def _further_inputs(domain: Domain) -> dict[str, Any]:
             "dtype": "float32",
             "unit": "pixels of the target spacing, whole numbers from 0 on",
             "values": "where the part of the image starts that is seen, on axes where not all of it is: n = "
-            "round((size - 1) * spacing / target_spacing + 1) pixels are there, and network_size of them seen; on "
+            "ceil((size - 1) * spacing / target_spacing + 0.5) pixels are there, and network_size of them seen; on "
             "other axes it is not read. Of several parts take for each landmark the one of the highest confidence",
         },
     }
@@ -222,7 +222,7 @@ def _respacing(domain: Domain) -> dict[str, Any]:
     padding = "the lowest value" if len(domain.size) == 3 else "zeros"
     return {
         "target_spacing": list(domain.target_spacing or ()),
-        "resizing": "n = round((size - 1) * spacing / target_spacing + 1), halves to even; along each axis with factor "
+        "resizing": "n = ceil((size - 1) * spacing / target_spacing + 0.5); along each axis with factor "
         f"= target_spacing / spacing {_SMOOTHING}factor * i; then, where n <= network_size, {padding} around, before = "
         "floor((network_size - n) / 2) of them before; else the part from start on, before = -start",
         "points": "(p - before) * factor of p in pixels of the network",

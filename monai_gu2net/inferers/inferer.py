@@ -61,10 +61,9 @@ class LandmarkInferer(Inferer):
             )
         self.precision = precision
 
-    @property
-    def copies(self) -> int:
+    def copies(self, domain: Domain) -> int:
         """Of the heatmaps of an image, at a time."""
-        return 1
+        return 1 if domain.mean_shape is None else 3
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any) -> torch.Tensor:
         """Logits (B, N, *spatial) of image (B, C, *spatial); further arguments go to the network."""
@@ -78,15 +77,15 @@ class LandmarkInferer(Inferer):
         self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], domain: Domain | None
     ) -> torch.Tensor:
         """Logits as :meth:`logits`, in the pose that the network knows, whatever that of the image is."""
-
-        def look(part: torch.Tensor) -> torch.Tensor:
-            return self.logits(part, network, domain)
-
-        def last_look(part: torch.Tensor) -> torch.Tensor:
-            return self.last_look(part, network, domain)
-
         if domain is None or domain.mean_shape is None:
-            return last_look(image)
+            return self.last_look(image, network, domain)
+
+        def look(part: torch.Tensor, turned: Domain) -> torch.Tensor:
+            return self.logits(part, network, turned)
+
+        def last_look(part: torch.Tensor, turned: Domain) -> torch.Tensor:
+            return self.last_look(part, network, turned)
+
         return torch.cat([logits_in_poses(one, look, last_look, domain) for one in image.split(1)])
 
     def last_look(
@@ -113,7 +112,7 @@ class LandmarkInferer(Inferer):
         with self._autocast(image.device):
             if domain is None or domain.target_spacing is None or not _exceeds(image, domain.size):
                 return run(image)
-            check_memory(image, len(domain.landmarks), copies=self.copies)
+            check_memory(image, len(domain.landmarks), copies=self.copies(domain))
             return logits_in_windows(image, run, domain.size)
 
     def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.inferers.inferer import LandmarkInferer, with_domain
+from monai_gu2net.transforms.beyond import beyond_border
 
 __all__ = ["TTAInferer"]
 
@@ -66,10 +67,9 @@ class TTAInferer(LandmarkInferer):
         self.compiled = compiled
         self._taken_out: dict[Any, tuple[list[Any], Callable[[Tensor], Tensor]]] = {}
 
-    @property
-    def copies(self) -> int:
+    def copies(self, domain: Domain) -> int:
         """See :class:`LandmarkInferer`."""
-        return 1 if self.tta == 1 else 3
+        return super().copies(domain) if self.tta == 1 else 3
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: torch.nn.Module, *args: Any
@@ -85,13 +85,18 @@ class TTAInferer(LandmarkInferer):
         if self.tta == 1:
             return logits
         image = image.float()
+        outside, _ = beyond_border(image.flatten(0, 1), "lowest" if image.ndim == 5 else "zeros")
+        outside = outside.unflatten(0, image.shape[:2])
         total = logits.float().sigmoid()
         del logits  # of a volume they are large
         seen = torch.ones_like(total[:1, :1])
         generator = torch.Generator().manual_seed(self.seed)
         for _ in range(self.tta - 1):
             matrix, shift = self._draw(image.ndim - 2, generator)
-            version = _resample(image, matrix, shift)
+            if domain is not None and domain.target_spacing is not None:  # it is in millimetres that a turn is one
+                lengths = torch.tensor(domain.target_spacing, dtype=matrix.dtype)
+                matrix = matrix * lengths / lengths.unsqueeze(-1)
+            version = _resample(image - outside, matrix, shift) + outside
             heatmaps = self.logits(version, network, domain).float().sigmoid()
             back = torch.linalg.inv(matrix)
             shown = _resample(torch.ones_like(heatmaps[:1, :1]), back, -back @ shift)

@@ -12,7 +12,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
-__all__ = ["check_memory", "logits_in_windows"]
+__all__ = ["check_memory", "free_memory", "logits_in_windows"]
 
 _GIB = 2**30
 
@@ -67,9 +67,10 @@ def check_memory(image: Tensor, landmarks: int, *, copies: int = 1) -> None:
     Raises:
         ValueError: they do not fit. Nothing is refused where the system does not say how much is free.
     """
-    free = _free_memory(image.device)
+    free = free_memory(image.device)
     size = image.shape[2:]
-    needed = 4 * image.shape[0] * prod(size) * (landmarks * copies + 2)
+    # beside them the places at which copies are sampled, three numbers in float64 for each voxel, twice at a time
+    needed = 4 * image.shape[0] * prod(size) * (landmarks * copies + (2 if copies == 1 else 14))
     if free is not None and needed > free:
         raise ValueError(
             f"The heatmaps of {landmarks} landmarks on {' x '.join(map(str, size))} voxels must fit into memory, "
@@ -78,7 +79,7 @@ def check_memory(image: Tensor, landmarks: int, *, copies: int = 1) -> None:
         )
 
 
-def _free_memory(device: torch.device) -> int | None:
+def free_memory(device: torch.device) -> int | None:
     """Bytes; None: not known."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])

@@ -6,15 +6,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from monai_gu2net.data.domain import Domain
+from monai_gu2net.landmarks.shape import pose_of
 from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 from monai_gu2net.transforms.mean_logits import mean_logits
 
 __all__ = ["Ensemble", "load_ensemble"]
+
+_SAME_POSE = 10.0  # degrees between two mean shapes
 
 
 class Ensemble(nn.Module):
@@ -78,16 +83,32 @@ def load_ensemble(
     if len(loaded) == 1:
         return first, card
     for path, (_, other) in zip(paths, loaded, strict=True):
-        ours, theirs = (
-            {name: (domain.landmarks, *domain.view.values()) for name, domain in each.domains.items()}
-            for each in (card, other)
-        )
-        different = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
-        if different or list(ours) != list(theirs):
+        different = [
+            f"{field} of {name}"
+            for name in {**card.domains, **other.domains}
+            for field in _different(card.domains.get(name), other.domains.get(name))
+        ]
+        if different or list(card.domains) != list(other.domains):
             raise ValueError(
-                "Checkpoints of an ensemble must have the same domains, landmarks and input sizes; "
+                "Checkpoints of an ensemble must have the same domains, landmarks and input; "
                 f"{os.fspath(path)!r} differs from {os.fspath(paths[0])!r} in {different or 'the order of domains'}. "
                 "Use models of one datalist."
             )
     card.provenance = {**card.provenance, "ensemble": ", ".join(os.fspath(path) for path in paths)}
     return Ensemble([network for network, _ in loaded]).eval(), card
+
+
+def _different(ours: Domain | None, theirs: Domain | None) -> list[str]:
+    """The fields in which two domains differ so that one image cannot be seen for both."""
+    if ours is None or theirs is None:
+        return ["existence"]
+    views = [{"landmarks": domain.landmarks, **domain.view} for domain in (ours, theirs)]
+    shapes = [view.pop("mean_shape") for view in views]
+    fields = [field for field in views[0] if views[0][field] != views[1][field]]
+    return fields if fields or _alike(*shapes) else ["mean_shape"]
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Whether two mean shapes lie in one pose, as those of the folds of one study do; None: there is none."""
+    pose = None if ours is None or theirs is None else pose_of(ours, theirs)
+    return ours is theirs is None or (pose is not None and pose.degrees <= _SAME_POSE)

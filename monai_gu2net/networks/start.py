@@ -31,7 +31,8 @@ def domains_from(
 
     Args:
         checkpoint: a trained model; None: there is none.
-        domains: of the data to train on. Of a domain that the checkpoint has too, the data's input size counts.
+        domains: of the data to train on. Of a domain that the checkpoint has too, the data's input size counts, and the
+            checkpoint's mean shape.
         spatial_dims: number of axes of the images that the network is for, 2 or 3; None: that of the checkpoint's
             domains, or of the first one.
 
@@ -39,16 +40,24 @@ def domains_from(
         The domains by name, in the order of the network's.
 
     Raises:
-        ValueError: a domain has other landmarks in the checkpoint, or its images another number of axes than the
-            network's.
+        ValueError: a domain has other landmarks or another orientation in the checkpoint, or its images another number
+            of axes than the network's.
     """
     earlier = {} if checkpoint is None else ModelCard.load(checkpoint).domains
+    domains = dict(domains)
     for name, domain in domains.items():
         if name in earlier and earlier[name].landmarks != domain.landmarks:
             raise ValueError(
                 f"Domain {name!r}: the landmarks must be those of {os.fspath(checkpoint or '')!r}, "
                 f"{list(earlier[name].landmarks)}; got {list(domain.landmarks)}. Give the new domain another name."
             )
+        if name in earlier and earlier[name].orientation != domain.orientation:
+            raise ValueError(
+                f"Domain {name!r}: the orientation must be that of {os.fspath(checkpoint or '')!r}, "
+                f"{earlier[name].orientation}; got {domain.orientation}. Prepare the data so (--orientation)."
+            )
+        if name in earlier:  # the pose that a shape lies in is as good as any other, but the network has learned one
+            domains[name] = replace(domain, mean_shape=earlier[name].mean_shape)
     together = {**earlier, **domains}
     spatial_dims_of(together, spatial_dims)
     return together

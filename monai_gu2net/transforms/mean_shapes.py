@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,8 @@ _ALIKE = 60.0  # degrees from the mean shape that augmentation can be made to co
 def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalist:
     """The datalist with the mean shapes of the domains whose images lie in any pose, from their training landmarks.
 
-    Where a domain declares mirror partners, the shape is turned so that its right lies where that of an upright volume
+    A domain that has a shape already gets one in its pose, as for the folds of a study. Where a domain declares mirror
+    partners, a new shape is turned so that its right lies where that of an upright volume
     does, and a mirrored image fits it.
 
     Args:
@@ -44,8 +46,8 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
             domains[name] = replace(domain, mean_shape=None)
             continue
         cases = [case for case in data.training if case["domain"] == name and case.get("landmarks")]
-        samples = [load(dict(case)) for case in cases]
-        sets = [sample["landmarks"].numpy() for sample in samples if sample["unit"] == "mm"]
+        known = ((sample["landmarks"].numpy(), sample["unit"]) for sample in (load(dict(case)) for case in cases))
+        sets = [landmarks for landmarks, unit in known if unit == "mm"]  # of the images nothing is kept
         try:
             shape = mean_shape(sets)
         except ValueError as error:
@@ -63,11 +65,17 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
                 f"Domain {name!r}: each landmark must be there in one of the training cases; got none of {absent}. "
                 "Leave it out, or annotate it."
             )
-        turned = _upright(shape, domain)
+        turned = _upright(shape, domain) if domain.mean_shape is None else _as_before(shape, domain.mean_shape)
         domains[name] = replace(domain, mean_shape=tuple(map(tuple, turned.round(4).tolist())))
         said.append(f"images of {name} lie up to {apart:.0f} degrees apart, and are found in any pose")
     origin = {**(data.origin or {}), "pose": "; ".join(said)} if said else data.origin
     return replace(data, domains=domains, origin=origin)
+
+
+def _as_before(shape: np.ndarray, before: Sequence[Sequence[float]]) -> np.ndarray:
+    """The shape in the pose of another."""
+    pose = pose_of(shape, before)
+    return shape if pose is None else shape @ pose.rotation.T + pose.shift
 
 
 def _upright(shape: np.ndarray, domain: Domain) -> np.ndarray:

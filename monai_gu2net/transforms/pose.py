@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -19,10 +20,11 @@ from monai_gu2net.landmarks.coordinates import spatial_affine, voxel_lengths
 from monai_gu2net.landmarks.shape import Pose, pose_of
 from monai_gu2net.transforms.beyond import Padding, beyond_border, check_padding
 
-__all__ = ["RandPosed", "image_frame", "seen_in", "shape_frame"]
+__all__ = ["RandPosed", "image_frame", "seen_in", "shape_frame", "shape_size"]
 
 Array = NDArray[np.float64]
 
+_ROOM = 1.3  # times the mean shape, for larger patients and those who are shifted
 _FARTHEST = 63.0  # degrees, from any turn to the nearest of the 24 that bring the axes of space onto axes
 
 
@@ -77,10 +79,12 @@ class RandPosed(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
         self.domains, self.far = dict(domains or {}), far
-        shares = {"rotate": rotate / 180, "scale": scale, "stretch": stretch, "shear": shear, "translate": translate}
+        shares = {"rotate": rotate / 180, "scale": scale, "stretch": stretch, "shear": shear}
+        shares |= {"translate": translate, "far": far}
+        limits = {"rotate": "to 180 degrees", "translate": "to 1", "far": "to 1"}
         for name, value in shares.items():
-            if not (0 <= value <= 1 and (value < 1 or name in ("rotate", "translate"))):
-                limit = {"rotate": "to 180 degrees", "translate": "to 1"}.get(name, "to below 1")
+            if not (0 <= value <= 1 and (value < 1 or name in limits)):
+                limit = limits.get(name, "to below 1")
                 raise ValueError(
                     f"{name} must be from 0 {limit}; got {value * 180 if name == 'rotate' else value:g}. Correct it."
                 )
@@ -108,7 +112,7 @@ class RandPosed(RandomizableTransform, MapTransform):
             if pose is None or domain is None:
                 frame, size = image_frame(image), image.shape[1:]
             else:
-                frame, size = shape_frame(pose, shape), domain.size
+                frame, size = shape_frame(pose, shape), shape_size(domain)
             moved = np.eye(dims + 1)
             moved[:dims, :dims] = np.linalg.inv(matrix)
             moved[:dims, dims] = -moved[:dims, :dims] @ (
@@ -159,6 +163,12 @@ def shape_frame(pose: Pose, shape: Any) -> Array:
     frame[:dims, :dims] = pose.rotation.T
     frame[:dims, dims] = pose.rotation.T @ (middle - pose.shift)
     return frame
+
+
+def shape_size(domain: Domain) -> tuple[int, ...]:
+    """How many voxels of its target spacing hold a domain's mean shape with room for others, its size at least."""
+    extent = np.ptp(np.asarray(domain.mean_shape), axis=0) * _ROOM / np.asarray(domain.target_spacing)
+    return tuple(max(most, math.ceil(needed)) for most, needed in zip(domain.size, extent.tolist(), strict=True))
 
 
 def seen_in(image: MetaTensor, frame: Array, size: Any, *, padding: Padding = "lowest") -> MetaTensor:

@@ -18,11 +18,12 @@ from torch.nn import functional
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.landmarks.coordinates import spatial_affine
+from monai_gu2net.transforms.beyond import beyond_border
 from monai_gu2net.transforms.heatmaps import plain_tensor
 
 __all__ = ["FitToDomaind"]
 
-_HALF = 1e-4  # voxels
+HALF = 1e-4  # voxels
 
 
 class FitToDomaind(MapTransform):
@@ -63,8 +64,8 @@ class FitToDomaind(MapTransform):
                 image = _resized(image, domain.size)
             else:
                 image = _respaced(image, domain.target_spacing)
-            outside = float(image.min()) if len(domain.size) == 3 else 0.0
-            sample[key] = SpatialPad(domain.size, mode="constant", value=outside)(image)
+            outside, _ = beyond_border(image, "lowest" if len(domain.size) == 3 else "zeros")
+            sample[key] = SpatialPad(domain.size, mode="constant")(image - outside) + outside
         return sample
 
 
@@ -94,7 +95,7 @@ def _respaced(image: MetaTensor, spacing: Sequence[float]) -> torch.Tensor:
     placed = corners @ torch.linalg.solve(grid[:-1, :-1], affine[:-1, :-1]).T
     first, last = placed.amin(dim=0), placed.amax(dim=0)
     grid[:-1, -1] = affine[:-1, -1] + grid[:-1, :-1] @ first
-    size = [int(torch.floor(length + 1.5 - _HALF)) for length in last - first]
+    size = [int(torch.floor(length + 1.5 - HALF)) for length in last - first]
     return SpatialResample(padding_mode="border")(_smoothed(image, factors), dst_affine=grid, spatial_size=size)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from monai_gu2net.data import Domain, ReferenceLength
 from monai_gu2net.measurements import CEPHALOMETRY, Measurement, default_measurements
 
 FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": (384, 512)}
+VOLUME: dict[str, Any] = {"size": (8, 8, 8), "target_spacing": (1.0, 1.0, 2.0)}
+SHAPE = ((0.0, 0, 0), (4.0, 0, 0), (0, 3.0, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,17 @@ FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": 
         ({"size": (1, 2, 3, 4)}, r"size must be 2 or 3"),
         ({"size": (384, 0)}, r"size must be 2 or 3 positive"),
         ({"size": (384, 512.0)}, r"size must be 2 or 3 positive whole"),
+        (
+            {**VOLUME, "mean_shape": SHAPE, "target_spacing": None},
+            r"'hand': mean_shape must come with a target_spacing",
+        ),
+        ({**VOLUME, "mean_shape": SHAPE, "orientation": "LAS"}, r"orientation must be right-handed .*; got 'LAS'"),
+        ({**VOLUME, "mean_shape": SHAPE, "orientation": "ARS"}, r"orientation must be right-handed .*; got 'ARS'"),
+        ({**VOLUME, "mean_shape": SHAPE[:2]}, r"mean_shape must be 3 points of 3 numbers"),
+        ({**VOLUME, "mean_shape": ((0, 0, float("nan")), *SHAPE[1:])}, r"mean_shape must be 3 points of 3 numbers"),
+        ({**VOLUME, "orientation": "RAA"}, r"orientation must be three letters, .*; got 'RAA'"),
+        ({"orientation": "RAS"}, r"orientation must be three letters, .* of a domain of volumes; got 'RAS'"),
+        ({"target_spacing": (1.0, 0.0)}, r"target_spacing must be one positive number per axis"),
         ({"spacing": (0.1,)}, r"'hand': spacing must be one positive number per axis of size; got \(0\.1,\)"),
         ({"spacing": (0.1, 0.0)}, r"spacing must be one positive number"),
         ({"spacing": (0.1, float("nan"))}, r"spacing must be one positive number"),
@@ -173,3 +188,19 @@ def test_mirroring_twice_gives_the_order_back(domain: Domain) -> None:
     order = domain.mirror_order
     assert [order[n] for n in order] == list(range(len(domain.landmarks)))
     assert sum(a != b for a, b in enumerate(order)) == 2 * len(domain.mirror)
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "ASR", "PIR", "ALS"])
+def test_with_a_mean_shape_any_turn_of_the_axes_is_taken(orientation: str) -> None:
+    """nibabel says where the axes lead; they are right-handed if the determinant is positive."""
+    axes = nibabel.orientations.axcodes2ornt(orientation)
+    matrix = nibabel.orientations.inv_ornt_aff(axes, (1, 1, 1))[:3, :3]
+    assert np.linalg.det(matrix) > 0
+    domain = Domain(**FIELDS | VOLUME | {"mean_shape": SHAPE, "orientation": orientation})
+    assert Domain.from_dict("hand", json.loads(json.dumps(domain.to_dict()))) == domain
+
+
+def test_a_landmark_without_a_partner_has_none_in_its_place_after_mirroring() -> None:
+    domain = Domain("face", ("left", "nose", "right", "mole"), (4, 4), mirror=(("left", "right"), ("mole", None)))
+    assert domain.mirror_order == (2, 1, 0, -1)
+    assert Domain.from_dict("face", json.loads(json.dumps(domain.to_dict()))) == domain

@@ -62,6 +62,7 @@ def test_a_network_is_given_what_the_transforms_give_and_points_go_back_as_their
     [
         ((20, 24, 16), (1.0, 1.5, 2.0), 1),  # as it is
         ((33, 39, 16), (0.5, 0.75, 2.0), 1),  # shrunk and padded
+        ((30, 22, 16), (0.5, 0.75, 2.0), 1),  # to half a voxel more than a whole number
         ((9, 12, 5), (2.1, 2.9, 5.7), 2),  # enlarged and padded
         ((60, 18, 3), (0.3, 1.9, 4.0), 1),
     ],

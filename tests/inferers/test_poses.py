@@ -14,6 +14,7 @@ from monai_gu2net.data import Domain
 from monai_gu2net.inferers import LandmarkInferer, TTAInferer
 from monai_gu2net.inferers.poses import logits_in_poses
 from monai_gu2net.transforms import decode_heatmaps
+from monai_gu2net.transforms.pose import shape_size
 
 SHAPE = np.array([[0, 0, -12], [13, 0, 0], [0, 10, 0], [-8, 0, 6], [9, 8, 2], [-5, 3, 12], [6, -9, -7]], float)
 SPACING = np.array([1.5, 1.25, 2.0])
@@ -48,9 +49,10 @@ class Finder(nn.Module):
         places = np.stack([(w[..., None] * index).sum(axis=(0, 1, 2)) / w.sum() for w in weights]) * SPACING
         turn, _ = Rotation.align_vectors(SHAPE - SHAPE.mean(axis=0), places - places.mean(axis=0))
         self.angles.append(float(np.degrees(turn.magnitude())))
+        mirrored = np.linalg.det(np.linalg.lstsq(places - places.mean(axis=0), SHAPE - SHAPE.mean(axis=0))[0]) < 0
         # as sure as networks are: the logit of a heatmap near 1 is no parabola
         logits = torch.from_numpy(0.3 * blobs(places, image.shape[2:])).clamp(min=1e-12).logit().float()[None]
-        return logits if self.angles[-1] <= self.within else logits.roll(1, dims=1)
+        return logits if self.angles[-1] <= self.within and not mirrored else logits.roll(1, dims=1)
 
 
 def blobs(places: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -60,10 +62,12 @@ def blobs(places: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return np.asarray(np.exp(-squares / (2 * WIDTH**2)))
 
 
-def lying(turn: Rotation, shift: tuple[float, ...] = (2.0, -1.5, 3.0)) -> tuple[Tensor, np.ndarray]:
-    """(1, 7, *SIZE) an image whose patient lies so, and where the landmarks are, in voxels."""
-    places = turn.apply(SHAPE) + shift + SPACING * (np.array(SIZE) - 1) / 2
-    return torch.from_numpy(blobs(places, SIZE)).float()[None], places / SPACING
+def lying(
+    turn: Rotation, shift: tuple[float, ...] = (2.0, -1.5, 3.0), size: tuple[int, ...] = SIZE
+) -> tuple[Tensor, np.ndarray]:
+    """(1, 7, *size) an image whose patient lies so, and where the landmarks are, in voxels."""
+    places = turn.apply(SHAPE) + shift + SPACING * (np.array(size) - 1) / 2
+    return torch.from_numpy(blobs(places, size)).float()[None], places / SPACING
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -110,7 +114,7 @@ def test_without_landmarks_the_image_is_seen_as_it_lies() -> None:
     image, _ = lying(Rotation.identity())
     looks: list[Tensor] = []
 
-    def nothing(part: Tensor) -> Tensor:
+    def nothing(part: Tensor, domain: Domain) -> Tensor:
         looks.append(part)
         return torch.zeros(1, 7, *part.shape[2:])
 
@@ -118,3 +122,32 @@ def test_without_landmarks_the_image_is_seen_as_it_lies() -> None:
     assert logits.shape == (1, 7, *SIZE)
     assert torch.equal(looks[-1], image)
     assert len(looks) == 25  # all turns, and the look that counts
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_lies_at_the_end_of_a_long_image_is_found_there(seed: int) -> None:
+    """No turn may bring the patient out of what is seen; the image is larger than what is seen at once."""
+    image, points = lying(Rotation.random(random_state=seed), shift=(36.0, 0.0, 0.0), size=(84, 38, 26))
+    found, _ = decode_heatmaps(
+        LandmarkInferer(domains={"skull": DOMAIN.resized((90, 110, 70))})(image, Finder(63).eval())
+    )
+    assert (np.abs(found[0].numpy() - points) < OFF).all()
+
+
+def test_a_shape_that_is_larger_than_what_is_seen_at_once_is_seen_whole() -> None:
+    """In windows, of which the finder here is not asked; it answers the blobs themselves, in any pose."""
+    small = DOMAIN.resized((8, 8, 8))
+    size = shape_size(small)
+    extent = (np.ptp(SHAPE, axis=0) / SPACING).tolist()
+    assert all(seen > 1.2 * needed for seen, needed in zip(size, extent, strict=True))
+    assert shape_size(DOMAIN) == DOMAIN.size
+    looks: list[tuple[int, ...]] = []
+
+    def look(part: Tensor, domain: Domain) -> Tensor:
+        looks.append(tuple(part.shape[2:]))
+        return (0.3 * part.clamp(1e-6)).logit()
+
+    image, points = lying(Rotation.identity())
+    found, _ = decode_heatmaps(logits_in_poses(image, look, look, small))
+    assert looks[-1] == size
+    assert (np.abs(found[0].numpy() - points) < 2 * OFF).all()  # there and back

@@ -118,17 +118,18 @@ def test_an_image_is_left_as_it_was(volume: Tensor) -> None:
     assert volume.equal(before)
 
 
-@pytest.mark.parametrize(("tta", "gib"), [(1, "1.9"), (2, "3.7")])
+@pytest.mark.parametrize(("tta", "gib"), [(1, "1.9"), (2, "9.3")])
 def test_heatmaps_that_do_not_fit_into_memory_are_refused_before_they_are_made(
     monkeypatch: pytest.MonkeyPatch, tta: int, gib: str
 ) -> None:
-    monkeypatch.setattr(windows, "_free_memory", lambda device: 2**30)
+    monkeypatch.setattr(windows, "free_memory", lambda device: 2**30)
     volume = torch.zeros(1, 1, 1, 1, 1).expand(1, 1, 500, 500, 500)
-    # of two landmarks: (2 + 2) or (2 * 3 + 2) numbers of 4 bytes for each of 1.25e8 voxels
+    # of two landmarks: (2 + 2) numbers of 4 bytes for each of 1.25e8 voxels, or three copies and the places of sampling
+    # two of them, of 3 numbers of 8 bytes: (2 * 3 + 2 + 2 * 3 * 2)
     with pytest.raises(ValueError, match=rf"2 landmarks on 500 x 500 x 500 voxels .*, {gib} GiB; got 1\.0 GiB"):
         TTAInferer(tta=tta, domains=DOMAINS)(volume, Seen().eval(), "skull")
 
 
 def test_the_free_memory_of_this_machine_is_a_number_or_not_known() -> None:
-    free = windows._free_memory(torch.device("cpu"))
+    free = windows.free_memory(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50

@@ -63,9 +63,9 @@ def test_one_checkpoint_is_its_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        ({"head": DOMAINS["head"]}, r"\['hand'\]"),
-        ({**DOMAINS, "head": Domain("head", ("sella", "porion"), (32, 48))}, r"\['head'\]"),
-        ({**DOMAINS, "hand": DOMAINS["hand"].resized((64, 64))}, r"\['hand'\]"),
+        ({"head": DOMAINS["head"]}, r"\['existence of hand'\]"),
+        ({**DOMAINS, "head": Domain("head", ("sella", "porion"), (32, 48))}, r"\['landmarks of head'\]"),
+        ({**DOMAINS, "hand": DOMAINS["hand"].resized((64, 64))}, r"\['size of hand'\]"),
         (dict(reversed(DOMAINS.items())), "the order of domains"),
     ],
     ids=["domain", "landmark", "size", "order"],

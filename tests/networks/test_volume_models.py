@@ -117,7 +117,10 @@ def test_models_of_radiographs_and_of_volumes_make_no_ensemble(
     trained: tuple[Path, DomainNetwork], tmp_path: Path
 ) -> None:
     flat = card_of(*(replace(domain, size=(16, 16), orientation=None, target_spacing=None) for domain in (SKULL, BODY)))
-    with pytest.raises(ValueError, match=r"same domains, landmarks and input sizes; .* differs .* \['skull', 'body'\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"same domains, landmarks and input; .* differs .* \['size of skull', .* 'orientation of body'\]",
+    ):
         load_ensemble([trained[0], save_model(tmp_path / "flat.pt", flat.build_network(), flat)])
 
 

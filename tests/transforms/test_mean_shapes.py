@@ -53,7 +53,9 @@ def test_the_shape_is_that_of_the_training_part_in_millimetres(tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize(("orientation", "right"), [("RAS", (1, 0, 0)), ("PLS", (0, -1, 0)), ("SAL", (0, 0, -1))])
+@pytest.mark.parametrize(
+    ("orientation", "right"), [("RAS", (1, 0, 0)), ("PRS", (0, 1, 0)), ("LPS", (-1, 0, 0)), ("SAL", (0, 0, -1))]
+)
 def test_with_mirror_partners_the_right_lies_where_the_orientation_has_it(
     tmp_path: Path, orientation: str, right: tuple[int, ...]
 ) -> None:

@@ -10,7 +10,9 @@ import torch
 from monai.data import MetaTensor
 from scipy import stats
 from scipy.ndimage import map_coordinates
+from scipy.spatial.transform import Rotation
 
+from monai_gu2net.data import Domain
 from monai_gu2net.transforms import LandmarksToPointsd, RandPosed
 
 SPACING = np.array([0.5, 1.0, 3.0])
@@ -174,9 +176,63 @@ def test_about_as_many_samples_are_posed_as_the_probability_says() -> None:
         ({"stretch": -0.1}, "stretch must be from 0 to below 1; got -0.1"),
         ({"shear": float("nan")}, "shear must be from 0 to below 1; got nan"),
         ({"translate": 2}, "translate must be from 0 to 1; got 2"),
+        ({"far": -0.1}, "far must be from 0 to 1; got -0.1"),
         ({"padding": "mirror"}, "padding must be 'lowest', 'border' or 'zeros'; got 'mirror'"),
     ],
 )
 def test_an_option_out_of_its_range_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         RandPosed(**options)
+
+
+SHAPE = np.array([[0, 0, -6], [7, 0, 0], [0, 5, 0], [-4, 0, 3], [4, 4, 1]], float)
+SHAPED = {
+    "skull": Domain(
+        "skull",
+        tuple("abcde"),
+        (30, 24, 12),
+        target_spacing=tuple(SPACING),
+        mean_shape=tuple(map(tuple, SHAPE.tolist())),
+    )
+}
+
+
+def posed_angles(count: int, **options: Any) -> np.ndarray:
+    """By how many degrees the patient lies from the shape's pose in what is seen, over draws; SciPy measures them."""
+    turn = Rotation.from_euler("xyz", (150, 40, -70), degrees=True)
+    landmarks = turn.apply(SHAPE) + AFFINE[:3, :3] @ (np.array(SIZE) / 2) + AFFINE[:3, 3]
+    angles = []
+    move = RandPosed(domains=SHAPED, prob=0, **STILL | options).set_random_state(2)
+    for _ in range(count):
+        seen = move(sample_of() | {"domain": "skull", "landmarks": torch.from_numpy(landmarks)})["image"]
+        assert seen.shape[1:] == (30, 24, 12)
+        points = np.linalg.solve(seen.affine.numpy(), np.column_stack([landmarks, np.ones(5)]).T)[:3].T * SPACING
+        left, _ = Rotation.align_vectors(SHAPE - SHAPE.mean(axis=0), points - points.mean(axis=0))
+        angles.append(np.degrees(left.magnitude()))
+        if not options.get("translate"):
+            middle = (points.max(axis=0) + points.min(axis=0)) / 2
+            assert angles[-1] > 1 or np.allclose(middle, (np.array([30, 24, 12]) - 1) / 2 * SPACING, atol=0.01)
+    return np.array(angles)
+
+
+def test_a_patient_in_any_pose_is_brought_into_that_of_the_mean_shape() -> None:
+    assert posed_angles(5, far=0.0).max() < 0.01
+
+
+def test_from_the_pose_of_the_shape_it_is_turned_a_little_or_as_far_as_a_search_may_leave_it() -> None:
+    angles = posed_angles(200, far=0.5, rotate=10.0)
+    assert angles.max() < 63.01
+    assert ((angles > 10) & (angles < 40)).any()
+    # half of 200, less those of the far ones that are turned by less than 10 degrees: hardly one, in volume (10/63)^3
+    assert abs((angles > 10).sum() - 100) < 5 * np.sqrt(200 * 0.25)
+
+
+def test_without_enough_landmarks_the_patient_is_turned_by_any_angle() -> None:
+    move = RandPosed(domains=SHAPED, prob=0, **STILL, far=1.0).set_random_state(1)
+    absent = torch.full((5, 3), torch.nan, dtype=torch.float64)
+    angles = []
+    for _ in range(100):
+        seen = move(sample_of() | {"domain": "skull", "landmarks": absent})["image"]
+        assert seen.shape[1:] == SIZE
+        angles.append(np.degrees(Rotation.from_matrix(np.linalg.solve(TURN, form_of(seen))).magnitude()))
+    assert np.mean(np.array(angles) > 90) > 0.6  # of all turns (pi / 2 + 1) / pi = 0.82

@@ -20,7 +20,7 @@ class VolumeConv(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, in_channels, X, Y, Z) to (B, out_channels, X, Y, Z)."""
         if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out the branch only if it stands alone
-            if runs_eagerly():
+            if runs_eagerly() and self.stride == (1, 1, 1) and self.padding_mode == "zeros":
                 return convolve_volume(
                     input, self.weight, self.bias, padding=self.padding, dilation=self.dilation, groups=self.groups
                 )
