@@ -9,6 +9,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_gu2net.data import Domain
 from monai_gu2net.inferers import LandmarkInferer, TTAInferer
 from monai_gu2net.networks import GU2Net
 from monai_gu2net.transforms import decode_heatmaps, gaussian_heatmaps
@@ -115,3 +116,21 @@ def test_a_marked_image_gives_its_own_domains_heatmaps_whatever_the_default_is()
         )
     assert torch.equal(found, told)
     assert not torch.allclose(found, default, atol=1e-3)
+
+
+def test_versions_of_a_volume_are_turned_in_millimetres_and_see_air_beyond_its_border() -> None:
+    """A ball of millimetres in voxels of 1 x 1 x 4 mm stays one: its longest and shortest axes are as long."""
+    spacing = np.array([1.0, 1.0, 4.0])
+    domain = Domain("skull", ("a",), (40, 40, 12), target_spacing=tuple(spacing))
+    index = np.stack(np.meshgrid(np.arange(40), np.arange(40), np.arange(12), indexing="ij"), axis=-1)
+    squares = (((index - [19.5, 19.5, 5.5]) * spacing) ** 2).sum(axis=-1)
+    volume = torch.from_numpy(np.exp(-squares / (2 * 7.0**2)) - 3.0).float()[None, None]
+    network = Equivariant()
+    TTAInferer(tta=6, degrees=30.0, domains={"skull": domain})(volume, network)
+    for version, *_ in network.seen:
+        assert float(version.min()) == pytest.approx(-3.0, abs=1e-3)
+        weights = (version + 3.0).double().numpy()[0, 0, ..., None]
+        middle = (weights * index * spacing).sum(axis=(0, 1, 2)) / weights.sum()
+        off = (index * spacing - middle).reshape(-1, 3)
+        widths = np.linalg.eigvalsh(np.cov(off.T, aweights=weights.ravel()))
+        assert widths[-1] / widths[0] < 1.25  # linear interpolation widens it along the coarse axis

@@ -27,6 +27,8 @@ from monai_gu2net.engines import add_domain
 from monai_gu2net.engines.plain_errors import plain_cause
 from monai_gu2net.networks import ModelCard, load_model
 from monai_gu2net.phantom import make_phantom
+from monai_gu2net.prediction import load
+from monai_gu2net.transforms import with_mean_shapes
 
 pytestmark = [
     pytest.mark.integration,
@@ -309,3 +311,41 @@ def test_a_domain_of_volumes_is_added_to_a_model_of_volumes_by_the_bundle_of_vol
         assert network(volume, "skull").shape == (1, 4, 16, 16, 16)
         before = load_model(trained / "model.pt")[0]
         assert torch.equal(network(volume, "head_ct"), before(volume, "head_ct"))
+
+
+@pytest.fixture(scope="module")
+def any_pose(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same volumes, found in any pose, and a model of them."""
+    output = tmp_path_factory.mktemp("any_pose")
+    data = with_mean_shapes(Datalist.load(volumes), any_pose=True)
+    workflow_of(data.save(output / "data.json"), output).run()
+    return output
+
+
+def test_a_model_of_volumes_in_any_pose_is_trained_evaluated_and_keeps_their_shape(any_pose: Path) -> None:
+    shape = Datalist.load(any_pose / "data.json").domains["head_ct"].mean_shape
+    assert shape is not None
+    assert ModelCard.load(any_pose / "model.pt").domains["head_ct"].mean_shape == shape
+    summary = json.loads((any_pose / "report" / "summary.json").read_text())
+    assert summary["failures"] == []
+
+
+def test_the_bundle_sees_volumes_in_any_pose_as_prediction_does(any_pose: Path, volumes: Path, tmp_path: Path) -> None:
+    image = next((volumes.parent / "head_ct").glob("*.nii.gz"))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / image.name).write_bytes(image.read_bytes())
+    monai.bundle.run(
+        run_id="predicting",
+        config_file=config("inference.json"),
+        dataset_dir=str(tmp_path / "images"),
+        checkpoint=str(any_pose / "model.pt"),
+        output_dir=str(tmp_path),
+        device="$torch.device('cpu')",
+        backend="torch",
+        logging_file=False,
+    )
+    written = tmp_path / "prediction" / f"{image.name}.json"
+    found = load(any_pose / "model.pt", backend="torch").predict(image)
+    points = [[each[axis] for axis in "xyz"] for each in json.loads(written.read_text())["landmarks"]]
+    np.testing.assert_allclose(points, found.points_index, atol=1e-3)
+    assert found.orientation.startswith("turned by ")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_gu2net.networks.blocks.volume_conv import VolumeConv
 
@@ -86,3 +86,12 @@ def _oracle(conv: VolumeConv, image: Tensor, gradient: Tensor | None = None) -> 
     out = other(image)
     out.backward(2 * out.detach() if gradient is None else gradient.double())
     return [out.detach(), *(each.grad for each in (image, *other.parameters()) if each.grad is not None)]
+
+
+@pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"padding": 1, "padding_mode": "circular"}])
+def test_what_the_fast_way_does_not_know_goes_the_usual_one(options: dict[str, Any]) -> None:
+    conv = VolumeConv(4, 4, 3, groups=4, **options)
+    image = torch.randn(1, 4, 6, 5, 7)
+    expected = nn.Conv3d(4, 4, 3, groups=4, **options)
+    expected.load_state_dict(conv.state_dict())
+    torch.testing.assert_close(conv(image), expected(image))

@@ -137,3 +137,34 @@ def test_a_network_of_volumes_that_is_made_ready_takes_a_step(grad_checkpointing
     moved = [name for name, value in network.state_dict().items() if name in before and not value.equal(before[name])]
     assert any("pointwise" in name for name in moved)
     assert any("channelwise" in name for name in moved)
+
+
+POSED = replace(SKULL, landmarks=("a", "b", "c"), mean_shape=((0.0, 0, 0), (4.0, 0, 0), (0, 3.0, 1.0)))
+
+
+def test_a_model_keeps_the_pose_that_it_has_learned_whatever_that_of_further_data_is(tmp_path: Path) -> None:
+    card = card_of(POSED)
+    saved = save_model(tmp_path / "m.pt", card.build_network(), card)
+    turned = replace(POSED, mean_shape=((0.0, 0, 0), (0.0, 4, 0), (-3.0, 0, 1.0)))
+    assert domains_from(saved, {"skull": turned})["skull"].mean_shape == POSED.mean_shape
+    assert domains_from(saved, {"skull": replace(POSED, mean_shape=None)})["skull"].mean_shape == POSED.mean_shape
+    assert domains_from(saved, {"skull": POSED.resized((32, 32, 32))})["skull"].size == (32, 32, 32)
+
+
+def test_further_data_must_be_turned_as_the_model_has_learned(tmp_path: Path) -> None:
+    card = card_of(POSED)
+    saved = save_model(tmp_path / "m.pt", card.build_network(), card)
+    with pytest.raises(ValueError, match=r"'skull': the orientation must be that of '.*m.pt', LPS; got RAS"):
+        domains_from(saved, {"skull": replace(POSED, orientation="RAS")})
+
+
+def test_models_whose_mean_shapes_lie_alike_make_an_ensemble_and_others_do_not(tmp_path: Path) -> None:
+    alike = replace(POSED, mean_shape=((0.1, 0, 0), (4.2, 0.1, 0), (0, 2.9, 1.0)))
+    turned = replace(POSED, mean_shape=((0.0, 0, 0), (0.0, 4, 0), (-3.0, 0, 1.0)))
+    first, second, third = (
+        save_model(tmp_path / f"{name}.pt", card_of(domain).build_network(), card_of(domain))
+        for name, domain in (("first", POSED), ("alike", alike), ("turned", turned))
+    )
+    assert isinstance(load_ensemble([first, second])[0], Ensemble)
+    with pytest.raises(ValueError, match=r"turned.pt' differs from .*first.pt' in \['mean_shape of skull'\]"):
+        load_ensemble([first, third])

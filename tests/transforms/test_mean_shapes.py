@@ -110,3 +110,12 @@ def test_two_landmarks_have_no_shape_and_prepare_goes_on_without_one(tmp_path: P
     assert (made.domains["face"].mean_shape, made.origin) == (None, None)
     with pytest.raises(ValueError, match=r"Domain 'face': A mean shape must come of sets of at least"):
         with_mean_shapes(two, any_pose=True)
+
+
+def test_a_new_shape_lies_as_the_one_that_was_there(tmp_path: Path) -> None:
+    data = with_mean_shapes(datalist(tmp_path))
+    before = np.array(data.domains["face"].mean_shape)
+    turned = Rotation.from_euler("xy", [80, 50], degrees=True).apply(before)
+    shaped = replace(data.domains["face"], mean_shape=tuple(map(tuple, turned.tolist())))
+    again = with_mean_shapes(replace(data, domains={"face": shaped}, training=list(reversed(data.training))))
+    np.testing.assert_allclose(again.domains["face"].mean_shape, turned, atol=1e-2)

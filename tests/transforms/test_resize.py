@@ -51,3 +51,12 @@ def test_what_is_too_fine_for_the_size_is_smoothed_by_a_gaussian(rng: np.random.
         smooth = convolve1d(smooth, weights, axis=axis, mode="constant")
     expected = (smooth[1::4, 1::4] + smooth[2::4, 1::4] + smooth[1::4, 2::4] + smooth[2::4, 2::4]) / 4
     np.testing.assert_allclose(found[0].as_tensor().numpy(), expected, atol=2e-6)
+
+
+def test_each_channel_of_a_volume_is_padded_with_its_own_lowest_value() -> None:
+    volume = MetaTensor(torch.rand(2, 4, 5, 6) + torch.tensor([-1.0, -8.0]).view(2, 1, 1, 1), affine=torch.eye(4))
+    domain = Domain("v", ("a",), (8, 8, 8), in_channels=2, target_spacing=(1, 1, 1))
+    padded = FitToDomaind(domains={"v": domain})({"image": volume, "domain": "v"})["image"]
+    lowest = volume.as_tensor().flatten(1).amin(dim=1)
+    torch.testing.assert_close(padded.as_tensor()[:, 0, 0, 0], lowest)
+    torch.testing.assert_close(padded.as_tensor()[:, 2:6, 1:6, 1:7], volume.as_tensor(), rtol=0, atol=1e-5)
