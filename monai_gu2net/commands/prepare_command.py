@@ -135,7 +135,7 @@ def _unit(domain: Domain, data: Datalist) -> str:
     from monai_gu2net.data.picture import PICTURES
     from monai_gu2net.dicom import is_dicom
 
-    if domain.unit == "mm" or domain.target_spacing is not None:
+    if domain.unit == "mm":
         return "mm"
     cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
     images = [Path(case["image"]) for case in cases]

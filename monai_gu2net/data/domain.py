@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from monai_gu2net.files import check_fields
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
@@ -96,9 +98,7 @@ class Domain:
                 self._refuse(field, "be one positive number per axis of size", lengths, "Leave it out if unknown")
         if self.mean_shape is not None:
             shape = [len(self.landmarks), len(self.size)]
-            if [len(self.mean_shape), *{len(point) for point in self.mean_shape}] != shape or not all(
-                math.isfinite(number) for point in self.mean_shape for number in point
-            ):
+            if not _are_points(self.mean_shape, shape):
                 self._refuse("mean_shape", f"be {shape[0]} points of {shape[1]} numbers", self.mean_shape, "Prepare it")
             if self.target_spacing is None:
                 self._refuse("mean_shape", "come with a target_spacing", self.mean_shape, "Give one")
@@ -141,7 +141,8 @@ class Domain:
     @property
     def unit(self) -> str:
         """``"mm"`` where the domain knows its physical scale, else ``"px"`` (pixels of the image file)."""
-        return "px" if self.spacing is None and self.reference is None else "mm"
+        known = (self.spacing, self.reference, self.target_spacing)
+        return "px" if all(each is None for each in known) else "mm"
 
     @property
     def view(self) -> dict[str, Any]:
@@ -198,9 +199,9 @@ class Domain:
             landmarks=tuple(fields["landmarks"]),
             size=tuple(fields["size"]),
             orientation=fields.get("orientation"),
-            target_spacing=_lengths(fields.get("target_spacing")),
-            mean_shape=tuple(map(tuple, fields["mean_shape"])) if "mean_shape" in fields else None,
-            spacing=_lengths(fields.get("spacing")),
+            target_spacing=_numbers(fields, "target_spacing", name),
+            mean_shape=_numbers(fields, "mean_shape", name),
+            spacing=_numbers(fields, "spacing", name),
             reference=reference,
             mirror=tuple(map(tuple, fields.get("mirror", ()))),
             in_channels=fields.get("in_channels", 1),
@@ -270,8 +271,30 @@ def _is_orientation(letters: object) -> bool:
     )
 
 
-def _lengths(values: Sequence[Any] | None) -> tuple[float, ...] | None:
-    return None if values is None else tuple(map(float, values))
+def _numbers(fields: Mapping[str, Any], field: str, domain: str) -> tuple[Any, ...] | None:
+    """A list of numbers, or of points, as the field has it; None: it is not there.
+
+    Raises:
+        ValueError: it is none.
+    """
+
+    def parsed(value: Any) -> Any:
+        return tuple(map(parsed, value)) if isinstance(value, list | tuple) else float(value)
+
+    try:
+        return parsed(fields[field]) if field in fields else None
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Domain {domain!r}: {field} must be numbers; got {fields[field]!r}. Leave it out if unknown."
+        ) from None
+
+
+def _are_points(value: object, shape: Sequence[int]) -> bool:
+    try:
+        points = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return points.shape == tuple(shape) and bool(np.isfinite(points).all())
 
 
 def _is_right_handed(orientation: str) -> bool:

@@ -112,13 +112,14 @@ def _volume_source(path: Path, affine: np.ndarray, stated: StatedGrid) -> str:
             f"{path.name} must have three axes of a length and a direction of their own; got "
             f"{np.round(affine[:3, :3], 6).tolist()}. Save it anew."
         )
-    is_plain = np.array_equal(np.abs(affine), np.eye(4))
+    # of what says nothing of its axes the origin is made up as well, as nibabel puts it into the middle
+    is_plain = np.array_equal(np.abs(affine), np.eye(4)) or (stated.assumed and np.array_equal(lengths, np.ones(3)))
     source = "none" if is_plain and not stated.unit else "file"
     if stated.assumed:
         _log.warning("%s does not say where its axes lead: %s", path.name, stated.assumed)
     if source == "none":
         _log.warning(
-            "%s states no scale (voxels of 1 along each axis, at the origin, of no unit): results are in voxels unless "
+            "%s states no scale (voxels of 1 along each axis, of no unit): results are in voxels unless "
             "its spacing is given",
             path.name,
         )

@@ -15,6 +15,7 @@ __all__ = ["Pose", "mean_shape", "pose_of"]
 
 Array = NDArray[np.float64]
 
+_FLAT = 1e-9
 _OUTLIER = 2.0  # times the median distance from the shape, beyond which a landmark does not count
 
 
@@ -49,7 +50,7 @@ def pose_of(points: Any, shape: Any) -> Pose | None:
         shape: (N, D) in mm; NaN: the landmark does not count.
 
     Returns:
-        The pose; None where fewer than D landmarks are there, or they all lie in one place.
+        The pose; None where fewer than D landmarks are there, or they all lie in one place or, in space, on a line.
 
     Source: Kabsch, Acta Crystallographica A 32 (1976) 922; A 34 (1978) 827.
     """
@@ -104,7 +105,7 @@ def _fit(found: Array, wanted: Array, kept: NDArray[np.bool_]) -> tuple[Pose | N
     """The least-squares pose of some of the landmarks, and how far each then lies from its place."""
     middle, target = found[kept].mean(axis=0), wanted[kept].mean(axis=0)
     left, sizes, right = np.linalg.svd((found[kept] - middle).T @ (wanted[kept] - target))
-    if sizes[0] <= 0:
+    if sizes[-2] <= _FLAT * max(sizes[0], 1e-300):  # in one place or, in space, on a line, about which any turn will do
         return None, np.zeros(len(found))
     proper = np.ones(len(sizes))
     proper[-1] = np.sign(np.linalg.det(left @ right)) or 1.0

@@ -13,7 +13,7 @@ from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.volume import NIFTI, VOLUMES
-from monai_gu2net.dicom import dicom_files, is_dicom
+from monai_gu2net.dicom import DicomError, dicom_files, is_dicom, read_header
 from monai_gu2net.files import LeftOut
 
 __all__ = [
@@ -63,13 +63,13 @@ def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, Dicom
     """The DICOM images of folders, and among named files, by path.
 
     One that cannot be read is among them, for it is a case that fails. A folder of a series that is named is known by
-    its first file.
+    its first image.
     """
     files = dict.fromkeys(path for folder in folders for path in dicom_files(folder))
     series: dict[Path, Path] = {}
     for path in named:
         if is_series(path):
-            series[dicom_files(path)[0]] = path
+            series[first_image(path)] = path
         elif is_dicom(path):
             files[path] = None
     found = {entry.path: entry for entry in read_entries([*files, *series]) if entry.kind in ("image", "broken")}
@@ -77,6 +77,18 @@ def dicom_images(*folders: Path, named: Iterable[Path] = ()) -> dict[Path, Dicom
         if first in found:
             found[folder] = replace(found.pop(first), path=folder, size=None)
     return found
+
+
+def first_image(folder: Path) -> Path:
+    """The first DICOM file of a folder that is an image or cannot be read, for a report may lie before it; else any."""
+    files = dicom_files(folder)
+    for path in files:
+        try:
+            if "Rows" in read_header(path):
+                return path
+        except DicomError:
+            return path
+    return files[0]
 
 
 def files_by_stem(folder: Path, ending: str) -> dict[str, Path]:

@@ -15,6 +15,7 @@ from monai_gu2net.dicom import DicomError, StructuredReport, dicom_files, series
 from monai_gu2net.dicom.patient_space import frame_of_reference, series_affine
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
+from monai_gu2net.sources.folder_files import first_image
 
 __all__ = ["ReportedSeries", "reported_series", "series_of"]
 
@@ -28,7 +29,7 @@ class ReportedSeries:
         instances: SOP Instance UIDs of its files.
         space: its Frame of Reference UID.
         affine: (4, 4) index to RAS mm.
-        first: a file of it.
+        first: an image of it.
     """
 
     path: Path
@@ -85,7 +86,7 @@ def _series(path: Path) -> ReportedSeries:
         frozenset(_instance(header) for header in headers),
         frame_of_reference(headers, name=path.name),
         series_affine(headers, name=path.name),
-        dicom_files(path)[0] if path.is_dir() else path,
+        first_image(path) if path.is_dir() else path,
     )
 
 

@@ -72,11 +72,6 @@ def report_entries(folder: Path, *, landmarks: Sequence[str] | None = None) -> I
             f"{folder}: images must have structured reports about them; got none{lines and f' ({lines})'}. Put them "
             "side by side."
         )
-    if pairs and volumes:
-        raise ValueError(
-            f"{folder}: the reports must be about radiographs or about volumes; got {len(pairs)} of those and "
-            f"{len(volumes)} of these. Make a dataset of each."
-        )
     yield from left_out
     for image, points in sorted(pairs, key=lambda pair: pair[0].path):
         yield Entry(image.path, points, dicom=image)

@@ -82,12 +82,12 @@ def volume_frame(path: Path) -> VolumeFrame:
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken or no volume; the message begins with its name.
     """
-    status = path.stat() if path.exists() else None
-    return _frame(path, None if status is None else (status.st_mtime_ns, status.st_size))
+    files = sorted(path.iterdir()) if path.is_dir() else [path]  # a folder does not change with what is in it
+    return _frame(path, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()))
 
 
 @lru_cache(maxsize=1)  # for who needs it twice in a row
-def _frame(path: Path, stamp: tuple[int, int] | None) -> VolumeFrame:
+def _frame(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> VolumeFrame:
     reader = RadiographReader()
     _, meta = reader.get_data(reader.read(path))
     size = tuple(int(length) for length in meta["spatial_shape"])

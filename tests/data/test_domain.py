@@ -89,6 +89,17 @@ def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None
         ({"landmarks": None, "size": [4, 4]}, r"Domain 'hand' must have 'landmarks'; got \['size'\]"),
         ({"landmarks": "abc", "size": [4, 4]}, r"'hand': landmarks must be a list; got 'abc'"),
         ({"landmarks": ["a"], "size": 4}, r"'hand': size must be a list; got 4"),
+        (
+            {"landmarks": ["a"], "size": [4, 4], "spacing": [None, 1]},
+            r"'hand': spacing must be numbers; got \[None, 1\]",
+        ),
+        ({"landmarks": ["a"], "size": [4, 4], "target_spacing": ["x", 1]}, r"'hand': target_spacing must be numbers"),
+        (
+            {"landmarks": ["a"], "size": [4, 4], "mean_shape": [1, 2]},
+            r"'hand': mean_shape must be 1 points of 2 numbers",
+        ),
+        ({"landmarks": ["a"], "size": [4, 4], "mean_shape": [["a", 1]]}, r"'hand': mean_shape must be numbers"),
+        ({"landmarks": ["a"], "size": [4, 4], "mean_shape": [[[1], 1]]}, r"'hand': mean_shape must be"),
         ({"landmarks": ["a"], "size": [4, 4], "spacing": 0.1}, r"'hand': spacing must be a list; got 0\.1"),
         (
             {"landmarks": ["a", "b"], "size": [4, 4], "reference": ["a", "b"]},
@@ -120,6 +131,7 @@ def test_a_broken_json_form_is_refused(fields: dict[str, Any], message: str) -> 
         ({}, "px"),
         ({"spacing": (0.1, 0.1)}, "mm"),
         ({"reference": ReferenceLength("a", "b", 50)}, "mm"),
+        ({"target_spacing": (0.5, 0.5)}, "mm"),
     ],
 )
 def test_the_unit_is_mm_where_the_scale_is_known(fields: dict[str, Any], unit: str) -> None:

@@ -112,6 +112,19 @@ def test_a_nifti_that_says_nothing_of_its_axes_is_taken_as_nibabel_takes_it_and_
     )
 
 
+@pytest.mark.parametrize("unit", ["unknown", "mm"])
+def test_a_nifti_that_says_neither_directions_nor_lengths_nor_a_unit_has_no_scale(
+    tmp_path: Path, volume: np.ndarray, unit: str
+) -> None:
+    """The origin is nibabel's own; one that names its unit says that its voxels are of one."""
+    image = nib.Nifti1Image(volume, None)
+    image.header.set_xyzt_units(unit)
+    image.to_filename(tmp_path / "a.nii")
+    _, affine, source = read(tmp_path / "a.nii")
+    assert source == ("none" if unit == "unknown" else "file")
+    np.testing.assert_allclose(affine, nib.load(tmp_path / "a.nii").affine)
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1.0), ("meter", 1000.0), ("micron", 0.001), ("unknown", 1.0)])
 def test_the_unit_of_a_nifti_scales_its_axes_and_its_origin(
     tmp_path: Path, volume: np.ndarray, unit: str, factor: float
@@ -204,24 +217,20 @@ def test_a_nrrd_is_in_the_space_and_unit_that_it_names_or_what_is_assumed_is_sai
 
 
 @pytest.mark.parametrize(
-    ("header", "expected", "said"),
+    "header",
     [
-        ("TransformMatrix = 0 1 0 -1 0 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 2 3 4\n", [1, 2, 3], ""),
-        ("Orientation = 0 1 0 -1 0 0 0 0 1\nOrigin = 1 2 3\nElementSpacing = 2 3 4\n", [1, 2, 3], ""),
+        "TransformMatrix = 0 1 0 -1 0 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 2 3 4\n",
+        "Orientation = 0 1 0 -1 0 0 0 0 1\nOrigin = 1 2 3\nElementSpacing = 2 3 4\n",
     ],
 )
 def test_the_matrix_of_a_metaimage_holds_the_direction_of_one_axis_after_the_other(
-    tmp_path: Path,
-    volume: np.ndarray,
-    header: str,
-    expected: list[float],
-    said: str,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, volume: np.ndarray, header: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_mha_header(tmp_path / "a.mha", volume, header)
-    _, affine, _ = read(tmp_path / "a.mha")
+    _, affine, source = read(tmp_path / "a.mha")
+    assert (source, caplog.messages) == ("file", [])
     lps = LPS_OF_RAS @ affine
-    np.testing.assert_allclose(lps @ [0, 0, 0, 1], [*expected, 1])
+    np.testing.assert_allclose(lps @ [0, 0, 0, 1], [1, 2, 3, 1])
     np.testing.assert_allclose(lps @ [1, 0, 0, 1], [1, 4, 3, 1])  # 2 mm along (0, 1, 0)
     np.testing.assert_allclose(lps @ [0, 1, 0, 1], [-2, 2, 3, 1])  # 3 mm along (-1, 0, 0)
     assert not caplog.messages

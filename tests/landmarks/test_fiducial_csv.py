@@ -77,6 +77,21 @@ def test_an_odd_line_is_left_out_and_refuses_no_other(tmp_path: Path) -> None:
     assert [item.name for item in found.left_out] == [f"a.fcsv line {n}" for n in range(5, 11)]
 
 
+def test_a_point_with_some_of_its_coordinates_is_said(tmp_path: Path) -> None:
+    found = read_landmarks(write(tmp_path, line("a"), line("b", "")))
+    assert found.names == ("a",)
+    assert [(item.name, item.reason) for item in found.left_out] == [
+        ("a.fcsv line 5", "a point must have all of its coordinates or none (a coordinate of 'b')")
+    ]
+
+
+@pytest.mark.parametrize("inside", ["\u2028", "\x0b", "\x85", "\x1c"])
+def test_a_label_holds_what_only_unicode_takes_for_an_end_of_line(tmp_path: Path, inside: str) -> None:
+    path = write(tmp_path, line(f"a{inside}b"), line("c"))
+    found = read_landmarks(path)
+    assert (found.names, found.left_out) == ((f"a{inside}b", "c"), ())
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [((), "it must have points"), ((line("a", "x"),), "line 4: a coordinate of 'a' must be a finite number; got 'x'")],

@@ -377,8 +377,10 @@ class TestLandmarkJson:
             ),
             ({"landmarks": [], "version": 2}, "version must be 1"),
             ({"landmarks": [{"x": 1, "y": 2}]}, r"landmarks\[0\] must have a name of its own"),
-            ({"landmarks": [{"name": "a", "x": "1;2", "y": 2}]}, "x of landmark 'a' must be a finite number"),
-            ({"landmarks": [{"name": "a", "x": True, "y": 2}]}, "x of landmark 'a' must be a finite number"),
+            ({"landmarks": [{"name": "a", "x": "1;2", "y": 2}]}, "a coordinate of 'a' must be a finite number"),
+            ({"landmarks": [{"name": "a", "x": 1}]}, "a point must have all of its coordinates or none .*'a'"),
+            ({"landmarks": [{"name": "a", "x": None, "y": 2}]}, "a point must have all of its coordinates or none"),
+            ({"landmarks": [{"name": "a", "x": True, "y": 2}]}, "a coordinate of 'a' must be a finite number"),
         ],
     )
     def test_a_broken_file_is_refused(self, content, message, write):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from monai_gu2net.landmarks import LandmarkSet, read_landmarks, write_landmarks
-from monai_gu2net.landmarks.formats import read_markups, read_table, write_coco
+from monai_gu2net.landmarks.formats import read_markups, read_table, write_coco, write_markups
 from monai_gu2net.landmarks.formats.coco_json import CocoImage
 from monai_gu2net.landmarks.formats.landmark_json import write_landmark_json
 
@@ -78,7 +78,25 @@ def test_millimetres_of_no_named_frame_are_not_written(tmp_path: Path, ending: s
     assert not (tmp_path / f"a.{ending}").exists()
 
 
-def test_millimetres_beside_voxels_are_columns_that_name_their_frame(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["json", "csv", "mrk.json"])
+@pytest.mark.parametrize("frame", ["LPS", "RAS"])
+def test_millimetres_in_space_are_not_written_as_pixels(tmp_path: Path, frame: str, ending: str) -> None:
+    given = LandmarkSet(NAMES, POINTS[frame], frame)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"unit must be .*'mm' for LPS and RAS.*got 'px' for frame '{frame}'"):
+        write_landmarks(tmp_path / f"a.{ending}", given, unit="px")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("frame", ["index", "LPS", "RAS"])
+def test_a_point_list_of_slicer_has_no_voxels_of_a_volume(tmp_path: Path, frame: str) -> None:
+    """Where Slicer shows a voxel is up to the volume's file; a radiograph's pixels it shows at 1 mm."""
+    given = LandmarkSet(NAMES, POINTS[frame], frame)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be in LPS or RAS mm"):
+        write_markups(tmp_path / "a.mrk.json", given, unit="px")
+    assert not any(tmp_path.iterdir())
+
+
+def test_millimetres_beside_voxels_must_name_their_frame(tmp_path: Path) -> None:
     voxels = LandmarkSet(NAMES, INDEX, "index")
     with pytest.raises(ValueError, match="points_mm must be of a radiograph; got those of a volume, in no named frame"):
         write_landmark_json(tmp_path / "a.json", voxels, points_mm=RAS)

@@ -49,7 +49,7 @@ def test_volumes_become_cases_of_three_axes(tmp_path: Path) -> None:
     assert recognize_layout(folder) == "volumes"
     data = read_layout(folder)
     [domain] = data.domains.values()
-    assert (domain.name, domain.landmarks, domain.size, domain.unit) == ("skull", ("a", "b"), (48, 80, 64), "px")
+    assert (domain.name, domain.landmarks, domain.size, domain.unit) == ("skull", ("a", "b"), (48, 80, 64), "mm")
     assert (domain.orientation, domain.target_spacing) == ("RAS", (0.5, 0.5, 0.5))
     assert data.left_out == (LeftOut("image", "bare.nii.gz", "it has no points"),)
     patients = [{case["patient"] for case in data.cases(split)} for split in SPLITS]

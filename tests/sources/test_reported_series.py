@@ -40,6 +40,25 @@ def left_out_of(folder: Path) -> dict[str, str]:
     return {item.name: item.reason for item in read_layout(folder, domain="d", test=0, validation=0).left_out}
 
 
+def test_a_report_before_the_slices_hides_no_patient(tmp_path: Path) -> None:
+    """Series of one patient, two of them with a report in their own folder that comes first by its name."""
+    places = [series(tmp_path / "images" / name, patient="A") for name in ("one", "two", "three", "four")]
+    for place in places[:2]:
+        report(tmp_path / "x.dcm", place, POINTS).rename(place / "0_report.dcm")
+    for place in places[2:]:
+        report(tmp_path / "sr" / f"{place.name}.dcm", place, POINTS)
+    for layout in ("sr", "volumes by a table"):
+        if layout != "sr":
+            lines = [f"{place.name},{x},{y},{z}" for place in places for x, y, z in POINTS[:1]]
+            (tmp_path / "landmarks.csv").write_text("\n".join(["image,nasion_i,nasion_j,nasion_k", *lines]) + "\n")
+            for path in (tmp_path / "sr").iterdir():
+                path.unlink()
+            (tmp_path / "sr").rmdir()
+        data = read_layout(tmp_path, domain="d", test=0, validation=0)
+        assert len({case["patient"] for case in data.training}) == 1, layout
+        assert len(data.training) >= 2
+
+
 @pytest.mark.parametrize(("images", "reports"), [("", ""), ("images", "sr")])
 def test_reports_belong_to_the_series_of_their_evidence(tmp_path: Path, images: str, reports: str) -> None:
     one, two, alone = (
@@ -153,5 +172,7 @@ def test_radiographs_and_volumes_are_two_datasets(tmp_path: Path, make_dicom: Ca
     image = make_dicom(tmp_path / "x.dcm", VOXELS[..., 0])
     flat = LandmarkSet(("nasion",), [[1.0, 2.0]], "index")
     write_structured_report(tmp_path / "b.dcm", flat, derivation=Derivation(read_header(image), "m", "1"))
-    with pytest.raises(ValueError, match=r"about radiographs or about volumes; got 1 of those and 1 of these"):
+    with pytest.raises(
+        ValueError, match=r"must be pictures or volumes; got 1 of those, such as 'x', and 1 of these, such as 'one'"
+    ):
         read_layout(tmp_path, layout="sr")

@@ -251,6 +251,18 @@ class TestUnnamedColumns:
         path.write_text("\n".join([f"{first},frame", *(f"{line},{frame}" for line in lines)]) + "\n")
         np.testing.assert_allclose(prepared(tmp_path).training[0]["landmarks"], VOXELS, rtol=0, atol=1e-4)
 
+    def test_the_answer_does_not_say_voxels_where_the_table_says_millimetres(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        world = nibabel.affines.apply_affine(AFFINES["flipped"], VOXELS)
+        path = self.make(tmp_path, world, long=True) / "landmarks.csv"
+        first, *lines = path.read_text().splitlines()
+        path.write_text("\n".join([f"{first},frame", *(f"{line},RAS" for line in lines)]) + "\n")
+        assert main(["prepare", str(tmp_path), "-o", str(tmp_path / "d.json"), "--any-pose", "no"]) == 0
+        said = capsys.readouterr().out
+        assert "x, y, z (in the frame that the column frame names)" in said
+        assert "voxels of the files" not in said
+
     def test_an_option_that_columns_contradict_is_refused(self, tmp_path: Path) -> None:
         write_volume(tmp_path / "v.nrrd", AFFINES["flipped"])
         (tmp_path / "landmarks.csv").write_text(wide("v.nrrd", VOXELS, ("Lmm", "Pmm", "Smm")))
@@ -306,6 +318,16 @@ class TestScale:
         write_volume(tmp_path / "v.nii.gz", np.diag([-1.0, -1.0, 1.0, 1.0]))
         (tmp_path / "v.mrk.json").write_text(markups(VOXELS, coordinateSystem="LPS"))
         np.testing.assert_allclose(prepared(tmp_path).training[0]["landmarks"], VOXELS, rtol=0, atol=1e-6)
+
+
+def test_pictures_among_volumes_are_two_datasets(tmp_path: Path) -> None:
+    write_volume(tmp_path / "v.nrrd", AFFINES["flipped"])
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "flat.png")
+    for name in ("flat", "v"):
+        (tmp_path / f"{name}.mrk.json").write_text(markups(np.tile([2.0, 3.0, 0.0], (len(NAMES), 1))))
+    expected = "its images must be pictures or volumes; got 1 of those, such as 'flat', and 1 of these, such as 'v'"
+    with pytest.raises(ValueError, match=expected):
+        prepared(tmp_path)
 
 
 def test_a_landmark_outside_of_its_volume_is_absent_and_named(tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from monai.data import MetaTensor
 from monai.transforms import Orientation, Spacing
+from series_files import make_series, oblique_affine
 
-from monai_gu2net.sources.volume_frame import VolumeFrame
+from monai_gu2net.sources.volume_frame import VolumeFrame, volume_frame
 from monai_gu2net.sources.volume_input import VOXELS, volume_input
 
 
@@ -95,3 +97,12 @@ def test_the_size_is_what_monai_makes_of_the_volume(rng: np.random.Generator) ->
     image = MetaTensor(np.zeros((1, 30, 22, 26), np.float32), affine=affine)
     seen = Spacing((0.8, 0.8, 0.8))(Orientation("RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))(image))
     assert chosen.size == tuple(16 * math.ceil(length / 16) for length in seen.shape[1:])
+
+
+def test_a_series_that_is_rewritten_in_its_folder_is_read_anew(tmp_path: Path) -> None:
+    """A folder keeps its date while files in it change."""
+    voxels = np.zeros((4, 5, 3), np.uint16)
+    for degrees in (0.0, 20.0):
+        affine = oblique_affine(degrees=degrees)
+        make_series(tmp_path / "series", voxels, affine)
+        np.testing.assert_allclose(volume_frame(tmp_path / "series").affine, affine, atol=1e-4)

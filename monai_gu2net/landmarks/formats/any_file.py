@@ -128,10 +128,11 @@ def write_landmarks(
     Raises:
         ValueError: another extension, a unit that does not fit, or landmarks of a volume in mm of no named frame.
     """
-    if unit not in (None, "mm", "px") or (unit == "mm" and landmark_set.frame == "index"):
+    fitting = {"index": (None, "px"), "mm": (None, "mm", "px")}.get(landmark_set.frame, (None, "mm"))
+    if unit not in fitting:
         raise ValueError(
-            f"unit must be 'px' for pixel indices, 'mm' or 'px' for the world; got {unit!r} for frame "
-            f"{landmark_set.frame!r}. Convert the set with to_mm(affine)."
+            f"unit must be 'px' for pixel indices, 'mm' for LPS and RAS, either for another world; got {unit!r} for "
+            f"frame {landmark_set.frame!r}. Convert the set with to_mm(affine) or to_index(affine)."
         )
     name = os.fspath(path).lower()
     if name.endswith(MARKUPS_EXTENSION):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_fiducial_csv(
         ValueError: the file says no coordinate system, or all of its points are left out; the message names the file.
     """
     path, text = read_text(path)
-    lines = list(enumerate(text.splitlines(), start=1))
+    lines = list(enumerate(re.split("\r?\n", text), start=1))  # Unicode has other ends of lines
     said = dict(_said(line) for _, line in lines if line.startswith("#"))
     frame = _frame(said, path)
     columns = tuple(name.strip() for name in said.get("columns", ",".join(_COLUMNS)).split(","))

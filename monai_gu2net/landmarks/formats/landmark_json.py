@@ -28,7 +28,7 @@ from monai_gu2net.landmarks.formats.parsing import (
     checked_frame,
     in_names,
     named_frame,
-    parse_number,
+    parse_point,
     read_json_object,
 )
 from monai_gu2net.landmarks.landmark_set import LandmarkSet
@@ -71,8 +71,8 @@ def read_landmark_json(path: str | os.PathLike[str], *, names: Sequence[str] | N
             if not isinstance(name, str) or not name or count[name] > 1:
                 rule = f"landmarks[{position}] must have a name of its own"
                 raise ParseError(path, None, rule, name, "Rename it")
-            point = [parse_number(entry.get(axis), path, None, f"{axis} of landmark {name!r}") for axis in axes]
-            points[name] = [math.nan] * len(axes) if math.isnan(sum(point)) else point
+            given = [entry.get(axis) for axis in axes]
+            points[name] = parse_point(given, path, None, f"a coordinate of {name!r}")
         except ParseError as error:
             odd.append((f"landmarks[{position}]", error))
     if odd and not points:

@@ -129,6 +129,11 @@ def write_markups(
             f"Landmarks for {str(path)!r} must be in mm; got pixel indices. Convert them with to_lps(affine), "
             "or pass unit='px' where the spacing is not known."
         )
+    if unit == "px" and landmark_set.dims == 3 and landmark_set.frame != "mm":
+        raise ValueError(
+            f"Landmarks of a volume for {str(path)!r} must be in LPS or RAS mm, for it is up to its file where Slicer "
+            f"shows its voxels; got unit='px' for {landmark_set.frame!r}. Convert them, or write another format."
+        )
     if unit == "mm":
         named_frame(landmark_set, path)
         landmark_set = landmark_set.to_lps()

@@ -118,9 +118,17 @@ def parse_number(text: object, path: Path, line: int | None, what: str) -> float
 
 
 def parse_point(values: Sequence[object], path: Path, line: int | None, what: str) -> list[float]:
-    """Finite numbers, or all NaN where one is missing."""
+    """Finite numbers, or all NaN where all are missing.
+
+    Raises:
+        ParseError: one is no number, or is missing where others are there.
+    """
     numbers = [parse_number(value, path, line, what) for value in values]
-    return [math.nan] * len(numbers) if any(map(math.isnan, numbers)) else numbers
+    missing = sum(map(math.isnan, numbers))
+    if missing not in (0, len(numbers)):
+        rule = f"a point must have all of its coordinates or none ({what})"
+        raise ParseError(path, line, rule, list(values), "Complete it, or leave it empty")
+    return numbers
 
 
 def named_frame(landmark_set: LandmarkSet, path: str | os.PathLike[str]) -> Frame:

@@ -57,6 +57,8 @@ class PointColumns:
         """Which they are, and what they hold."""
         name, own = next(iter(self.columns.items()))
         shown = ", ".join(f"NAME{column[len(name) :]}" if name else column for column in own)
+        if self.frame is None and self.dims == 3:
+            return f"{shown} (in the frame that the column frame names)"
         return f"{shown} ({_IN_WORDS[self.frame or 'index']})"
 
 
