@@ -42,10 +42,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         say(json.dumps(card.state_dict(), indent=1))
         return 0
-    say(f"{card.network['name']}, targets with sigma {card.sigma:g} px")
+    say(card.network["name"])
     for name, domain in card.domains.items():
         size = " x ".join(map(str, domain.size))
-        say(f"{name}: {len(domain.landmarks)} landmarks, input {size}, unit {domain.unit}")
+        sigma = f"targets with sigma {card.sigma_of(name):g} px"
+        say(f"{name}: {len(domain.landmarks)} landmarks, input {size}, {sigma}, unit {domain.unit}")
         say("  " + ", ".join(domain.landmarks))
     for line in calibration_lines(card):
         say(line)

@@ -9,6 +9,8 @@ from .datalist import Datalist as Datalist
 from .domain import Domain as Domain
 from .domain import ReferenceLength as ReferenceLength
 from .domain import spatial_dims_of as spatial_dims_of
+from .of_domains import as_setting as as_setting
+from .of_domains import of_domains as of_domains
 from .outside import ALLOWED_OUTSIDE as ALLOWED_OUTSIDE
 from .outside import cases_in_frame as cases_in_frame
 from .outside import datalist_in_frame as datalist_in_frame

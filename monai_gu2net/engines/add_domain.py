@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def add_domain(
         "start_from": config_value(Path(checkpoint).resolve()),
         "start#like": like,
         "shared_rate": shared_rate,
-        "sigma": card.sigma,
+        "sigma": _with_new(card.sigma, new, like or next(iter(card.domains))),
         "resume": resume,
         "allow_outside": allow_outside,
         "network_def": network,
@@ -96,3 +96,8 @@ def add_domain(
     }
     run_training(config, overrides)
     return Path(output_dir) / "model.pt"
+
+
+def _with_new(setting: Any, new: Sequence[str], like: str) -> Any:
+    """A setting of the model; where it is by domain, new ones have that of the one they begin as."""
+    return {**setting, **{name: setting.get(like) for name in new}} if isinstance(setting, Mapping) else setting

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.engines import PrepareBatch
 
 __all__ = ["PrepareDomainBatch"]
@@ -17,7 +18,7 @@ class PrepareDomainBatch(PrepareBatch):
     """Splits a single-domain batch into image, target points and the domain's name.
 
     A batch has ``image`` (B, C, *spatial), the B names ``domain``, and ``points`` (B, N, D), landmarks in network
-    pixels; one without them has no target.
+    pixels, whose ``meta`` then names the domain; one without them has no target.
 
     Raises (when called):
         ValueError: the batch mixes domains.
@@ -35,7 +36,8 @@ class PrepareDomainBatch(PrepareBatch):
                 f"A batch must be of one domain; got {sorted(domains)}. Use DomainBatchSampler, or a batch size of 1."
             )
         image = batchdata["image"].to(device, non_blocking=non_blocking)
+        domain = domains.pop()
         points = batchdata.get("points")
         if points is not None:
-            points = points.to(device, non_blocking=non_blocking)
-        return image, points, (domains.pop(),), {}
+            points = MetaTensor(points.to(device, non_blocking=non_blocking), meta={"domain": domain})
+        return image, points, (domain,), {}

@@ -173,7 +173,7 @@ def detector_description(
             name: value for name, value in described.to_dict().items() if name not in ("landmarks", "size")
         },
         "network": card.network,
-        "sigma_px": card.sigma,
+        "sigma_px": card.sigma_of(domain),
         "calibration": card.calibration.get(domain),
         "provenance": card.provenance,
         "weights": [

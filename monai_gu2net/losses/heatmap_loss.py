@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from monai_gu2net.data.domain import Domain
 from monai_gu2net.transforms.heatmaps import gaussian_profiles, plain_tensor
 
 
@@ -56,7 +59,8 @@ class HeatmapLoss(nn.Module):
     one-dimensional Gaussians, so the sum of z t is a chain of small products. Its gradient is written out too.
 
     Args:
-        sigma: standard deviation of the target Gaussians in pixels.
+        sigma: standard deviation of the target Gaussians in pixels, one for all domains, or those of domains by name
+            for points whose ``meta`` names theirs, as :class:`~monai_gu2net.engines.PrepareDomainBatch` makes them.
         positive_weight: how much more the peak of a target weighs than the background; a pixel's weight is
             1 + (positive_weight - 1) t. 1 is the paper's loss.
         all_processes: average over the landmarks of all processes' batches, also where one has fewer: the mean of the
@@ -72,9 +76,11 @@ class HeatmapLoss(nn.Module):
         44.3614
     """
 
-    def __init__(self, sigma: float = 3.0, *, positive_weight: float = 1.0, all_processes: bool = False) -> None:
+    def __init__(
+        self, sigma: float | Mapping[str, float] = 3.0, *, positive_weight: float = 1.0, all_processes: bool = False
+    ) -> None:
         super().__init__()
-        if not sigma > 0:
+        if not all(each > 0 for each in (sigma.values() if isinstance(sigma, Mapping) else [sigma])):
             raise ValueError(f"sigma must be positive; got {sigma}. Give it in pixels, such as 3.0.")
         if not positive_weight > 0:
             raise ValueError(f"positive_weight must be positive; got {positive_weight}. 1 is the paper's loss.")
@@ -102,12 +108,44 @@ class HeatmapLoss(nn.Module):
             )
         with torch.autocast(logits.device.type, enabled=False):
             logits = plain_tensor(logits).float()
+            sigma = _of_domain(self.sigma, points.meta.get("domain") if isinstance(points, MetaTensor) else None)
             points = plain_tensor(points).to(device=logits.device, dtype=torch.float32)
-            profiles = gaussian_profiles(points, logits.shape[2:], sigma=self.sigma)
+            profiles = gaussian_profiles(points, logits.shape[2:], sigma=sigma)
             # a compiler writes its own backward pass, which does as much
             compute = _losses if torch.compiler.is_compiling() else _CrossEntropy.apply
             losses = compute(logits, self.positive_weight, *profiles)
             return _mean_over_present(losses, points.isfinite().all(dim=-1), all_processes=self.all_processes)
+
+
+def prior_of(sigma: float | Mapping[str, float], domains: Mapping[str, Domain]) -> float:
+    """The mean of a target heatmap at the domains' input sizes, the smallest one of them.
+
+    Args:
+        sigma: of the targets in pixels, see :class:`HeatmapLoss`.
+        domains: by name, at least one.
+
+    Raises:
+        ValueError: ``sigma`` lacks a domain.
+
+    Example:
+        >>> round(prior_of(3.0, {"head": Domain("head", ("a",), (512, 416))}), 6)
+        0.000266
+    """
+    return min(
+        (2 * math.pi) ** (len(domain.size) / 2) * _of_domain(sigma, name) ** len(domain.size) / math.prod(domain.size)
+        for name, domain in domains.items()
+    )
+
+
+def _of_domain(sigma: float | Mapping[str, float], domain: str | None) -> float:
+    if not isinstance(sigma, Mapping):
+        return sigma
+    if domain is None or domain not in sigma:
+        raise ValueError(
+            f"sigma must be one for all, or name the points' domain (in their meta); got {domain!r}, and sigma of "
+            f"{list(sigma)}. Name it there."
+        )
+    return sigma[domain]
 
 
 def _losses(logits: Tensor, weight: float, *profiles: Tensor) -> Tensor:

@@ -32,14 +32,14 @@ class ModelCard:
     Args:
         domains: by name, in the order of the network's domains.
         network: class name and options of the network, as ``network.description`` gives them.
-        sigma: standard deviation of the targets in network pixels.
+        sigma: standard deviation of the targets in network pixels, one for all domains or by name.
         provenance: free text by topic, such as the data's name or measured results.
         calibration: by domain, a :class:`~monai_gu2net.uncertainty.Calibration` in its JSON form; empty: none.
     """
 
     domains: dict[str, Domain]
     network: dict[str, Any]
-    sigma: float = 3.0
+    sigma: float | dict[str, float] = 3.0
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
 
@@ -55,6 +55,10 @@ class ModelCard:
     def spatial_dims(self) -> int:
         """Of the network: 2 or 3. Raises as :func:`~monai_gu2net.data.spatial_dims_of`."""
         return spatial_dims_of(self.domains)
+
+    def sigma_of(self, domain: str) -> float:
+        """The standard deviation of a domain's targets in network pixels."""
+        return self.sigma[domain] if isinstance(self.sigma, Mapping) else self.sigma
 
     def build_network(self, *, default_domain: str | None = None) -> DomainNetwork:
         """A network as described, with fresh weights.

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from monai_gu2net.data.domain import Domain, spatial_dims_of
+from monai_gu2net.data.of_domains import as_setting
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.model_card import ModelCard, load_model
@@ -92,7 +93,7 @@ def start_from(
     they were trained on; its last convolutions stay as they are.
 
     Args:
-        network: has the checkpoint's options.
+        network: has the checkpoint's options; those by domain may differ for a new domain.
         checkpoint: a trained model; None: nothing is done.
         like: the earlier domain that new ones are copies of at the start; by default the checkpoint's first.
 
@@ -107,8 +108,14 @@ def start_from(
         return network
     trained, card = load_model(checkpoint)
     ours, theirs = network.description, trained.description
-    different = sorted(key for key in ours["options"] if ours["options"][key] != theirs["options"].get(key))
-    if ours["name"] != theirs["name"] or set(different) - {"prior"}:
+    common = [name for name in network.domain_names if name in trained.domain_names] or [""]
+    different = {
+        key
+        for key in {*ours["options"], *theirs["options"]} - {"prior"}
+        for name in common
+        if _setting(network, key, name) != _setting(trained, key, name)
+    }
+    if ours["name"] != theirs["name"] or different:
         raise ValueError(
             f"The network must be as that of {os.fspath(checkpoint)!r}, {theirs}; got {ours}. Set the same options."
         )
@@ -158,12 +165,26 @@ def keep_domains(checkpoint: str | os.PathLike[str], names: Sequence[str]) -> tu
         raise ValueError(
             f"names must be among the model's domains {list(card.domains)}; got {list(names)}. Correct it."
         )
+    by_domain = {key: _of_those(value, names) for key, value in card.network.get("options", {}).items()}
     kept = replace(
         card,
         domains={name: card.domains[name] for name in names},
+        network={**card.network, "options": by_domain},
+        sigma=_of_those(card.sigma, names),
         calibration={name: card.calibration[name] for name in names if name in card.calibration},
     )
     return start_from(kept.build_network(), checkpoint).eval(), kept
+
+
+def _setting(network: DomainNetwork, key: str, domain: str) -> Any:
+    """An option of a network, of those by domain that of one."""
+    value = network.options.get(key)
+    return value[domain] if isinstance(value, Mapping) and domain in value else value
+
+
+def _of_those(value: Any, names: Sequence[str]) -> Any:
+    """A setting of some of the domains that it is of."""
+    return as_setting([value[name] for name in names], names) if isinstance(value, Mapping) else value
 
 
 def ready_to_train(

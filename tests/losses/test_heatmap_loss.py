@@ -10,7 +10,8 @@ import torch
 from monai.data import MetaTensor
 from scipy.special import expit
 
-from monai_gu2net.losses import HeatmapLoss, heatmap_bce_with_logits
+from monai_gu2net.data import Domain
+from monai_gu2net.losses import HeatmapLoss, heatmap_bce_with_logits, prior_of
 from monai_gu2net.transforms.heatmaps import gaussian_heatmaps
 
 NAN = float("nan")
@@ -179,3 +180,30 @@ def test_the_weight_of_the_positive_pixels_is_that_of_the_written_out_sum(
 def test_a_weight_that_is_not_positive_is_refused() -> None:
     with pytest.raises(ValueError, match="positive_weight must be positive; got 0"):
         HeatmapLoss(positive_weight=0)
+
+
+def test_each_domain_has_targets_of_its_own_width(logits: torch.Tensor, points: torch.Tensor) -> None:
+    loss = HeatmapLoss({"head": 1.5, "spine": 2.5})
+    for domain, sigma in (("head", 1.5), ("spine", 2.5)):
+        named = MetaTensor(points, meta={"domain": domain})
+        assert loss(logits, named).item() == HeatmapLoss(sigma)(logits, points).item()
+
+
+def test_points_of_no_named_domain_have_no_width(logits: torch.Tensor, points: torch.Tensor) -> None:
+    loss = HeatmapLoss({"head": 1.5})
+    for given, got in ((points, None), (MetaTensor(points, meta={"domain": "hand"}), "hand")):
+        with pytest.raises(ValueError, match=f"sigma must be one for all, or name .*got {got!r}, and sigma of .'head'"):
+            loss(logits, given)
+    with pytest.raises(ValueError, match="sigma must be positive"):
+        HeatmapLoss({"head": 0.0})
+
+
+def test_the_prior_is_the_smallest_mean_of_a_target() -> None:
+    domains = {"a": Domain("a", ("p",), (64, 48)), "b": Domain("b", ("p",), (96, 40))}
+    means = {
+        name: gaussian_heatmaps(torch.tensor([[[20.0, 20.0]]]), domain.size, sigma=sigma).mean().item()
+        for (name, domain), sigma in zip(domains.items(), (3.0, 2.0), strict=True)
+    }
+    assert prior_of({"a": 3.0, "b": 2.0}, domains) == pytest.approx(means["b"], rel=1e-3)
+    assert prior_of(3.0, domains) == pytest.approx(9 / 4 * means["b"], rel=1e-3)
+    assert prior_of(3.0, {"a": domains["a"]}) == pytest.approx(means["a"], rel=1e-3)

@@ -75,7 +75,7 @@ class DomainConv(DomainModule):
 
     Args:
         spatial_dims, in_channels, out_channels, n_domains: see :class:`DomainSeparableConv`.
-        dilation: of the convolution; its padding follows, so the size stays.
+        dilation: of the convolution, one for all domains or one for each; its padding follows, so the size stays.
         act: the activation as MONAI names it, with its arguments.
     """
 
@@ -86,14 +86,13 @@ class DomainConv(DomainModule):
         out_channels: int,
         n_domains: int,
         *,
-        dilation: int = 1,
+        dilation: int | Sequence[int] = 1,
         act: tuple[str, dict[str, Any]] = LEAKY_RELU,
     ) -> None:
         super().__init__()
         conv, norm = conv_type(spatial_dims), Norm[Norm.BATCH, spatial_dims]
-        self.conv = DomainSwitch(
-            conv(in_channels, out_channels, 3, padding=dilation, dilation=dilation) for _ in range(n_domains)
-        )
+        dilations = [dilation] * n_domains if isinstance(dilation, int) else dilation
+        self.conv = DomainSwitch(conv(in_channels, out_channels, 3, padding=each, dilation=each) for each in dilations)
         self.norm = DomainSwitch(norm(out_channels) for _ in range(n_domains))
         self.act = get_act_layer(act)
 

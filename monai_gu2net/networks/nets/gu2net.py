@@ -11,10 +11,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from monai_gu2net.data.of_domains import as_setting, of_domains
 from monai_gu2net.networks.blocks.cell_product import combine_logits, combine_with_cells
 from monai_gu2net.networks.blocks.recompute import is_trained
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
-from monai_gu2net.networks.nets.global_net import GlobalNet
+from monai_gu2net.networks.nets.global_net import DILATIONS, DOWNSAMPLE, GlobalNet
 from monai_gu2net.networks.nets.u_shaped_net import FEATURES, UShapedNet
 
 
@@ -31,8 +32,9 @@ class GU2Net(DomainNetwork):
         branches: "both"; or only the "local" or the "global" one, for ablations.
         features: channels per level of the local network, from full size down.
         global_features: channels of the hidden layers of the global network.
-        dilations: of the convolutions of the global network, one each.
-        downsample: factor between the image's size and the size the global network works at.
+        dilations: of the convolutions of the global network, see :class:`GlobalNet`.
+        downsample: factor between the image's size and the size the global network works at, or those of domains by
+            name, for domains differ in how far a landmark lies from what tells it from its neighbours.
         prior: mean of the heatmaps at the start, which sets the last biases. A Gaussian with a sigma of
             3 px on 512 x 416 px has the mean 2.6e-4.
         default_domain: the domain of ``network(image)``; a network with one domain needs none.
@@ -57,15 +59,16 @@ class GU2Net(DomainNetwork):
         branches: Literal["both", "local", "global"] = "both",
         features: Sequence[int] = FEATURES,
         global_features: int = 128,
-        dilations: Sequence[int] = (1, 2, 5, 2, 1),
-        downsample: int = 4,
+        dilations: Sequence[int] | Mapping[str, Sequence[int]] = DILATIONS,
+        downsample: int | Mapping[str, int] = DOWNSAMPLE,
         prior: float = 3e-4,
         default_domain: str | None = None,
     ) -> None:
         if branches not in ("both", "local", "global"):
             raise ValueError(f"branches must be 'both', 'local' or 'global'; got {branches!r}. Choose one.")
         local_size = 1 if branches == "global" else 2 ** (len(features) - 1)
-        global_size = 1 if branches == "local" else downsample
+        factors = of_domains("downsample", downsample, list(out_channels), DOWNSAMPLE)
+        global_size = 1 if branches == "local" else max(factors, default=1)
         super().__init__(
             spatial_dims,
             in_channels,
@@ -78,8 +81,11 @@ class GU2Net(DomainNetwork):
             "branches": branches,
             "features": list(features),
             "global_features": global_features,
-            "dilations": list(dilations),
-            "downsample": downsample,
+            "dilations": as_setting(
+                [list(each) for each in of_domains("dilations", dilations, self.domain_names, DILATIONS)],
+                self.domain_names,
+            ),
+            "downsample": as_setting(factors, self.domain_names),
             "prior": prior,
         }
         branch_prior = math.sqrt(prior) if branches == "both" else prior
