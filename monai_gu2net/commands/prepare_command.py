@@ -20,7 +20,8 @@ from monai_gu2net.sources import LAYOUTS
 __all__ = ["add"]
 
 _OF_VOLUMES = ("orientation", "target_spacing", "points", "any_pose")
-_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "validation", "test", "draw_test", *_OF_VOLUMES)
+_OF_SPLITS = ("validation", "test", "draw_test")
+_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "doubtful", *_OF_SPLITS, *_OF_VOLUMES)
 _OF_PHANTOM = ("images", "domains")
 
 
@@ -90,6 +91,12 @@ def add(commands: Any) -> None:
         nargs="+",
         metavar="DOMAIN",
         help="of the phantom, among head, hand, chest, spine and, of volumes, head_ct (default: the first three)",
+    )
+    command.add_argument(
+        "--doubtful",
+        choices=["say", "leave-out"],
+        help="what happens with landmarks that can hardly be right, by how those of other images lie to each other: "
+        "they are named (default), or left out of training and calibration as well, and scored apart",
     )
     add_options(command, "--allow-outside")
     command.add_argument("--seed", type=int, default=0, help="of the draws (default %(default)s)")
@@ -164,6 +171,7 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         test=options.test,
         seed=options.seed,
         drawn=options.draw_test,
+        leave_out_doubtful=options.doubtful == "leave-out",
         allow_outside=options.allow_outside,
     )
     return with_mean_shapes(data, any_pose={"yes": True, "no": False}.get(options.any_pose))

@@ -58,7 +58,7 @@ def add(commands: Any) -> None:
 
 
 def _rescore(options: argparse.Namespace) -> int:
-    from monai_gu2net.evaluation import annotator_rows, read_rows
+    from monai_gu2net.evaluation import annotator_rows, read_rows, undoubted_rows
     from monai_gu2net.report import write_report
 
     if options.table.stem == "scored":
@@ -74,12 +74,13 @@ def _rescore(options: argparse.Namespace) -> int:
     protocol = replace(protocol, ground_truth=earlier.get("scoring", {}).get("ground_truth", {}))
     words = protocol.words(landmarks)
     facts = {name: text for name, text in earlier.get("protocol", {}).items() if name not in words}
-    images, annotators, measurements = {}, {}, {}
+    images, annotators, measurements, undoubted = {}, {}, {}, None
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
         cases = data.cases("all")
         images = {(case["domain"], case["case"]): case["image"] for case in cases}
         annotators = annotator_rows(rows, cases, data.domains)
+        undoubted = undoubted_rows(rows, cases)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}
     result = write_report(
         options.output_dir,
@@ -90,6 +91,7 @@ def _rescore(options: argparse.Namespace) -> int:
         failures=earlier.get("failures", []),
         left_out=[LeftOut(**item) for item in earlier.get("left_out", [])],
         annotators=annotators,
+        undoubted=undoubted,
         measurements=measurements,
         worst=options.worst if images else 0,
     )

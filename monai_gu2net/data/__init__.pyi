@@ -9,6 +9,7 @@ from .datalist import Datalist as Datalist
 from .domain import Domain as Domain
 from .domain import ReferenceLength as ReferenceLength
 from .domain import spatial_dims_of as spatial_dims_of
+from .doubtful import without_doubtful as without_doubtful
 from .of_domains import as_setting as as_setting
 from .of_domains import of_domains as of_domains
 from .outside import ALLOWED_OUTSIDE as ALLOWED_OUTSIDE

@@ -17,7 +17,7 @@ from monai_gu2net.files import check_fields
 
 __all__ = ["checked_case"]
 
-_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "outside", "annotators", "spacing"}
+_CASE_FIELDS = {"image", "domain", "case", "patient", "landmarks", "outside", "doubtful", "annotators", "spacing"}
 
 
 def checked_case(case: Mapping[str, Any], domains: Mapping[str, Domain], where: str) -> dict[str, Any]:
@@ -49,12 +49,12 @@ def checked_case(case: Mapping[str, Any], domains: Mapping[str, Domain], where: 
     where = f"{where} (case {name!r})"
     if case.get("landmarks") is not None:
         checked["landmarks"] = _points(case["landmarks"], domain, where)
-    if "outside" in case:
-        outside = case["outside"] if isinstance(case["outside"], list) else [None]
-        if not set(map(str, outside)) <= set(domain.landmarks):
+    for field in {"outside", "doubtful"} & set(case):
+        named = case[field] if isinstance(case[field], list) else [None]
+        if not set(map(str, named)) <= set(domain.landmarks):
             raise ValueError(
-                f"{where}: outside must be a list of landmarks among {list(domain.landmarks)}; got "
-                f"{case['outside']!r}. Leave it out."
+                f"{where}: {field} must be a list of landmarks among {list(domain.landmarks)}; got "
+                f"{case[field]!r}. Leave it out."
             )
     if "annotators" in case:
         annotators = case["annotators"]

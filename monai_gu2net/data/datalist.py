@@ -28,7 +28,9 @@ class Datalist:
     file's name without its ending), ``patient`` (by default the case; words or a whole number, 1 being the same as
     "1"), ``landmarks`` (N points in pixels of the image file, the first pixel's centre at 0, width first; None for an
     absent one; left out where there is no ground truth), ``outside`` (names of landmarks that are None because they
-    were annotated outside of the image, see :func:`~monai_gu2net.data.cases_in_frame`),
+    were annotated outside of the image, see :func:`~monai_gu2net.data.cases_in_frame`), ``doubtful`` (names of
+    landmarks that may be annotated wrongly: training and calibration leave them out, evaluation scores with and without
+    them),
     ``annotators`` (name -> N points as in ``landmarks``, where more than one annotated the image; ``landmarks`` is the
     ground truth chosen among them) and ``spacing`` (mm per pixel, where it differs from the domain's).
 

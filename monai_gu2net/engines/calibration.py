@@ -14,6 +14,7 @@ import torch
 from ignite import distributed
 
 from monai_gu2net.data.datalist import Datalist
+from monai_gu2net.data.doubtful import without_doubtful
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.shared_run import run_shared
@@ -83,6 +84,7 @@ def calibrate_model(
             "Name a file, for their calibration does not hold for the first alone."
         )
     domains, cases = fitting_cases(predictor.card, data, split=split, allow_outside=allow_outside)
+    cases = without_doubtful(cases, domains)
     written = Path(paths[0] if output is None else output)
     writable_folder(written.parent)
     warn_of_left_out(data, cases)

@@ -19,7 +19,7 @@ from monai_gu2net.data.outside import ALLOWED_OUTSIDE
 from monai_gu2net.data.spacing_source import checked_sources
 from monai_gu2net.engines.left_out_cases import warn_of_left_out
 from monai_gu2net.engines.shared_run import run_shared
-from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows
+from monai_gu2net.evaluation import ORIGINAL, Protocol, annotator_rows, undoubted_rows
 from monai_gu2net.files import writable_folder
 from monai_gu2net.metrics.gathering import gather
 from monai_gu2net.prediction import PredictionOptions, Predictor, fitting_cases, warn_of_pixels
@@ -126,6 +126,7 @@ def evaluate_model(
             scoring=replace(protocol, ground_truth=truths),
             protocol=conditions,
             annotators=annotator_rows(rows, cases, domains),
+            undoubted=undoubted_rows(rows, cases),
             calibrations=predictor.calibrations,
             measurements={name: domain.all_measurements for name, domain in domains.items()},
             failures=[*refused, *lacking, *failures],

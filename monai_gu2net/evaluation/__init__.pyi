@@ -27,4 +27,5 @@ from .result_table import write_rows as write_rows
 from .result_table import write_tables as write_tables
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows
+from .undoubted import undoubted_rows as undoubted_rows
 from .volume_thresholds import suited_thresholds as suited_thresholds

@@ -10,6 +10,7 @@ from .coordinates import voxel_lengths as voxel_lengths
 from .coordinates import world_to_lps as world_to_lps
 from .formats import read_landmarks as read_landmarks
 from .formats import write_landmarks as write_landmarks
+from .implausible import implausible_landmarks as implausible_landmarks
 from .landmark_set import LandmarkSet as LandmarkSet
 from .shape import Pose as Pose
 from .shape import mean_shape as mean_shape

@@ -36,6 +36,9 @@ __all__ = ["EvaluationResult", "write_report"]
 
 _log = logging.getLogger(__name__)
 
+_IN_DOUBT = (
+    "The data names landmarks that may be annotated wrongly. Above they count like the others; here they do not."
+)
 _COUNTED = {
     "Pooling": "every annotated landmark weighs the same; one not found has the error inf",
     "95 % interval": "of the MRE: percentile bootstrap, images drawn with replacement",
@@ -78,6 +81,7 @@ def write_report(
     scoring: Protocol = ORIGINAL,
     protocol: Mapping[str, str] | None = None,
     annotators: Mapping[str, Rows] | None = None,
+    undoubted: Rows | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
     measurements: Measurements | None = None,
     failures: Sequence[Mapping[str, str]] = (),
@@ -106,6 +110,7 @@ def write_report(
         scoring: how the rows are scored, see :class:`~monai_gu2net.evaluation.Protocol`.
         protocol: what else makes the numbers comparable, by heading: model, data.
         annotators: the table of each comparison of annotators, see :func:`~monai_gu2net.evaluation.annotator_rows`.
+        undoubted: see :func:`~monai_gu2net.evaluation.undoubted_rows`.
         calibrations: by domain, those that the rows' radii come from.
         measurements: by domain, see :func:`~monai_gu2net.evaluation.measure_rows`; by default the built-in ones.
         failures: cases without result: ``case``, ``domain``, ``reason``.
@@ -127,6 +132,9 @@ def write_report(
     summaries = summarize_rows(scored, thresholds=scoring.thresholds, strict=scoring.strict)
     raters = {comparison: result_table(of) for comparison, of in (annotators or {}).items()}
     apart = _annotators(raters, scoring)
+    known = result_table([] if undoubted is None else undoubted)
+    sure = summarize_rows(rescore(known, scoring), thresholds=scoring.thresholds, strict=scoring.strict)
+    sure = sure[sure["landmark"].isna()]
     facts = {**scoring.words(table["domain"].unique()), **_COUNTED, **(protocol or {})}
     voxels = "the side of a cube as large as a voxel, times 1, 2, 3 and 4"
     facts |= {"Thresholds of volumes": voxels} if scoring.thresholds is not given else {}
@@ -140,11 +148,14 @@ def write_report(
             "scoring": scoring.to_dict(),
             "summaries": rates_by_threshold(summaries, scoring.thresholds),
             "annotators": rates_by_threshold(apart, scoring.thresholds),
+            "without_doubtful": rates_by_threshold(sure, scoring.thresholds),
             "failures": failures,
             "left_out": [asdict(item) for item in left_out],
         }
         write_json(folder / "summary.json", content)
         sections = [Section("What was measured", [facts]), _by_domain(folder, result)]
+        if not sure.empty:
+            sections.append(Section("Without landmarks in doubt", [[_IN_DOUBT], summary_table("Without them", sure)]))
         if not apart.empty:
             named = apart.assign(domain=apart["domain"] + ": " + apart["comparison"])
             title = "Disagreement of the annotators"

@@ -17,6 +17,7 @@ from monai_gu2net.data.config_paths import check_not_rewritten
 from monai_gu2net.data.datalist import Datalist
 from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.domain import Domain
+from monai_gu2net.data.doubtful import without_doubtful
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
@@ -100,7 +101,9 @@ def open_data(
         data = _phantom(phantom_dir, names)
     if domains:
         data = data.only(domains)
-    return datalist_in_frame(data, allow_outside=allow_outside)
+    data = datalist_in_frame(data, allow_outside=allow_outside)
+    training, validation = (without_doubtful(cases, data.domains) for cases in (data.training, data.validation))
+    return replace(data, training=training, validation=validation)
 
 
 def cases_to_predict(

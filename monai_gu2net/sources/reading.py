@@ -21,6 +21,7 @@ from monai_gu2net.data.reader import image_shape, radiograph_size
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.formats import PointsFrame
+from monai_gu2net.sources.doubts import doubtful_in, doubts_in_words
 from monai_gu2net.sources.folder_files import existing_folder, reason_within
 from monai_gu2net.sources.kinds import SOURCES, recognize_layout
 from monai_gu2net.sources.source import Annotation, Entry, Source
@@ -49,6 +50,7 @@ def read_layout(
     validation: int | float | None = None,
     seed: int = 0,
     drawn: bool | None = None,
+    leave_out_doubtful: bool = False,
     allow_outside: float = ALLOWED_OUTSIDE,
 ) -> Datalist:
     """Read a dataset folder of any of the layouts.
@@ -79,11 +81,14 @@ def read_layout(
             of the others); by default none (head, hand, chest) or 0.1.
         seed: of the draw.
         drawn: draw the test part instead of taking it from the end of the order (hand, chest).
+        leave_out_doubtful: name landmarks that can hardly be right under ``doubtful`` of their case.
         allow_outside: share of the landmarks that may lie outside of their images, where they are absent.
 
     Returns:
         A datalist of one domain, called after that. The names of what was left out are relative to the folder. Its
-        ``origin`` says of volumes which points were read (``points``) and what the network sees (``input``), in words.
+        ``origin`` says in words which points of volumes were read (``points``) and what the network sees (``input``),
+        and which landmarks can hardly be right (``doubtful``, see
+        :func:`~monai_gu2net.landmarks.implausible_landmarks`).
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -136,6 +141,11 @@ def read_layout(
         ground_truth=made.ground_truth if annotator in (None, "mean") else annotator,
     )
     cases = [_case(name, each, made, spacing, annotator) for name, each in kept.items()]
+    doubtful = doubtful_in(cases, made, {name: each.frame for name, each in kept.items()})
+    if doubtful:
+        notes["doubtful"] = doubts_in_words(doubtful, left_out=leave_out_doubtful)
+    if leave_out_doubtful:
+        cases = [case | ({"doubtful": doubtful[case["case"]]} if case["case"] in doubtful else {}) for case in cases]
     made = replace(made, spacing=_share_spacing(cases))
     split_of = {name: each.entry.split for name, each in kept.items()}
     if any(split_of.values()):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from monai_gu2net.data import Datalist, Domain, ReferenceLength
+from monai_gu2net.sources import open_data
 
 NAN = float("nan")
 HEAD = Domain("head", ("a", "b"), (416, 512), spacing=(0.1, 0.1))
@@ -413,3 +414,23 @@ def test_an_image_and_a_link_to_it_stay_within_one_split(tmp_path: Path) -> None
     (tmp_path / "2.png").symlink_to(tmp_path / "1.png")
     with pytest.raises(ValueError, match="must stay within one split"):
         Datalist.load(_saved(tmp_path, training=[{"image": "1.png"}], test=[{"image": "2.png"}]))
+
+
+def test_nothing_is_learned_from_landmarks_in_doubt(tmp_path: Path) -> None:
+    """The file keeps them, and so does the test part, which is scored with and without."""
+    case = {"landmarks": [[1, 2], [3, 4], None], "annotators": {"x": [[1, 2], [3, 4], None]}, "doubtful": ["b", "c"]}
+    splits = {split: [{"image": f"{split}.png", "domain": "d", **case}] for split in ("training", "validation", "test")}
+    Datalist("d", {"d": Domain("d", ("a", "b", "c"), (8, 8))}, **splits).save(tmp_path / "d.json")
+    data = open_data(tmp_path / "d.json", phantom_dir=tmp_path)
+    for split in ("training", "validation"):
+        [found] = getattr(data, split)
+        assert found["landmarks"] == found["annotators"]["x"] == [[1, 2], None, None]
+    assert data.test[0]["landmarks"] == [[1, 2], [3, 4], None]
+    assert Datalist.load(tmp_path / "d.json").training[0]["landmarks"] == [[1, 2], [3, 4], None]
+
+
+@pytest.mark.parametrize("doubtful", ["b", ["nose"], [None]])
+def test_landmarks_in_doubt_are_named_among_the_domains(doubtful: object) -> None:
+    case = {"image": "a.png", "doubtful": doubtful}
+    with pytest.raises(ValueError, match=r"doubtful must be a list of landmarks among \['a', 'b'\]; got"):
+        Datalist("d", {"d": Domain("d", ("a", "b"), (8, 8))}, training=[case])
