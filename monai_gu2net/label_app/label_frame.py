@@ -18,6 +18,7 @@ from monai_gu2net.data.reader import image_shape
 from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks.coordinates import world_to_lps
 
 __all__ = ["LabelFrame", "axes_of", "label_frame", "read_image"]
@@ -70,19 +71,11 @@ def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
         FileNotFoundError, ValueError: the file is not there, broken, or no image of one channel.
     """
     path = Path(image)
-    try:
-        status = path.stat()
-    except OSError:
-        return _frame_of(path)  # whose error says what is wrong
-    return _kept_frame(path, (status.st_mtime_ns, status.st_size))
+    return _kept_frame(path, stamps_of(path))
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)
-def _kept_frame(path: Path, stamp: tuple[int, int]) -> LabelFrame:
-    return _frame_of(path)
-
-
-def _frame_of(path: Path) -> LabelFrame:
+def _kept_frame(path: Path, stamps: Stamps) -> LabelFrame:
     pixels, meta = read_image(path)
     source, own = str(meta["spacing_source"]), np.asarray(meta["affine"], dtype=float)
     unit: Literal["mm", "px"] = "px" if source == "none" else "mm"
@@ -123,14 +116,13 @@ def axes_of(path: Path) -> int | None:
     if path.name.lower().endswith(PICTURES) and path.is_file():
         return 2
     try:
-        status = path.stat()
-        return _kept_axes(path, (status.st_mtime_ns, status.st_size))
+        return _kept_axes(path, stamps_of(path))
     except (OSError, ValueError):
         return None
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)
-def _kept_axes(path: Path, stamp: tuple[int, int]) -> int:
+def _kept_axes(path: Path, stamps: Stamps) -> int:
     shape = image_shape(path) or ()
     axes = shape[:-1] if path.name.lower().endswith(VOLUMES) else shape  # of those the number of channels comes last
     return 3 if len(axes) > 2 and axes[2] > 1 else 2

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.dicom_entries import read_entries
 from monai_gu2net.dicom import is_dicom
-from monai_gu2net.dicom.header import dicom_files
 from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
 from monai_gu2net.landmarks.formats import read_markups, write_markups
+from monai_gu2net.sources.folder_files import first_image, is_series
 
 __all__ = ["LabelRefusedError", "check_label", "labelled_data", "usable_cases", "write_label"]
 
@@ -195,9 +195,9 @@ def labelled_data(
 
 
 def _header_file(image: Path) -> Path | None:
-    """The DICOM file that tells whose image it is: its own, or one of its series."""
+    """The DICOM file that tells whose image it is: its own, or one of the images of its series."""
     if image.is_dir():
-        return next(iter(dicom_files(image)), None)
+        return first_image(image) if is_series(image) else None
     return image if is_dicom(image) else None
 
 

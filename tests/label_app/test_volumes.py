@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import foreign_reports
 import nibabel
 import numpy as np
 import pytest
@@ -192,6 +194,37 @@ def test_a_folder_with_a_dicom_series_is_an_image_to_pre_label_label_and_train_o
     (app.studies / "second" / "IM0017").unlink()  # a gap
     with pytest.raises(LabelRefusedError, match="can be read"):
         store.save_label("second", str(app.folder / "label.mrk.json"), "final", {})
+
+
+def test_series_of_one_patient_stay_together_though_a_report_lies_before_the_slices(app: App) -> None:
+    affine, voxels = series_files.oblique_affine(), np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    for name in ("first", "second", "third"):
+        series_files.make_series(app.studies / name, voxels, affine, series=name, PatientID="one")
+    foreign_reports.report(app.studies / "third" / "0_report.dcm")  # the first by its name, and no image
+    store = app.store()
+    place = nibabel.affines.apply_affine(affine, [3.0, 4.0, 2.0]) * [-1, -1, 1]
+    for name in ("first", "second", "third"):
+        store.save_label(name, str(write_points(app.folder / "label.mrk.json", {"tip": place.tolist()})), "final", {})
+    app.label(store, "plain")
+    hand = {"domain": app.domains["hand"], "domains": app.domains}
+    data, _ = labelled_data(store.datalist(), **hand, validation=0.5, earlier_splits={}, domain_of={})
+    patients = {case["case"]: case["patient"] for case in data.cases("all")}
+    assert patients["first"] == patients["second"] == patients["third"] != patients["plain"]
+
+
+def test_a_slice_that_is_written_anew_in_its_place_moves_the_frame_of_the_labels(app: App) -> None:
+    """As a folder's own time stays when a file in it is written over."""
+    voxels = np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    affine = series_files.oblique_affine()
+    folder = series_files.make_series(app.studies / "series", voxels, affine)
+    before = label_frame(folder).image_affine
+    np.testing.assert_allclose(before, affine, atol=1e-3)
+    moved = affine.copy()
+    moved[:3, 3] += (10, 20, 30)
+    status = folder.stat()
+    series_files.make_series(folder, voxels, moved)
+    os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+    np.testing.assert_allclose(label_frame(folder).image_affine, moved, atol=1e-3)
 
 
 def test_slices_that_lie_about_or_deeper_are_left_out_of_volumes_and_said(

@@ -130,6 +130,23 @@ def test_volumes_of_unknown_scale_are_in_voxels(image: Path, tmp_path: Path) -> 
     assert not (tmp_path / "r" / "axis_errors.csv").exists()
 
 
+def test_volumes_of_unknown_scale_beside_others_are_scored_in_their_voxels(tmp_path: Path) -> None:
+    """In voxels the three are 1, 4 and 2 off, in mm 0.5, 1 and 1."""
+    rows = [*volume_rows("known"), *volume_rows("unknown", unit="px")]
+    result = write_report(tmp_path, rows, images={}, worst=0)
+    rates = result.by_domain.set_index("unit").filter(regex="^sdr_")
+    mm, px = (rates.loc[unit].dropna().to_dict() for unit in ("mm", "px"))
+    assert mm == {"sdr_0.4": 0, "sdr_0.79": pytest.approx(100 / 3), "sdr_1.2": 100, "sdr_1.6": 100}
+    assert px == {"sdr_1": pytest.approx(100 / 3), "sdr_2": pytest.approx(200 / 3), "sdr_3": px["sdr_2"], "sdr_4": 100}
+    compared = compare_rows(rows, rows).summaries
+    shares = compared[compared["landmark"].isna()].set_index("unit")["sdr_2_a"]
+    assert np.isnan(shares["mm"])
+    assert shares["px"] == px["sdr_2"]
+    assert (tmp_path / "report.md").is_file()
+    scoring = json.loads((tmp_path / "summary.json").read_text())["scoring"]
+    assert scoring["thresholds"]["mouse"] == {"mm": [0.4, 0.79, 1.2, 1.6], "px": [1, 2, 3, 4]}
+
+
 def test_a_picture_in_place_of_a_volume_is_said(tmp_path: Path) -> None:
     Image.new("L", (20, 20)).save(tmp_path / "p.png")
     path = write_report(tmp_path / "r", volume_rows("m"), images={("mouse", "m"): tmp_path / "p.png"}).path
