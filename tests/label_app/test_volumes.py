@@ -30,6 +30,7 @@ from monai_gu2net.label_app.infer import LandmarkInferTask
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
+from monai_gu2net.label_app.server import _settings
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
@@ -147,6 +148,19 @@ def test_a_volume_that_states_no_scale_is_labelled_in_its_voxels(app: App) -> No
     label = write_points(app.folder / "label.mrk.json", {"tip": [-4.0, -5.0, 6.0]})
     _, points = check_label(label, path, domains=app.domains)
     np.testing.assert_allclose(points.points[0], [4.0, 5.0, 6.0])
+
+
+def test_every_kind_of_file_that_is_a_volume_is_listed_by_the_server(tmp_path: Path) -> None:
+    for name in ("a.nii", "b.nii.gz", "c.nrrd", "d.mha", "e.mhd", "f.NII.GZ"):
+        if "nii" in name.lower():
+            nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.diag([2, 2, 2, 1])), tmp_path / name)
+        else:
+            write_volume(tmp_path / name, np.ones(SIZE), np.eye(3))  # of .mhd the values lie beside it
+    endings = json.loads(_settings(str(tmp_path), tmp_path / "app", 8000, {})["MONAI_LABEL_DATASTORE_FILE_EXT"])
+    domains = {"hand": Domain("hand", NAMES, (16, 16, 16))}
+    store = LandmarkDatastore(tmp_path, domains=domains, extensions=endings)
+    assert sorted(store.list_images()) == list("abcdef")
+    assert label_frame(store.get_image_uri("e")).size == SIZE
 
 
 def test_images_with_two_axes_are_left_out_and_said(app: App, caplog: pytest.LogCaptureFixture) -> None:
