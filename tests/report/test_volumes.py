@@ -112,6 +112,21 @@ def test_directions_of_the_errors_are_those_of_the_patient(report: Path) -> None
     assert "| p2 | 4 | +0.00 | 0.00 | -2.50 |" in text
 
 
+def test_directions_have_the_order_of_the_landmarks_also_where_one_is_not_in_every_volume(tmp_path: Path) -> None:
+    """p1 is in the second volume alone, and p2 in none."""
+    rows = [*volume_rows("m0"), *volume_rows("m1", times=2), *volume_rows("bare", unit="px")]
+    for row in rows:
+        if row["landmark"] == "p2" or (row["landmark"], row["case"]) == ("p1", "m0"):
+            row |= {f"reference_{axis}": np.nan for axis in ("x", "y", "z", "x_lps_mm", "y_lps_mm", "z_lps_mm")}
+            row["error"] = None
+    write_report(tmp_path / "r", rows, images={}, worst=0)
+    table = pd.read_csv(tmp_path / "r" / "axis_errors.csv")
+    assert table["landmark"].fillna("all").tolist() == ["all", "p1", "p2", "p3"]
+    assert table["count"].tolist() == [3, 1, 0, 2]
+    assert table["left_mean"].tolist() == pytest.approx([1 / 3, 1, np.nan, 0], nan_ok=True)  # 2 voxels of 0.5 mm
+    assert "| p2 | 0 | - | - | - | - | - | - |" in (tmp_path / "r" / "report.md").read_text()
+
+
 def test_radii_and_measurements_of_volumes_are_reported(report: Path) -> None:
     assert "## Uncertainty" in (report / "report.md").read_text()
     measured = pd.read_csv(report / "measurements.csv")
