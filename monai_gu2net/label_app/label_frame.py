@@ -20,8 +20,9 @@ from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks.coordinates import world_to_lps
+from monai_gu2net.sources.folder_files import first_image, is_series
 
-__all__ = ["LabelFrame", "axes_of", "label_frame", "read_image"]
+__all__ = ["LabelFrame", "axes_of", "header_file", "label_frame", "read_image"]
 
 _KEPT_FRAMES = 4096
 
@@ -103,6 +104,13 @@ def read_image(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             f"{path.name} must have one channel, as images to label have; got {pixels.shape[-1]} of them. Save one."
         )
     return pixels, meta
+
+
+def header_file(image: Path) -> Path | None:
+    """The DICOM file that tells of an image: its own, or one of the images of its series; None: it is not DICOM."""
+    if image.is_dir():
+        return first_image(image) if is_series(image) else None
+    return image if is_dicom(image) else None
 
 
 def axes_of(path: Path) -> int | None:

@@ -16,13 +16,11 @@ from numpy.typing import ArrayLike
 
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.dicom_entries import read_entries
-from monai_gu2net.dicom import is_dicom
-from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
+from monai_gu2net.label_app.label_frame import LabelFrame, header_file, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
 from monai_gu2net.landmarks.formats import read_markups, write_markups
-from monai_gu2net.sources.folder_files import first_image, is_series
 
 __all__ = ["LabelRefusedError", "check_label", "labelled_data", "usable_cases", "write_label"]
 
@@ -171,7 +169,7 @@ def labelled_data(
         return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
 
     pairs = sorted(pairs, key=lambda pair: pair["image"])
-    headers = {pair["image"]: path for pair in pairs if (path := _header_file(Path(pair["image"]))) is not None}
+    headers = {pair["image"]: path for pair in pairs if (path := header_file(Path(pair["image"]))) is not None}
     of_file = {entry.path: entry.patient for entry in read_entries(headers.values()) if entry.patient}
     patients = {image: of_file[path] for image, path in headers.items() if path in of_file}
     found = [
@@ -192,13 +190,6 @@ def labelled_data(
             f"and {len(parts['validation'])}. Label images of other patients."
         )
     return Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"]), splits
-
-
-def _header_file(image: Path) -> Path | None:
-    """The DICOM file that tells whose image it is: its own, or one of the images of its series."""
-    if image.is_dir():
-        return first_image(image) if is_series(image) else None
-    return image if is_dicom(image) else None
 
 
 def _place(frame: LabelFrame) -> str:

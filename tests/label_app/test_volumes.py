@@ -27,12 +27,14 @@ from monai_gu2net.data import Domain
 from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 from monai_gu2net.label_app.infer import LandmarkInferTask
+from monai_gu2net.label_app.label_frame import read_image
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.server import _settings
 from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.label_app.window import default_window
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
 
 pytestmark = [
@@ -224,6 +226,15 @@ def test_series_of_one_patient_stay_together_though_a_report_lies_before_the_sli
     data, _ = labelled_data(store.datalist(), **hand, validation=0.5, earlier_splits={}, domain_of={})
     patients = {case["case"]: case["patient"] for case in data.cases("all")}
     assert patients["first"] == patients["second"] == patients["third"] != patients["plain"]
+
+
+def test_a_series_is_shown_in_the_window_of_its_slices(tmp_path: Path) -> None:
+    """PS3.3, C.11.2.1.2.1: black up to c - 0.5 - (w - 1) / 2, white from c - 0.5 + (w - 1) / 2 on."""
+    voxels = np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    window = {"WindowCenter": ["40", "300"], "WindowWidth": ["401", "1000"], "RescaleIntercept": "0"}
+    folder = series_files.make_series(tmp_path / "s", voxels, series_files.oblique_affine(), **window)
+    pixels, _ = read_image(folder)
+    assert default_window(folder, pixels) == (-160.5, 239.5)
 
 
 def test_a_slice_that_is_written_anew_in_its_place_moves_the_frame_of_the_labels(app: App) -> None:
