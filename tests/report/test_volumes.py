@@ -186,6 +186,18 @@ def test_two_tables_of_volumes_are_compared_at_the_same_thresholds(tmp_path: Pat
     assert "| mouse | 1.2 mm | 33.3 | 100.0 |" in text
 
 
+def test_the_same_reference_in_a_file_of_other_axes_is_not_another_one() -> None:
+    """As of a copy with its first and last axis exchanged; and of one that lies 0.1 mm higher."""
+    first, turned, lifted = volume_rows("m"), volume_rows("m"), volume_rows("m")
+    for row in turned:
+        for what in ("reference", "predicted", "spacing"):
+            row[f"{what}_x"], row[f"{what}_z"] = row[f"{what}_z"], row[f"{what}_x"]
+    for row in lifted:
+        row["reference_z_lps_mm"] += 0.1
+    assert compare_rows(first, turned).other_reference.empty
+    assert list(compare_rows(first, lifted).other_reference["landmark"]) == ["p1", "p2", "p3"]
+
+
 def test_thresholds_that_are_named_are_kept(tmp_path: Path) -> None:
     comparison = compare_rows(volume_rows("m"), volume_rows("m"), thresholds=[2.0, 2.5, 3.0, 4.0])
     assert list(comparison.summaries.filter(regex="^sdr_.*_a$")) == [f"sdr_{t}_a" for t in ("2", "2.5", "3", "4")]
