@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,8 +42,9 @@ def write_label(
         frame: of the image.
         confidence: (N,) for the points' descriptions.
     """
-    # the frame's affine leads to LPS itself, not to the image's world
-    placed = replace(points, points=index_to_mm(points.points, frame.affine), frame="LPS" if frame.dims == 3 else "mm")
+    # the frame's affine leads to LPS itself, not to the image's world; without a scale it is that of no millimetres
+    named: Literal["LPS", "mm"] = "LPS" if frame.dims == 3 and frame.unit == "mm" else "mm"
+    placed = replace(points, points=index_to_mm(points.points, frame.affine), frame=named)
     return write_markups(path, placed, confidence=confidence, unit=frame.unit, description=frame.description)
 
 

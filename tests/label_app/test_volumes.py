@@ -36,6 +36,7 @@ from monai_gu2net.label_app.train import LandmarkTrainTask
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.label_app.window import default_window
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.prediction import PredictionOptions
 
 pytestmark = [
     pytest.mark.integration,
@@ -150,6 +151,23 @@ def test_a_volume_that_states_no_scale_is_labelled_in_its_voxels(app: App) -> No
     label = write_points(app.folder / "label.mrk.json", {"tip": [-4.0, -5.0, 6.0]})
     _, points = check_label(label, path, domains=app.domains)
     np.testing.assert_allclose(points.points[0], [4.0, 5.0, 6.0])
+
+
+def test_a_volume_that_states_no_scale_is_pre_labelled_in_its_voxels_by_a_given_spacing(app: App) -> None:
+    path = app.studies / "bare.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.eye(4)), path)
+    weights = AppWeights(app.folder / "app", PredictionOptions(spacing=(1.0, 1.0, 1.5)))
+    file, reply = LandmarkInferTask(weights, app.domains["hand"])({"image": str(path), "device": "cpu"})
+    [markup] = json.loads(Path(file).read_text())["markups"]
+    assert (markup["coordinateSystem"], "coordinateUnits" in markup) == ("LPS", False)
+    found = np.array([[each[axis] for axis in "xyz"] for each in reply["landmarks"]])
+    assert np.isfinite(found).all()
+    placed = np.array([point["position"] for point in markup["controlPoints"]])
+    np.testing.assert_allclose(placed, found * [-1, -1, 1], atol=1e-4)  # 1 mm per voxel, as Slicer shows it
+    store = app.store()
+    store.save_label("bare", file, "original", {})
+    Path(file).unlink()
+    np.testing.assert_allclose([each["lps"][2] for each in reply["landmarks"]], 1.5 * found[:, 2], atol=1e-4)
 
 
 def test_every_kind_of_file_that_is_a_volume_is_listed_by_the_server(tmp_path: Path) -> None:
