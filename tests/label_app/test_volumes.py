@@ -33,6 +33,7 @@ from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
 from monai_gu2net.label_app.server import _settings
 from monai_gu2net.label_app.train import LandmarkTrainTask
+from monai_gu2net.label_app.training_options import TrainingOptions
 from monai_gu2net.label_app.weights import AppWeights
 from monai_gu2net.label_app.window import default_window
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
@@ -353,6 +354,25 @@ def test_training_on_labelled_volumes_takes_the_weights_that_are_better(app: App
     assert result["replaced"] is True
     after = load_model(app.weights.path)[0].state_dict()
     assert any((after[name] != value).any() for name, value in before.items())
+
+
+def test_volumes_without_a_scale_are_trained_on_at_the_spacing_given_as_they_are_pre_labelled(app: App) -> None:
+    for path in app.images.values():
+        path.unlink()
+    for name in ("one", "two"):
+        nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.eye(4)), app.studies / f"{name}.nii.gz")
+    weights = AppWeights(app.folder / "app", PredictionOptions(spacing=(1.0, 1.0, 1.5)))
+    train = LandmarkTrainTask(
+        weights, app.domains["hand"], domains=app.domains, config=BUNDLE, folder=app.folder / "training"
+    )
+    store = app.store()
+    for name in ("one", "two"):
+        label = write_points(app.folder / "label.mrk.json", {"tip": [-4.0, -5.0, 6.0]})
+        store.save_label(name, str(label), "final", {})
+    result = train({"max_epochs": 1, "batches_per_epoch": 1, "validation": 0.5, "device": "cpu"}, store)
+    assert (result["training_images"], result["validation_images"], result["unit"]) == (1, 1, "mm")
+    [case] = json.loads(json.dumps(train._data(TrainingOptions(), store).training))
+    assert case["landmarks"][0] == pytest.approx([4, 5, 6])  # voxels still
 
 
 def test_a_bundle_of_radiographs_does_not_train_a_model_of_volumes(app: App) -> None:
