@@ -96,9 +96,9 @@ def check_label(
         frame = label_frame(image)
     except (OSError, ValueError) as error:
         raise LabelRefusedError(f"The image of a label must be one that can be read. {error}") from None
-    if frame.dims != len(domains[name].size):
+    if frame.dims != domains[name].dims:
         raise LabelRefusedError(
-            f"The image of a label of the domain {name!r} must have {len(domains[name].size)} axes; {called} has "
+            f"The image of a label of the domain {name!r} must have {domains[name].dims} axes; {called} has "
             f"{frame.extent}. Label it with a model of such images."
         )
     # what was read is in LPS mm, which is where the frame's affine leads

@@ -70,7 +70,7 @@ def is_volume(path: Path, dicom: DicomEntry | None = None) -> bool:
         FileNotFoundError, ValueError: the file is not there or broken; the message begins with its name.
     """
     name = path.name.lower()
-    if path.is_dir() or not name.endswith((*NIFTI, *VOLUMES)):
+    if path.is_dir() or not name.endswith(VOLUMES):
         return path.is_dir() or (dicom is not None and dicom.is_volume)
     shape = image_shape(path) or ()
     axes = shape if name.endswith(NIFTI) else shape[:-1]  # of the others channels are counted, too
