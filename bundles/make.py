@@ -66,7 +66,7 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
     named_after = name.removeprefix("gu2net_")
     universal = len(mix) > 1 or named_after not in mix
     domain = named_after if named_after in mix else mix[0]
-    landmarks, dims = domains[domain].landmarks, len(domains[domain].size)
+    landmarks, dims = domains[domain].landmarks, domains[domain].dims
     values: dict[str, Any] = {
         **IMAGES[dims],
         "domain": domain,

@@ -261,7 +261,7 @@ def dims_of(options: argparse.Namespace) -> int:
     """
     from monai_gu2net.networks import ModelCard
 
-    return min(len(domain.size) for domain in ModelCard.load(options.checkpoints[0]).domains.values())
+    return ModelCard.load(options.checkpoints[0]).spatial_dims
 
 
 def data_of(options: argparse.Namespace, results: Path) -> Datalist:

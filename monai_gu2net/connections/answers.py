@@ -76,7 +76,7 @@ class RadiographAnswers:
     def _check_flat(self) -> None:
         """Refuse a model of volumes: what is sent comes one by one, and no series says that it is whole."""
         domains = self.predictor.card.domains
-        volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
+        volumes = [name for name, domain in domains.items() if domain.dims == 3]
         if volumes:
             raise ValueError(
                 f"The model of a connection must be one of radiographs, which are answered one by one; got volumes "

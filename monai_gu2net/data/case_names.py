@@ -12,11 +12,11 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 
 __all__ = ["FileNames", "case_names", "case_part", "file_names", "image_name", "spool_name"]
 
-_ENDINGS = (*PICTURES, *reversed(NIFTI), *VOLUMES, ".dcm", ".dicom")
+_ENDINGS = (*PICTURES, *VOLUMES, ".dcm", ".dicom")
 _FIRST_HALF = r"\.(mrk|sr|text|pr|sc)"  # of an ending of two parts, such as ".mrk.json"
 _LONGEST = 120  # endings and a number come on top; file systems take 255 bytes
 

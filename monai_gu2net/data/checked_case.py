@@ -43,7 +43,7 @@ def checked_case(case: Mapping[str, Any], domains: Mapping[str, Domain], where: 
             f"{where}: domain must be among {list(domains)}; got {case.get('domain')!r}. Declare it under 'domains'."
         )
     domain = domains[case["domain"]]
-    dims = len(domain.size)
+    dims = domain.dims
     name = str(case.get("case") or image_name(Path(case["image"])))
     checked = {**case, "case": name, "patient": case.get("patient", name)}
     where = f"{where} (case {name!r})"
@@ -98,7 +98,7 @@ def _points(landmarks: Any, domain: Domain, where: str) -> list[list[float] | No
             f"got {count!r}. Write null for an absent one."
         )
     return [
-        _point(point, len(domain.size), f"{where}: landmark {name!r}")
+        _point(point, domain.dims, f"{where}: landmark {name!r}")
         for name, point in zip(domain.landmarks, landmarks, strict=True)
     ]
 

@@ -85,19 +85,19 @@ class Domain:
         repeated = sorted({name for name in self.landmarks if self.landmarks.count(name) > 1})
         if repeated:
             self._refuse("landmarks", "be all different", repeated, "Rename the repeated ones")
-        if len(self.size) not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
+        if self.dims not in (2, 3) or not all(type(n) is int and n > 0 for n in self.size):
             self._refuse("size", "be 2 or 3 positive whole numbers", self.size, "Give width and height in pixels")
-        if len(self.size) == 3 and self.orientation is None:
+        if self.dims == 3 and self.orientation is None:
             object.__setattr__(self, "orientation", "RAS")
-        if self.orientation is not None and not (len(self.size) == 3 and _is_orientation(self.orientation)):
+        if self.orientation is not None and not (self.dims == 3 and _is_orientation(self.orientation)):
             rule = "be three letters, one each of R or L, A or P, S or I, of a domain of volumes"
             self._refuse("orientation", rule, self.orientation, "Give one such as 'RAS'")
         for field in ("spacing", "target_spacing"):
             lengths = getattr(self, field)
-            if lengths is not None and (len(lengths) != len(self.size) or not all(0 < s < math.inf for s in lengths)):
+            if lengths is not None and (len(lengths) != self.dims or not all(0 < s < math.inf for s in lengths)):
                 self._refuse(field, "be one positive number per axis of size", lengths, "Leave it out if unknown")
         if self.mean_shape is not None:
-            shape = [len(self.landmarks), len(self.size)]
+            shape = [len(self.landmarks), self.dims]
             if not _are_points(self.mean_shape, shape):
                 self._refuse("mean_shape", f"be {shape[0]} points of {shape[1]} numbers", self.mean_shape, "Prepare it")
             if self.target_spacing is None:
@@ -128,15 +128,20 @@ class Domain:
                 [measurement_to_dict(each) for each in self.measurements],
                 landmarks=self.landmarks,
                 where=f"Domain {self.name!r}",
-                dims=len(self.size),
+                dims=self.dims,
             )
 
     @property
     def all_measurements(self) -> tuple[Measurement, ...]:
         """The built-in measurements of its landmarks, then those declared; one declared goes before its namesake."""
         own = {each.name for each in self.measurements}
-        built_in = default_measurements(self.landmarks) if len(self.size) == 2 else ()
+        built_in = default_measurements(self.landmarks) if self.dims == 2 else ()
         return (*(each for each in built_in if each.name not in own), *self.measurements)
+
+    @property
+    def dims(self) -> int:
+        """The number of spatial axes of its images, 2 or 3."""
+        return len(self.size)
 
     @property
     def unit(self) -> str:
@@ -255,7 +260,7 @@ def spatial_dims_of(domains: Mapping[str, Domain], dims: int | None = None) -> i
     """
     dims = dims or len(next(iter(domains.values())).size)
     for name, domain in domains.items():
-        if len(domain.size) != dims:
+        if domain.dims != dims:
             kinds = {2: "radiographs (2 axes)", 3: "volumes (3 axes)"}
             raise ValueError(
                 f"Domain {name!r} must be of {kinds[dims]}, as the network and its other domains are; got size "

@@ -60,7 +60,7 @@ def cases_in_frame(
     for case in cases:
         domain = domains[case["domain"]]
         annotated = any(point is not None for point in case.get("landmarks") or ())
-        size = _size(case, len(domain.size)) if annotated else None
+        size = _size(case, domain.dims) if annotated else None
         made.append(dict(case) if size is None else in_frame(case, domain.landmarks, size))
         found.append({**made[-1], "outside": made[-1].get("outside", [])[len(case.get("outside", ())) :]})
     check_outside(found, allow_outside=allow_outside)

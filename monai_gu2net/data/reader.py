@@ -15,7 +15,7 @@ from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys, ensure_tuple
 
 from monai_gu2net.data.picture import PICTURES, picture_size, read_picture
-from monai_gu2net.data.volume import NIFTI, VOLUMES, read_volume, volume_shape
+from monai_gu2net.data.volume import VOLUMES, read_volume, volume_shape
 from monai_gu2net.dicom import Limits, dicom_files, is_dicom, read_header, read_series
 from monai_gu2net.dicom.frames import has_frame_geometry
 from monai_gu2net.dicom.radiograph import radiograph_and_problem
@@ -24,7 +24,7 @@ from monai_gu2net.landmarks import image_plane_affine
 
 __all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
 
-_ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
+_ENDINGS = (*PICTURES, *VOLUMES)
 _LIMITS = Limits()
 _log = logging.getLogger(__name__)
 _LARGEST = 1e19  # the deviation of an image is of squares, and float32 ends at 3.4e38
@@ -108,7 +108,7 @@ class RadiographReader(ImageReader):
         if name.endswith(PICTURES):
             with _named_errors(path, "picture"):
                 return read_picture(path, limits=self.limits, rgb=rgb), np.eye(4), "none", {}, rgb
-        if name.endswith((*NIFTI, *VOLUMES)):
+        if name.endswith(VOLUMES):
             with _named_errors(path, "image"):
                 array, affine, has_channels, source = read_volume(path, limits=self.limits)
                 return array, affine, source, {}, has_channels
@@ -147,7 +147,7 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
         _check_file(path, limits)
         with _named_errors(path, "picture"):
             return picture_size(path, limits=limits)
-    if path.name.lower().endswith((*NIFTI, *VOLUMES)) or not is_dicom(path):
+    if path.name.lower().endswith(VOLUMES) or not is_dicom(path):
         return None
     header = read_header(path, limits=limits)
     width, height = header.get("Columns"), header.get("Rows")
@@ -167,7 +167,7 @@ def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | No
     """
     if path.is_dir():
         return series_shape(path, limits=limits)
-    if path.name.lower().endswith((*NIFTI, *VOLUMES)):
+    if path.name.lower().endswith(VOLUMES):
         _check_file(path, limits)
         with _named_errors(path, "image"):
             return volume_shape(path)

@@ -152,7 +152,7 @@ def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, ...] | None
 
 def check_axes(spacing: Sequence[float], domain: Domain) -> None:
     """Refuse a spacing that has not one number for each axis of a domain's images, with a ValueError that names it."""
-    dims = len(domain.size)
+    dims = domain.dims
     if len(spacing) != dims:
         raise ValueError(
             f"spacing must be {dims} numbers for domain {domain.name!r}; got {tuple(spacing)}. Give one per axis."
@@ -172,7 +172,7 @@ def _candidates(
     given: Sequence[float] | None,
 ) -> Iterator[tuple[Spacing, str]]:
     """What is known of the spacing, the most reliable first."""
-    dims = len(domain.size)
+    dims = domain.dims
     if given is not None:
         check_axes(given, domain)
         yield tuple(map(float, given)), "given"

@@ -18,8 +18,8 @@ from monai_gu2net.landmarks import image_plane_affine
 
 __all__ = ["NIFTI", "VOLUMES", "read_volume", "volume_shape"]
 
-NIFTI = (".nii", ".nii.gz")
-VOLUMES = (".nrrd", ".mha", ".mhd")
+NIFTI = (".nii.gz", ".nii")
+VOLUMES = (*NIFTI, ".nrrd", ".mha", ".mhd")
 _AXES = 3
 _log = logging.getLogger(__name__)
 

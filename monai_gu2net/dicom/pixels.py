@@ -121,7 +121,7 @@ def read_frames(image: Dataset, *, name: str, limits: Limits) -> np.ndarray:
 
 def _form_of(image: Dataset, name: str, limits: Limits) -> _Form:
     if "PixelData" not in image or not image.PixelData:
-        raise DicomError(f"{name}: a radiograph must have pixel data of whole numbers; it has none. Choose an image.")
+        raise DicomError(f"{name}: an image must have pixel data of whole numbers; it has none. Choose an image.")
     photometric = str(image.get("PhotometricInterpretation") or "").strip()
     if photometric not in (*_GREY, *_COLOUR, "PALETTE COLOR"):
         raise DicomError(

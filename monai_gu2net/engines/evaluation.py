@@ -97,7 +97,7 @@ def evaluate_model(
         for name, reason in mismatched.items()
         if counts[name]
     ]
-    volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
+    volumes = [name for name, domain in domains.items() if domain.dims == 3]
     protocol.check({name: domain.landmarks for name, domain in domains.items()}, volumes=volumes)
     lacking: list[dict[str, str]] = []
     if annotator is not None:

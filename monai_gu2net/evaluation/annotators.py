@@ -43,7 +43,7 @@ def annotator_rows(
         if found is None or len(sets) < 2:
             continue
         domain = domains[case["domain"]]
-        axes = "xyz"[: len(domain.size)]
+        axes = "xyz"[: domain.dims]
         found = found.drop(columns=[column for column in found if column.endswith("_lps_mm")])  # of the model's points
         by_name = found.set_index("landmark", drop=False).to_dict("index")
         for index, name in enumerate(domain.landmarks):

@@ -19,10 +19,11 @@ def summarize_axis_errors(rows: Rows) -> pd.DataFrame:
             and volumes whose scale is not known.
 
     Returns:
-        A table with, per domain first one row of all its landmarks, then one of each: ``domain``, ``unit``,
-        ``landmark`` (missing: all of them), ``count`` of the landmarks found and annotated; ``left_mean``,
-        ``left_std``, ``back_mean``, ``back_std``, ``up_mean`` and ``up_std`` in mm: mean (found minus reference,
-        positive to the left, to the back and upwards) and population standard deviation. Empty where there is none.
+        A table with, per domain first one row of all its landmarks, then one of each in the order of the rows:
+        ``domain``, ``unit``, ``landmark`` (missing: all of them), ``count`` of the landmarks found and annotated;
+        ``left_mean``, ``left_std``, ``back_mean``, ``back_std``, ``up_mean`` and ``up_std`` in mm: mean (found minus
+        reference, positive to the left, to the back and upwards) and population standard deviation, NaN of none. Empty
+        where no domain has any.
     """
     table = result_table(rows)
     pairs = [(f"predicted_{axis}_lps_mm", f"reference_{axis}_lps_mm") for axis in "xyz"]
@@ -30,9 +31,12 @@ def summarize_axis_errors(rows: Rows) -> pd.DataFrame:
         return pd.DataFrame()
     ways = ("left", "back", "up")
     apart = table.assign(**{way: table[found] - table[truth] for way, (found, truth) in zip(ways, pairs, strict=True)})
-    apart = apart.dropna(subset=list(ways))
+    known = apart[list(ways)].notna().all(axis=1)
+    # a landmark that is nowhere found keeps its place, as in the tables beside this one
+    apart = apart[known.groupby([apart["domain"], apart["unit"]]).transform("any")]
     summaries = []
-    for domain, unit, landmark, group in parts(apart):
+    for domain, unit, landmark, every in parts(apart):
+        group = every.dropna(subset=list(ways))
         summary = {"domain": domain, "unit": unit, "landmark": landmark, "count": len(group)}
         for way in ways:
             summary |= {f"{way}_mean": group[way].mean(), f"{way}_std": group[way].std(ddof=0)}

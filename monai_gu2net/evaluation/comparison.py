@@ -37,7 +37,8 @@ class Comparison:
         only_a: landmarks that only the first table has, or has annotated: ``domain``, ``case``, ``landmark``.
         only_b: likewise of the second.
         other_reference: landmarks whose reference is not the same point in both tables, or whose image has
-            another spacing in the other. They are compared, but such a difference is not one of the models alone.
+            another spacing in the other; of volumes the points in the patient's frame tell, where both tables have
+            them, whatever axes the files have. They are compared, but such a difference is not one of the models alone.
         thresholds: of the detection rates.
     """
 
@@ -167,14 +168,24 @@ def _ratio(part: float, whole: float) -> float:
 
 def _differ(both: pd.DataFrame) -> pd.Series:
     """Whether both references, or both spacings, are known and not the same."""
-    differ = pd.Series(False, index=both.index)
+    placed, moved = _moved_in_patient(both)
+    differ = pd.Series(moved, index=both.index)
     for axis in (axis for axis in "xyz" if {f"reference_{axis}_a", f"reference_{axis}_b"} <= {*both}):
         point_a, point_b, spacing_a, spacing_b = (
             both[f"{what}_{axis}_{table}"] for what in ("reference", "spacing") for table in "ab"
         )
-        differ |= (point_a - point_b).abs() > _SAME_POINT_PX
-        differ |= (spacing_a - spacing_b).abs() > _SAME_SPACING * spacing_b
+        differ |= ~placed & ((point_a - point_b).abs() > _SAME_POINT_PX)
+        differ |= ~placed & ((spacing_a - spacing_b).abs() > _SAME_SPACING * spacing_b)
     return differ
+
+
+def _moved_in_patient(both: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which references both tables have in the patient's frame, and which of those are not the same there."""
+    first, second = (both.reindex(columns=[f"reference_{axis}_lps_mm_{table}" for axis in "xyz"]) for table in "ab")
+    placed = first.notna().all(axis=1).to_numpy() & second.notna().all(axis=1).to_numpy()
+    apart = np.abs(first.to_numpy(float) - second.to_numpy(float)).max(axis=1, initial=0.0)
+    voxel = both.reindex(columns=[f"spacing_{axis}_b" for axis in "xyz"]).to_numpy(float).min(axis=1, initial=np.inf)
+    return placed, placed & (apart > _SAME_POINT_PX * np.nan_to_num(voxel))
 
 
 def _only(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ __all__ = ["DEFAULT_THRESHOLDS", "ORIGINAL", "PROTOCOLS", "Grid", "Protocol", "T
 
 PROTOCOLS = ("original", "paper")
 
-Thresholds = Sequence[float] | Mapping[str, Sequence[float]]
+Thresholds = Sequence[float] | Mapping[str, Sequence[float] | Mapping[str, Sequence[float]]]
 
 DEFAULT_THRESHOLDS: Sequence[float] = (2.0, 2.5, 3.0, 4.0)
 

@@ -62,8 +62,9 @@ def summarize_rows(rows: Rows, *, thresholds: Thresholds = DEFAULT_THRESHOLDS, s
         rows: see :func:`~monai_gu2net.evaluation.result_table`. Where the cases of a domain have two units,
             because only some have a known spacing, each unit has summaries of its own.
         thresholds: distances for the successful detection rate in the rows' unit; a mapping gives them by
-            domain, or by unit ("mm", "px") for the domains it does not name. The default ones are 1 to 4 voxels for
-            domains of volumes, see :func:`~monai_gu2net.evaluation.suited_thresholds`.
+            domain, or by unit ("mm", "px") for the domains it does not name; those of a domain may be by unit, too. The
+            default ones are 1 to 4 voxels for domains of volumes, see
+            :func:`~monai_gu2net.evaluation.suited_thresholds`.
         strict: an error that equals a threshold is a miss.
 
     Returns:
@@ -132,4 +133,5 @@ def thresholds_of(domain: str, unit: str, thresholds: Thresholds) -> Sequence[fl
         raise ValueError(
             f"thresholds must name every domain or its unit; got {sorted(thresholds)}. Add {domain!r} or {unit!r}."
         )
-    return thresholds[domain] if domain in thresholds else thresholds[unit]
+    own = thresholds[domain] if domain in thresholds else thresholds[unit]
+    return own[unit] if isinstance(own, Mapping) else own

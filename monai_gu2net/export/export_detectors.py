@@ -127,7 +127,7 @@ def detector_description(
     """
     described = card.domains_for_new_images[domain]
     state = card.state_dict()
-    axes = list("XYZ"[: len(described.size)])
+    axes = list("XYZ"[: described.dims])
     volume = len(axes) == 3
     return {
         "format": "landmark detector",
@@ -186,7 +186,7 @@ def detector_description(
 
 def _further_inputs(domain: Domain) -> dict[str, Any]:
     """What a file says of the inputs beside the image."""
-    dims = len(domain.size)
+    dims = domain.dims
     return {
         "spacing": {"shape": [dims], "dtype": "float32", "unit": "mm per pixel of the image given, axis by axis"},
         "start": {
@@ -208,7 +208,7 @@ _SMOOTHING = (
 
 def _resizing(domain: Domain) -> dict[str, str]:
     """What a file says of how the image is brought to the network's size."""
-    padding = "the lowest value" if len(domain.size) == 3 else "zeros"
+    padding = "the lowest value" if domain.dims == 3 else "zeros"
     return {
         "resizing": "scale = min(network_size / size); inner = min(network_size, max(1, round(size * scale))), halves "
         f"to even; along each axis with factor = size / inner {_SMOOTHING}factor * (i + 0.5) - 0.5; then {padding} "
@@ -219,7 +219,7 @@ def _resizing(domain: Domain) -> dict[str, str]:
 
 def _respacing(domain: Domain) -> dict[str, Any]:
     """The same of an image that is brought to the target spacing."""
-    padding = "the lowest value" if len(domain.size) == 3 else "zeros"
+    padding = "the lowest value" if domain.dims == 3 else "zeros"
     return {
         "target_spacing": list(domain.target_spacing or ()),
         "resizing": "n = ceil((size - 1) * spacing / target_spacing + 0.5); along each axis with factor "
@@ -274,7 +274,7 @@ def _others(domain: Domain) -> dict[str, Tensor]:
     """The further inputs of a domain's detector, such as they are: with voxels of 0.9 of the target spacing."""
     if domain.target_spacing is None:
         return {}
-    return {"spacing": 0.9 * torch.tensor(domain.target_spacing), "start": torch.zeros(len(domain.size))}
+    return {"spacing": 0.9 * torch.tensor(domain.target_spacing), "start": torch.zeros(domain.dims)}
 
 
 def _smooth_noise(domain: Domain) -> Tensor:

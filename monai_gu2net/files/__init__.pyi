@@ -8,6 +8,8 @@ from .disk import writable_folder as writable_folder
 from .left_out import LeftOut as LeftOut
 from .left_out import left_out_lines as left_out_lines
 from .one_run import results_of_one_run as results_of_one_run
+from .stamps import Stamps as Stamps
+from .stamps import stamps_of as stamps_of
 from .text import check_fields as check_fields
 from .text import read_json as read_json
 from .text import read_text as read_text

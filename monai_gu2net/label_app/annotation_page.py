@@ -18,6 +18,7 @@ from monailabel.config import settings
 from monailabel.endpoints.user.auth import RBAC
 from monailabel.interfaces.utils.app import app_instance
 
+from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.label_app.label_frame import label_frame, read_image
 from monai_gu2net.label_app.volume_file import nifti_of
 from monai_gu2net.label_app.window import default_window, grey_png, shown_range
@@ -107,13 +108,13 @@ def send_file(name: str) -> Response:
 def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     """Pixels and the description of an image; 422 where it cannot be shown."""
     try:
-        return _read_once(path, path.stat().st_mtime_ns)
+        return _read_once(path, stamps_of(path))
     except (OSError, ValueError) as error:
         raise HTTPException(422, str(error).replace(str(path), path.name)) from None
 
 
 @lru_cache(maxsize=_KEPT_IMAGES)
-def _read_once(path: Path, changed: int) -> tuple[Any, dict[str, Any]]:
+def _read_once(path: Path, stamps: Stamps) -> tuple[Any, dict[str, Any]]:
     """As :func:`_read`; the last images are kept as long as their files do not change."""
     pixels, _ = read_image(path)
     frame = label_frame(path)

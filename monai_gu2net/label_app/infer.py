@@ -47,7 +47,7 @@ class LandmarkInferTask(InferTask):
         super().__init__(
             type=InferType.DETECTION,  # what Slicer shows of a detection is a point list
             labels=list(domain.landmarks),
-            dimension=len(domain.size),
+            dimension=domain.dims,
             description=f"Landmarks of the domain {domain.name!r}, by GU2Net",
             config={"device": [name_to_device(None)], "domain": domain.name, "min_confidence": 0.0},
         )

@@ -18,9 +18,11 @@ from monai_gu2net.data.reader import image_shape
 from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
+from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks.coordinates import world_to_lps
+from monai_gu2net.sources.folder_files import first_image, is_series
 
-__all__ = ["LabelFrame", "axes_of", "label_frame", "read_image"]
+__all__ = ["LabelFrame", "axes_of", "header_file", "label_frame", "read_image"]
 
 _KEPT_FRAMES = 4096
 
@@ -70,19 +72,11 @@ def label_frame(image: str | os.PathLike[str]) -> LabelFrame:
         FileNotFoundError, ValueError: the file is not there, broken, or no image of one channel.
     """
     path = Path(image)
-    try:
-        status = path.stat()
-    except OSError:
-        return _frame_of(path)  # whose error says what is wrong
-    return _kept_frame(path, (status.st_mtime_ns, status.st_size))
+    return _kept_frame(path, stamps_of(path))
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)
-def _kept_frame(path: Path, stamp: tuple[int, int]) -> LabelFrame:
-    return _frame_of(path)
-
-
-def _frame_of(path: Path) -> LabelFrame:
+def _kept_frame(path: Path, stamps: Stamps) -> LabelFrame:
     pixels, meta = read_image(path)
     source, own = str(meta["spacing_source"]), np.asarray(meta["affine"], dtype=float)
     unit: Literal["mm", "px"] = "px" if source == "none" else "mm"
@@ -112,6 +106,13 @@ def read_image(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     return pixels, meta
 
 
+def header_file(image: Path) -> Path | None:
+    """The DICOM file that tells of an image: its own, or one of the images of its series; None: it is not DICOM."""
+    if image.is_dir():
+        return first_image(image) if is_series(image) else None
+    return image if is_dicom(image) else None
+
+
 def axes_of(path: Path) -> int | None:
     """How many axes an image has, 2 or 3, by the header of its file, or of a folder with a DICOM series its files.
 
@@ -123,14 +124,13 @@ def axes_of(path: Path) -> int | None:
     if path.name.lower().endswith(PICTURES) and path.is_file():
         return 2
     try:
-        status = path.stat()
-        return _kept_axes(path, (status.st_mtime_ns, status.st_size))
+        return _kept_axes(path, stamps_of(path))
     except (OSError, ValueError):
         return None
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)
-def _kept_axes(path: Path, stamp: tuple[int, int]) -> int:
+def _kept_axes(path: Path, stamps: Stamps) -> int:
     shape = image_shape(path) or ()
     axes = shape[:-1] if path.name.lower().endswith(VOLUMES) else shape  # of those the number of channels comes last
     return 3 if len(axes) > 2 and axes[2] > 1 else 2

@@ -9,16 +9,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from monai_gu2net.data import Datalist, Domain, image_name
 from monai_gu2net.data.dicom_entries import read_entries
-from monai_gu2net.dicom import is_dicom
-from monai_gu2net.dicom.header import dicom_files
-from monai_gu2net.label_app.label_frame import LabelFrame, label_frame
+from monai_gu2net.label_app.label_frame import LabelFrame, header_file, label_frame
 from monai_gu2net.label_app.splits import drawn_splits
 from monai_gu2net.landmarks import LandmarkSet
 from monai_gu2net.landmarks.coordinates import index_to_mm, mm_to_index
@@ -44,8 +42,9 @@ def write_label(
         frame: of the image.
         confidence: (N,) for the points' descriptions.
     """
-    # the frame's affine leads to LPS itself, not to the image's world
-    placed = replace(points, points=index_to_mm(points.points, frame.affine), frame="LPS" if frame.dims == 3 else "mm")
+    # the frame's affine leads to LPS itself, not to the image's world; without a scale it is that of no millimetres
+    named: Literal["LPS", "mm"] = "LPS" if frame.dims == 3 and frame.unit == "mm" else "mm"
+    placed = replace(points, points=index_to_mm(points.points, frame.affine), frame=named)
     return write_markups(path, placed, confidence=confidence, unit=frame.unit, description=frame.description)
 
 
@@ -97,9 +96,9 @@ def check_label(
         frame = label_frame(image)
     except (OSError, ValueError) as error:
         raise LabelRefusedError(f"The image of a label must be one that can be read. {error}") from None
-    if frame.dims != len(domains[name].size):
+    if frame.dims != domains[name].dims:
         raise LabelRefusedError(
-            f"The image of a label of the domain {name!r} must have {len(domains[name].size)} axes; {called} has "
+            f"The image of a label of the domain {name!r} must have {domains[name].dims} axes; {called} has "
             f"{frame.extent}. Label it with a model of such images."
         )
     # what was read is in LPS mm, which is where the frame's affine leads
@@ -171,7 +170,7 @@ def labelled_data(
         return check_label(pair["label"], pair["image"], domains=domains, domain=domain_of.get(case), called=repr(case))
 
     pairs = sorted(pairs, key=lambda pair: pair["image"])
-    headers = {pair["image"]: path for pair in pairs if (path := _header_file(Path(pair["image"]))) is not None}
+    headers = {pair["image"]: path for pair in pairs if (path := header_file(Path(pair["image"]))) is not None}
     of_file = {entry.path: entry.patient for entry in read_entries(headers.values()) if entry.patient}
     patients = {image: of_file[path] for image, path in headers.items() if path in of_file}
     found = [
@@ -192,13 +191,6 @@ def labelled_data(
             f"and {len(parts['validation'])}. Label images of other patients."
         )
     return Datalist("labels", {domain.name: domain}, training=parts["training"], validation=parts["validation"]), splits
-
-
-def _header_file(image: Path) -> Path | None:
-    """The DICOM file that tells whose image it is: its own, or one of its series."""
-    if image.is_dir():
-        return next(iter(dicom_files(image)), None)
-    return image if is_dicom(image) else None
 
 
 def _place(frame: LabelFrame) -> str:

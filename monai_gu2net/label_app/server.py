@@ -15,6 +15,8 @@ from typing import Any
 
 from monai_gu2net.connections import RefusedError, UnreachableError
 from monai_gu2net.connections.loopback import is_loopback
+from monai_gu2net.data.picture import PICTURES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.label_app.labels import LabelRefusedError
 from monai_gu2net.label_app.weights import AppWeights
@@ -29,7 +31,7 @@ from monai_gu2net.label_app.app import LandmarkApp
 __all__ = ["LandmarkApp"]
 '''
 _log = logging.getLogger(__name__)
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".nii", ".nii.gz", ".nrrd", ".mha")
+_ENDINGS = (*PICTURES, ".dcm", *VOLUMES)
 
 
 def check_installed() -> None:

@@ -137,10 +137,13 @@ class LandmarkTrainTask(TrainTask):
         pairs = datastore.datalist()
         images = [image_name(Path(pair["image"])) for pair in pairs]
         infos = {image: datastore.get_label_info(image, "final") for image in images}
+        # the size, and the landmarks, are those of the weights in use
+        learned, given = self.weights.card.domains[self.domain.name], self.weights.options.spacing
+        seen_at = tuple(given) if given is not None and learned.target_spacing is not None else None
         data, splits = labelled_data(
             pairs,
-            # the size, and the landmarks, are those of the weights in use
-            domain=replace(self.weights.card.domains[self.domain.name], spacing=None),
+            # which are seen in training as in a pre-label
+            domain=replace(learned, spacing=seen_at),
             domains=self.domains,
             validation=options.validation,
             earlier_splits=_read_json(noted, {}),
@@ -157,7 +160,9 @@ class LandmarkTrainTask(TrainTask):
             for split in ("training", "validation")
             for case in data.cases(split)
         ]
-        kind = {"weights": weights, "cases": cases, "options": asdict(options)}
+        kind: dict[str, Any] = {"weights": weights, "cases": cases, "options": asdict(options)}
+        spacing = data.domains[self.domain.name].spacing
+        kind |= {"spacing": list(spacing)} if spacing else {}
         about = run / "about.json"
         if _read_json(about, None) == kind:
             return (run / "last.pt").is_file()

@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from monai_gu2net.dicom import is_dicom, read_header
+from monai_gu2net.dicom import read_header
 from monai_gu2net.dicom.display import is_inverted
 from monai_gu2net.dicom.values import finite_numbers
+from monai_gu2net.label_app.label_frame import header_file
 
 __all__ = ["default_window", "grey_png", "shown_range"]
 
@@ -23,11 +24,12 @@ _PERCENTILES = (0.5, 99.5)  # leaves out collimation marks and burnt-in letters
 def default_window(path: Path, pixels: np.ndarray) -> tuple[float, float]:
     """(black, white), the values between which an image is shown at first.
 
-    Of DICOM its first linear window, if the image has values inside it; else percentiles of the image.
+    Of DICOM its first linear window, of a series that of one of its slices, if the image has values inside it; else
+    percentiles of the image.
 
     Args:
-        path: the file.
-        pixels: (W, H) values as :class:`~monai_gu2net.data.RadiographReader` gives them, where larger is brighter.
+        path: the file, or the folder with a series.
+        pixels: (W, H[, D]) values as :class:`~monai_gu2net.data.RadiographReader` gives them, where larger is brighter.
 
     Returns:
         Values of the image; white is larger than black.
@@ -35,7 +37,8 @@ def default_window(path: Path, pixels: np.ndarray) -> tuple[float, float]:
     Source: DICOM PS3.3, C.11.2.1.2 (window). The reader inverts stored values, so the window of an inverted image is
     inverted with them.
     """
-    window = _dicom_window(read_header(path)) if is_dicom(path) else None
+    told = header_file(path)
+    window = None if told is None else _dicom_window(read_header(told))
     if window is not None and window[0] < pixels.max() and window[1] > pixels.min():
         return window
     black, white = np.percentile(pixels, _PERCENTILES).tolist()

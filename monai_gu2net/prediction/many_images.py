@@ -112,7 +112,7 @@ def predict_many(
             raise ValueError(f"{name} must be at least 1; got {number}. Correct it.")
     predictor = Predictor(checkpoint, options, device=device)  # here, where its errors are seen at once
     domain = predictor.checked_domain(domain)
-    schema = result_schema("xyz"[: len(predictor.card.domains[domain].size)])
+    schema = result_schema("xyz"[: predictor.card.domains[domain].dims])
     options = dataclasses.replace(options, backend=predictor.backend.name)  # one for all workers and later runs
     run = {"model": predictor.model, "domain": domain, "options": dataclasses.asdict(options)}
     models, engine = predictor.paths, str(predictor.backend)

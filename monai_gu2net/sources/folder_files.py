@@ -12,7 +12,7 @@ from pathlib import Path
 from monai_gu2net.data.case_names import image_name
 from monai_gu2net.data.dicom_entries import DicomEntry, read_entries
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.dicom import DicomError, dicom_files, is_dicom, read_header
 from monai_gu2net.files import LeftOut
 
@@ -27,7 +27,7 @@ __all__ = [
     "unmatched",
 ]
 
-_ENDINGS = (*PICTURES, *NIFTI, *VOLUMES)
+_ENDINGS = (*PICTURES, *VOLUMES)
 _OF_LAYOUTS = ("images", "sr")
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.files import LeftOut
 from monai_gu2net.files.places import file_system, is_uri, local_path
 from monai_gu2net.sources.opening import images_in
@@ -21,7 +21,7 @@ from monai_gu2net.sources.opening import images_in
 __all__ = ["image_places"]
 
 _DICOM = (".dcm", ".dicom")
-_ENDINGS = (*PICTURES, *NIFTI, *VOLUMES, *_DICOM)
+_ENDINGS = (*PICTURES, *VOLUMES, *_DICOM)
 _LINES = 65536  # of a list, read at a time
 
 
@@ -87,7 +87,7 @@ def _objects_in(folder: str, left_out: list[LeftOut], dims: int) -> Iterator[str
         if any(part.startswith(".") for part in within.parts) or within.name.upper() == "DICOMDIR":
             continue
         lower = within.name.lower()
-        if not lower.endswith(_ENDINGS if dims == 2 else (*NIFTI, *VOLUMES)):
+        if not lower.endswith(_ENDINGS if dims == 2 else VOLUMES):
             what = "an image" if dims == 2 else "a volume"
             left_out.append(LeftOut("object", str(within), f"its name does not end as {what}'s; a list can name it"))
         elif len(within.parts) > 1 and not lower.endswith(_DICOM):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.files import LeftOut
 from monai_gu2net.landmarks import LandmarkSet, image_plane_affine
 from monai_gu2net.landmarks.formats import FIDUCIALS_EXTENSION, MARKUPS_EXTENSION, read_fiducial_csv, read_markups
@@ -72,7 +72,7 @@ def markups_entries(
         )
         try:
             solid = is_volume(image, header)
-            if not solid and image.name.lower().endswith((*NIFTI, *VOLUMES)):  # Slicer places it by what is not read
+            if not solid and image.name.lower().endswith(VOLUMES):  # Slicer places it by what is not read
                 raise ValueError("one slice, whose place in Slicer is not known; list its points in a table, in pixels")
         except (OSError, ValueError) as error:
             broken.append(LeftOut("image", image.relative_to(folder).as_posix(), reason_within(folder, error)))

@@ -21,7 +21,7 @@ from monai_gu2net.data.doubtful import without_doubtful
 from monai_gu2net.data.outside import ALLOWED_OUTSIDE, datalist_in_frame
 from monai_gu2net.data.picture import PICTURES
 from monai_gu2net.data.reader import is_image
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.dicom import dicom_files
 from monai_gu2net.files import LeftOut, left_out_lines
 from monai_gu2net.phantom import make_phantom
@@ -123,7 +123,7 @@ def cases_to_predict(
     if folder is None:
         test = _phantom(phantom_dir, (domain.name,)).test
         return [{key: case[key] for key in ("image", "domain", "case")} for case in test]
-    images, passed_over = images_in(folder, dims=len(domain.size))
+    images, passed_over = images_in(folder, dims=domain.dims)
     for line in left_out_lines(passed_over):
         _log.warning("%s", line)
     if not images:
@@ -168,7 +168,7 @@ def images_in(folder: str | os.PathLike[str], *, dims: int = 2) -> tuple[list[Pa
 
     odd = [entry for entry in entries.values() if entry.kind not in ("image", "broken")]
     left_out = [LeftOut("file", entry.path.relative_to(folder).as_posix(), entry.what) for entry in odd]
-    kind, endings = ("picture", PICTURES) if dims == 2 else ("volume", (*NIFTI, *VOLUMES))
+    kind, endings = ("picture", PICTURES) if dims == 2 else ("volume", VOLUMES)
     plain = []
     for path in seen("*"):
         if not is_image(path):

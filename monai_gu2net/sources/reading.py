@@ -125,14 +125,14 @@ def read_layout(
             check_agreement(found, entry.also, frame, image=Path(os.path.relpath(entry.image, path)).as_posix())
     _refuse_mixed(path, kept)
     made = source.domain or _domain_of(path, domain, list(kept.values()))
-    solid = len(made.size) == 3
+    solid = made.dims == 3
     if not solid and any(value is not None for value in (*of_volumes.values(), points)):
         raise ValueError(
             f"{path}: orientation, target_spacing and points must be of volumes; got images of two axes. Leave them "
             "out."
         )
-    if size is not None and len(size) != len(made.size):
-        raise ValueError(f"size must be {len(made.size)} whole numbers for the images of {path}; got {tuple(size)}.")
+    if size is not None and len(size) != made.dims:
+        raise ValueError(f"size must be {made.dims} whole numbers for the images of {path}; got {tuple(size)}.")
     made = replace(
         made,
         name=domain or made.name,

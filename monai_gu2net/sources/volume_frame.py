@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monai_gu2net.data.dicom_entries import DicomEntry
 from monai_gu2net.data.reader import RadiographReader, image_shape
 from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks import LandmarkSet
 
 __all__ = ["VolumeFrame", "check_agreement", "in_voxels", "is_volume", "volume_frame"]
@@ -69,7 +70,7 @@ def is_volume(path: Path, dicom: DicomEntry | None = None) -> bool:
         FileNotFoundError, ValueError: the file is not there or broken; the message begins with its name.
     """
     name = path.name.lower()
-    if path.is_dir() or not name.endswith((*NIFTI, *VOLUMES)):
+    if path.is_dir() or not name.endswith(VOLUMES):
         return path.is_dir() or (dicom is not None and dicom.is_volume)
     shape = image_shape(path) or ()
     axes = shape if name.endswith(NIFTI) else shape[:-1]  # of the others channels are counted, too
@@ -82,12 +83,11 @@ def volume_frame(path: Path) -> VolumeFrame:
     Raises:
         FileNotFoundError, ValueError: the file is not there, broken or no volume; the message begins with its name.
     """
-    files = sorted(path.iterdir()) if path.is_dir() else [path]  # a folder does not change with what is in it
-    return _frame(path, tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()))
+    return _frame(path, stamps_of(path))
 
 
 @lru_cache(maxsize=1)  # for who needs it twice in a row
-def _frame(path: Path, stamps: tuple[tuple[Path, int, int], ...]) -> VolumeFrame:
+def _frame(path: Path, stamps: Stamps) -> VolumeFrame:
     reader = RadiographReader()
     _, meta = reader.get_data(reader.read(path))
     size = tuple(int(length) for length in meta["spatial_shape"])

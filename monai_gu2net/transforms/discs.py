@@ -98,7 +98,7 @@ def draw_discs(points: np.ndarray, size: Sequence[int], radius: np.ndarray | flo
 def _as_written(mask: np.ndarray, affine: torch.Tensor, image: Path, extension: str | None) -> torch.Tensor:
     """The mask in the shape for a file with the image's ending, or another."""
     name = (extension or image.name).lower()
-    if mask.ndim == 2 and not name.endswith((*NIFTI, *VOLUMES)):
+    if mask.ndim == 2 and not name.endswith(VOLUMES):
         return torch.from_numpy(mask)
     if image.name.lower().endswith(NIFTI):
         import nibabel

@@ -68,7 +68,7 @@ class LoadLandmarksd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
         domain = self.domains[sample["domain"]]
-        dims: Literal[2, 3] = 2 if len(domain.size) == 2 else 3
+        dims: Literal[2, 3] = 2 if domain.dims == 2 else 3
         for key in self.key_iterator(sample):
             path = Path(sample[key])
             found = read_landmarks(path, names=domain.landmarks, dims=dims, points=self.points)
@@ -90,7 +90,7 @@ class LoadLandmarksd(MapTransform):
         image = sample.get("image")
         file = file_spacing(image, sample.get("file_spacing_source"))
         spacing, source = case_spacing({"spacing": sample.get("spacing")}, domain, file=file)
-        if len(domain.size) == 2:
+        if domain.dims == 2:
             of_file = sample.get("image_file", image)
             if of_slicer and isinstance(of_file, str | os.PathLike) and is_dicom(Path(of_file)):
                 return slicer_affine(read_header(Path(of_file)))

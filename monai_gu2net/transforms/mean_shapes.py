@@ -41,7 +41,7 @@ def with_mean_shapes(data: Datalist, *, any_pose: bool | None = None) -> Datalis
     domains, said = dict(data.domains), []
     load = Compose([LoadRadiographd(domains=domains), PhysicalSpaced(domains=domains)])
     for name, domain in domains.items():
-        fits = len(domain.size) == 3 and domain.target_spacing is not None
+        fits = domain.dims == 3 and domain.target_spacing is not None
         if any_pose is False or (any_pose is None and not fits):
             domains[name] = replace(domain, mean_shape=None)
             continue

@@ -64,7 +64,7 @@ class FitToDomaind(MapTransform):
                 image = _resized(image, domain.size)
             else:
                 image = _respaced(image, domain.target_spacing)
-            outside, _ = beyond_border(image, "lowest" if len(domain.size) == 3 else "zeros")
+            outside, _ = beyond_border(image, "lowest" if domain.dims == 3 else "zeros")
             sample[key] = SpatialPad(domain.size, mode="constant")(image - outside) + outside
         return sample
 

@@ -84,7 +84,7 @@ class PhysicalSpaced(MapTransform):
             sample.pop(used_up, None)
         for key in self.key_iterator(sample):
             image = sample[key]
-            dims = len(domain.size)
+            dims = domain.dims
             if image.ndim != dims + 1 or image.shape[0] != domain.in_channels:
                 raise ValueError(
                     f"Case {sample.get('case')!r}: the image must have {domain.in_channels} channel(s) "

@@ -43,7 +43,7 @@ def check_formats(formats: Iterable[str], domains: Mapping[str, Domain]) -> None
     Raises:
         ValueError: a volume cannot be written in one of the formats.
     """
-    volumes = [name for name, domain in domains.items() if len(domain.size) == 3]
+    volumes = [name for name, domain in domains.items() if domain.dims == 3]
     refused = {name: reason for name, reason in _OF_PICTURES.items() if name in set(formats)} if volumes else {}
     if refused:
         why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())

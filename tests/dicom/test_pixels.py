@@ -254,7 +254,7 @@ def test_a_palette_is_refused_until_its_luminance_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"PixelData": None}, "must have pixel data of whole numbers; it has none"),
+        ({"PixelData": None}, "an image must have pixel data of whole numbers; it has none"),
         ({"PhotometricInterpretation": b"DOE^JANE"}, "PhotometricInterpretation must be one of the standard's"),
         ({"Rows": 0}, "Rows must be a whole number from 1 to 65535; it is not"),
         ({"Columns": None}, "Columns must be a whole number"),

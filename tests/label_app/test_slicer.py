@@ -152,3 +152,18 @@ def test_an_annotator_corrects_a_volume_whatever_its_axes(module, logic, studies
     to_ras = logic.to_ras(image, np.full((4, 4), np.nan))  # whatever Slicer's own matrix is
     np.testing.assert_allclose(module.to_world(VOXELS[1], to_ras) * [-1, -1, 1], expected[1], atol=1e-4)
     assert again[2].pixel is None
+
+
+@pytest.mark.parametrize("image", VOLUMES)
+def test_a_label_is_shown_where_it_lies_whatever_its_frame_and_unit(logic, studies, image):
+    """As another program may have saved it, with a line between two points beside the list."""
+    micrometres = lps_of(studies / VOLUMES[image], np.array(VOXELS[:1])) * [-1000, -1000, 1000]
+    control = [{"label": "sella", "position": micrometres[0].tolist()}]
+    about = {"coordinateSystem": "0", "coordinateUnits": ["um", "UCUM", "micrometer"]}  # "0" is RAS
+    line = {"type": "Line", "controlPoints": [{"label": "porion", "position": [0.0, 0.0, 0.0]}]}
+    label = {"markups": [{"type": "Fiducial", **about, "controlPoints": control}, line]}
+    files = {"label": ("label.mrk.json", json.dumps(label), "application/json")}
+    logic._ask("PUT", "/datastore/label", params={"image": image, "tag": "final"}, files=files)
+    [point] = logic.label(image)
+    assert point.name == "sella"
+    np.testing.assert_allclose(point.pixel, VOXELS[0], atol=1e-4)

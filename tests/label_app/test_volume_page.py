@@ -25,6 +25,7 @@ NAMES = ("tip", "wrist", "thumb", "palm")
 SIZE = (36, 44, 30)
 POINTS = ((10.0, 12.0, 15.0), (26.0, 30.0, 15.0), (10.0, 30.0, 20.0), None)
 VIEWS = ("axial", "coronal", "sagittal")
+LABELLED = {"labelled": ("RAS", "mm", 1), "micrometres": ("0", ["um", "UCUM", "micrometer"], 1000)}  # "0" is RAS, too
 IMAGES = {name.partition(".")[0]: name for name in POSES}
 
 pytestmark = [
@@ -56,11 +57,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in ("drag", "edge", "keys", "place", "navigate", "window", "none"):
         written[name] = write_volume(folder / f"{name}.nii.gz", voxels, POSES["oblique.nii.gz"])
     (folder / "labels" / "final").mkdir(parents=True)
-    written["labelled"] = write_volume(folder / "labelled.nii.gz", voxels, POSES["oblique.nii.gz"])
-    [place] = lps_of(written["labelled"], np.array([[20.0, 21.0, 22.0]])) * [-1, -1, 1]
-    control = [{"label": "wrist", "position": place.tolist()}]
-    label = {"markups": [{"type": "Fiducial", "coordinateSystem": "RAS", "controlPoints": control}]}
-    (folder / "labels" / "final" / "labelled.mrk.json").write_text(json.dumps(label))
+    for name, (system, unit, scale) in LABELLED.items():
+        written[name] = write_volume(folder / f"{name}.nii.gz", voxels, POSES["oblique.nii.gz"])
+        [place] = scale * lps_of(written[name], np.array([[20.0, 21.0, 22.0]])) * [-1, -1, 1]
+        control = [{"label": "wrist", "position": place.tolist()}]
+        about = {"coordinateSystem": system, "coordinateUnits": unit}
+        label = {"markups": [{"type": "Fiducial", **about, "controlPoints": control}]}
+        (folder / "labels" / "final" / f"{name}.mrk.json").write_text(json.dumps(label))
     written["flat"] = folder / "flat.png"
     Image.fromarray(np.full((44, 36), 60, np.uint8)).save(written["flat"])
     return written
@@ -248,18 +251,32 @@ def test_an_absent_point_is_placed_by_a_click(page: Any, files: dict[str, Path])
     np.testing.assert_allclose(places[3:], lps_of(files["place"], expected), atol=0.02)
 
 
-def test_a_saved_label_in_ras_is_shown_where_it_is_and_saved_in_lps(page: Any, files: dict[str, Path]) -> None:
-    browser = page("labelled")
+@pytest.mark.parametrize("image", LABELLED)
+def test_a_saved_label_in_ras_is_shown_where_it_is_and_saved_in_lps(
+    page: Any, files: dict[str, Path], image: str
+) -> None:
+    browser = page(image)
     assert state(browser) == "Saved"
     browser.key("ArrowRight")
     browser.key("z")
     browser.click("#submit")
-    browser.wait("document.querySelector('#notice').textContent === 'Saved the label of labelled.'")
-    markup, places = saved(files, "labelled")
+    browser.wait("document.querySelector('#notice').textContent === 'Saved the label of " + image + ".'")
+    markup, places = saved(files, image)
     assert markup["coordinateSystem"] == "LPS"
     names = [point["label"] for point in markup["controlPoints"]]
-    expected = lps_of(files["labelled"], np.array([[20.0, 21.0, 22.0]]))
+    expected = lps_of(files[image], np.array([[20.0, 21.0, 22.0]]))
     np.testing.assert_allclose(places[names.index("wrist")], expected[0], atol=1e-6)
+
+
+def test_the_circle_is_as_large_as_its_ball_in_the_voxels_of_the_file(page: Any) -> None:
+    """The reply has 3 voxels, of 0.5 x 0.75 x 1.25 mm, and millimetres of another scale, as with --spacing."""
+    browser = page("navigate")
+    choose(browser, "tip")
+    per_mm = abs(mark(browser, "axial", "wrist") - mark(browser, "axial", "tip"))[0] / (16 * 0.5)
+    expected = 3 * (0.5 * 0.75 * 1.25) ** (1 / 3) * per_mm
+    for view in VIEWS:
+        shown = browser.js(f"document.querySelector('#volume g.{view} circle.radius').getAttribute('r')")
+        assert float(shown) == pytest.approx(expected, rel=1e-3)
 
 
 def test_level_and_width_and_zoom_leave_points_on_their_voxels(page: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import foreign_reports
 import nibabel
 import numpy as np
 import pytest
@@ -25,12 +27,17 @@ from monai_gu2net.data import Domain
 from monai_gu2net.label_app import LabelRefusedError, check_label, label_frame
 from monai_gu2net.label_app.datastore import LandmarkDatastore
 from monai_gu2net.label_app.infer import LandmarkInferTask
+from monai_gu2net.label_app.label_frame import read_image
 from monai_gu2net.label_app.labels import labelled_data
 from monai_gu2net.label_app.pairs import datalist_of_pairs, read_discs
 from monai_gu2net.label_app.scoring import UNCERTAINTY, CorrectionScore, UncertaintyScore
+from monai_gu2net.label_app.server import _settings
 from monai_gu2net.label_app.train import LandmarkTrainTask
+from monai_gu2net.label_app.training_options import TrainingOptions
 from monai_gu2net.label_app.weights import AppWeights
+from monai_gu2net.label_app.window import default_window
 from monai_gu2net.networks import GU2Net, ModelCard, load_model, save_model
+from monai_gu2net.prediction import PredictionOptions
 
 pytestmark = [
     pytest.mark.integration,
@@ -147,6 +154,36 @@ def test_a_volume_that_states_no_scale_is_labelled_in_its_voxels(app: App) -> No
     np.testing.assert_allclose(points.points[0], [4.0, 5.0, 6.0])
 
 
+def test_a_volume_that_states_no_scale_is_pre_labelled_in_its_voxels_by_a_given_spacing(app: App) -> None:
+    path = app.studies / "bare.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.eye(4)), path)
+    weights = AppWeights(app.folder / "app", PredictionOptions(spacing=(1.0, 1.0, 1.5)))
+    file, reply = LandmarkInferTask(weights, app.domains["hand"])({"image": str(path), "device": "cpu"})
+    [markup] = json.loads(Path(file).read_text())["markups"]
+    assert (markup["coordinateSystem"], "coordinateUnits" in markup) == ("LPS", False)
+    found = np.array([[each[axis] for axis in "xyz"] for each in reply["landmarks"]])
+    assert np.isfinite(found).all()
+    placed = np.array([point["position"] for point in markup["controlPoints"]])
+    np.testing.assert_allclose(placed, found * [-1, -1, 1], atol=1e-4)  # 1 mm per voxel, as Slicer shows it
+    store = app.store()
+    store.save_label("bare", file, "original", {})
+    Path(file).unlink()
+    np.testing.assert_allclose([each["lps"][2] for each in reply["landmarks"]], 1.5 * found[:, 2], atol=1e-4)
+
+
+def test_every_kind_of_file_that_is_a_volume_is_listed_by_the_server(tmp_path: Path) -> None:
+    for name in ("a.nii", "b.nii.gz", "c.nrrd", "d.mha", "e.mhd", "f.NII.GZ"):
+        if "nii" in name.lower():
+            nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.diag([2, 2, 2, 1])), tmp_path / name)
+        else:
+            write_volume(tmp_path / name, np.ones(SIZE), np.eye(3))  # of .mhd the values lie beside it
+    endings = json.loads(_settings(str(tmp_path), tmp_path / "app", 8000, {})["MONAI_LABEL_DATASTORE_FILE_EXT"])
+    domains = {"hand": Domain("hand", NAMES, (16, 16, 16))}
+    store = LandmarkDatastore(tmp_path, domains=domains, extensions=endings)
+    assert sorted(store.list_images()) == list("abcdef")
+    assert label_frame(store.get_image_uri("e")).size == SIZE
+
+
 def test_images_with_two_axes_are_left_out_and_said(app: App, caplog: pytest.LogCaptureFixture) -> None:
     Image.fromarray(np.zeros((8, 9), np.uint8)).save(app.studies / "picture.png")
     nibabel.save(nibabel.Nifti1Image(np.ones((8, 9, 1), np.float32), np.eye(4)), app.studies / "slice.nii.gz")
@@ -192,6 +229,46 @@ def test_a_folder_with_a_dicom_series_is_an_image_to_pre_label_label_and_train_o
     (app.studies / "second" / "IM0017").unlink()  # a gap
     with pytest.raises(LabelRefusedError, match="can be read"):
         store.save_label("second", str(app.folder / "label.mrk.json"), "final", {})
+
+
+def test_series_of_one_patient_stay_together_though_a_report_lies_before_the_slices(app: App) -> None:
+    affine, voxels = series_files.oblique_affine(), np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    for name in ("first", "second", "third"):
+        series_files.make_series(app.studies / name, voxels, affine, series=name, PatientID="one")
+    foreign_reports.report(app.studies / "third" / "0_report.dcm")  # the first by its name, and no image
+    store = app.store()
+    place = nibabel.affines.apply_affine(affine, [3.0, 4.0, 2.0]) * [-1, -1, 1]
+    for name in ("first", "second", "third"):
+        store.save_label(name, str(write_points(app.folder / "label.mrk.json", {"tip": place.tolist()})), "final", {})
+    app.label(store, "plain")
+    hand = {"domain": app.domains["hand"], "domains": app.domains}
+    data, _ = labelled_data(store.datalist(), **hand, validation=0.5, earlier_splits={}, domain_of={})
+    patients = {case["case"]: case["patient"] for case in data.cases("all")}
+    assert patients["first"] == patients["second"] == patients["third"] != patients["plain"]
+
+
+def test_a_series_is_shown_in_the_window_of_its_slices(tmp_path: Path) -> None:
+    """PS3.3, C.11.2.1.2.1: black up to c - 0.5 - (w - 1) / 2, white from c - 0.5 + (w - 1) / 2 on."""
+    voxels = np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    window = {"WindowCenter": ["40", "300"], "WindowWidth": ["401", "1000"], "RescaleIntercept": "0"}
+    folder = series_files.make_series(tmp_path / "s", voxels, series_files.oblique_affine(), **window)
+    pixels, _ = read_image(folder)
+    assert default_window(folder, pixels) == (-160.5, 239.5)
+
+
+def test_a_slice_that_is_written_anew_in_its_place_moves_the_frame_of_the_labels(app: App) -> None:
+    """As a folder's own time stays when a file in it is written over."""
+    voxels = np.arange(8 * 9 * 6, dtype=np.uint16).reshape(8, 9, 6)
+    affine = series_files.oblique_affine()
+    folder = series_files.make_series(app.studies / "series", voxels, affine)
+    before = label_frame(folder).image_affine
+    np.testing.assert_allclose(before, affine, atol=1e-3)
+    moved = affine.copy()
+    moved[:3, 3] += (10, 20, 30)
+    status = folder.stat()
+    series_files.make_series(folder, voxels, moved)
+    os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+    np.testing.assert_allclose(label_frame(folder).image_affine, moved, atol=1e-3)
 
 
 def test_slices_that_lie_about_or_deeper_are_left_out_of_volumes_and_said(
@@ -277,6 +354,25 @@ def test_training_on_labelled_volumes_takes_the_weights_that_are_better(app: App
     assert result["replaced"] is True
     after = load_model(app.weights.path)[0].state_dict()
     assert any((after[name] != value).any() for name, value in before.items())
+
+
+def test_volumes_without_a_scale_are_trained_on_at_the_spacing_given_as_they_are_pre_labelled(app: App) -> None:
+    for path in app.images.values():
+        path.unlink()
+    for name in ("one", "two"):
+        nibabel.save(nibabel.Nifti1Image(np.ones(SIZE, np.float32), np.eye(4)), app.studies / f"{name}.nii.gz")
+    weights = AppWeights(app.folder / "app", PredictionOptions(spacing=(1.0, 1.0, 1.5)))
+    train = LandmarkTrainTask(
+        weights, app.domains["hand"], domains=app.domains, config=BUNDLE, folder=app.folder / "training"
+    )
+    store = app.store()
+    for name in ("one", "two"):
+        label = write_points(app.folder / "label.mrk.json", {"tip": [-4.0, -5.0, 6.0]})
+        store.save_label(name, str(label), "final", {})
+    result = train({"max_epochs": 1, "batches_per_epoch": 1, "validation": 0.5, "device": "cpu"}, store)
+    assert (result["training_images"], result["validation_images"], result["unit"]) == (1, 1, "mm")
+    [case] = json.loads(json.dumps(train._data(TrainingOptions(), store).training))
+    assert case["landmarks"][0] == pytest.approx([4, 5, 6])  # voxels still
 
 
 def test_a_bundle_of_radiographs_does_not_train_a_model_of_volumes(app: App) -> None:

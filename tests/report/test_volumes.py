@@ -112,6 +112,21 @@ def test_directions_of_the_errors_are_those_of_the_patient(report: Path) -> None
     assert "| p2 | 4 | +0.00 | 0.00 | -2.50 |" in text
 
 
+def test_directions_have_the_order_of_the_landmarks_also_where_one_is_not_in_every_volume(tmp_path: Path) -> None:
+    """p1 is in the second volume alone, and p2 in none."""
+    rows = [*volume_rows("m0"), *volume_rows("m1", times=2), *volume_rows("bare", unit="px")]
+    for row in rows:
+        if row["landmark"] == "p2" or (row["landmark"], row["case"]) == ("p1", "m0"):
+            row |= {f"reference_{axis}": np.nan for axis in ("x", "y", "z", "x_lps_mm", "y_lps_mm", "z_lps_mm")}
+            row["error"] = None
+    write_report(tmp_path / "r", rows, images={}, worst=0)
+    table = pd.read_csv(tmp_path / "r" / "axis_errors.csv")
+    assert table["landmark"].fillna("all").tolist() == ["all", "p1", "p2", "p3"]
+    assert table["count"].tolist() == [3, 1, 0, 2]
+    assert table["left_mean"].tolist() == pytest.approx([1 / 3, 1, np.nan, 0], nan_ok=True)  # 2 voxels of 0.5 mm
+    assert "| p2 | 0 | - | - | - | - | - | - |" in (tmp_path / "r" / "report.md").read_text()
+
+
 def test_radii_and_measurements_of_volumes_are_reported(report: Path) -> None:
     assert "## Uncertainty" in (report / "report.md").read_text()
     measured = pd.read_csv(report / "measurements.csv")
@@ -128,6 +143,23 @@ def test_volumes_of_unknown_scale_are_in_voxels(image: Path, tmp_path: Path) -> 
     assert "SDR ≤ 1 | SDR ≤ 2 | SDR ≤ 3 | SDR ≤ 4 |" in path.read_text()
     assert (tmp_path / "r" / "overlays" / "mouse_m.png").is_file()
     assert not (tmp_path / "r" / "axis_errors.csv").exists()
+
+
+def test_volumes_of_unknown_scale_beside_others_are_scored_in_their_voxels(tmp_path: Path) -> None:
+    """In voxels the three are 1, 4 and 2 off, in mm 0.5, 1 and 1."""
+    rows = [*volume_rows("known"), *volume_rows("unknown", unit="px")]
+    result = write_report(tmp_path, rows, images={}, worst=0)
+    rates = result.by_domain.set_index("unit").filter(regex="^sdr_")
+    mm, px = (rates.loc[unit].dropna().to_dict() for unit in ("mm", "px"))
+    assert mm == {"sdr_0.4": 0, "sdr_0.79": pytest.approx(100 / 3), "sdr_1.2": 100, "sdr_1.6": 100}
+    assert px == {"sdr_1": pytest.approx(100 / 3), "sdr_2": pytest.approx(200 / 3), "sdr_3": px["sdr_2"], "sdr_4": 100}
+    compared = compare_rows(rows, rows).summaries
+    shares = compared[compared["landmark"].isna()].set_index("unit")["sdr_2_a"]
+    assert np.isnan(shares["mm"])
+    assert shares["px"] == px["sdr_2"]
+    assert (tmp_path / "report.md").is_file()
+    scoring = json.loads((tmp_path / "summary.json").read_text())["scoring"]
+    assert scoring["thresholds"]["mouse"] == {"mm": [0.4, 0.79, 1.2, 1.6], "px": [1, 2, 3, 4]}
 
 
 def test_a_picture_in_place_of_a_volume_is_said(tmp_path: Path) -> None:
@@ -152,6 +184,18 @@ def test_two_tables_of_volumes_are_compared_at_the_same_thresholds(tmp_path: Pat
     assert (total["sdr_1.2_a"], total["sdr_1.2_b"]) == (pytest.approx(100 / 3), 100)
     text = write_comparison(tmp_path, comparison).read_text()
     assert "| mouse | 1.2 mm | 33.3 | 100.0 |" in text
+
+
+def test_the_same_reference_in_a_file_of_other_axes_is_not_another_one() -> None:
+    """As of a copy with its first and last axis exchanged; and of one that lies 0.1 mm higher."""
+    first, turned, lifted = volume_rows("m"), volume_rows("m"), volume_rows("m")
+    for row in turned:
+        for what in ("reference", "predicted", "spacing"):
+            row[f"{what}_x"], row[f"{what}_z"] = row[f"{what}_z"], row[f"{what}_x"]
+    for row in lifted:
+        row["reference_z_lps_mm"] += 0.1
+    assert compare_rows(first, turned).other_reference.empty
+    assert list(compare_rows(first, lifted).other_reference["landmark"]) == ["p1", "p2", "p3"]
 
 
 def test_thresholds_that_are_named_are_kept(tmp_path: Path) -> None:

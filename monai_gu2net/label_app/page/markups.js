@@ -48,7 +48,7 @@ export function fromMarkups(text, about) {
   if (!lists.length) throw new Error("The saved label must be a point list (.mrk.json); it is not.");
   const toPixels = inverse(about.label_affine);
   return lists.flatMap((list) => {
-    const sign = list.coordinateSystem === "RAS" ? -1 : 1;
+    const sign = ["RAS", "0"].includes(list.coordinateSystem) ? -1 : 1; // files call it "0", too
     const unit = [list.coordinateUnits ?? "mm"].flat()[0];
     if (unit !== "mm" && unit !== "um") throw new Error(`The unit of the saved label must be mm; got ${unit}.`);
     const scale = unit === "um" ? 1e-3 : 1;

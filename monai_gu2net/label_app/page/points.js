@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The points of one image, and what was done to them. A point is never changed: a change makes a new list.
 // {name, index, at: pixels [x, y] or [x, y, z], or null, confidence: number or null,
-//  radius: {px, world, text, unit} or null, moved}
+//  radius: {px, text, unit} or null, moved}
 
 /** The points of a model's response. */
 export function pointsOfResponse(response) {
@@ -20,11 +20,11 @@ export function pointsOfResponse(response) {
   });
 }
 
-/** The circle that holds a landmark in nine of ten cases: its radius in pixels and in the image's world, and as told. */
+/** The circle that holds a landmark in nine of ten cases: its radius in pixels of the file, and as it is told. */
 function radiusOf({ radius_90: px, radius_90_mm: mm }) {
   if (!Number.isFinite(px)) return null;
-  if (!Number.isFinite(mm)) return { px, world: px, text: px.toFixed(0), unit: "px" };
-  return { px, world: mm, text: mm.toFixed(1), unit: "mm" };
+  if (!Number.isFinite(mm)) return { px, text: px.toFixed(0), unit: "px" };
+  return { px, text: mm.toFixed(1), unit: "mm" };
 }
 
 /** The points of a saved label; names that only the model knows are absent and come last. */

@@ -78,6 +78,7 @@ export class VolumeView {
   #nv = null;
   #canvas = null;
   #toIndex = null;
+  #mmPerVoxel = 1;
   #steps = null;
   #zoomed = 1;
   #active = 0;
@@ -126,6 +127,8 @@ export class VolumeView {
     await this.#nv.loadFromArrayBuffer(content, "volume.nii");
     this.about = about;
     this.#toIndex = inverse(about.affine);
+    const sides = [0, 1, 2].map((axis) => Math.hypot(...about.affine.slice(0, 3).map((row) => row[axis])));
+    this.#mmPerVoxel = Math.cbrt(sides[0] * sides[1] * sides[2]); // as the server counts radii in voxels
     const [first, ...others] = [[0.5, 0.5, 0.5], ...VIEWS.map((_, axis) => this.#stepOf(axis))];
     this.#nv.scene.crosshairPos = first;
     const middle = this.#indexOf(first);
@@ -348,7 +351,8 @@ export class VolumeView {
     if (!point.radius) return;
     const scale = tile.width / Math.abs(tile.extent[0]); // screen pixels per mm
     const depth = this.#nv.frac2mm(frac)[through] - this.#nv.frac2mm(this.#nv.scene.crosshairPos)[through];
-    const r = Math.sqrt(Math.max(point.radius.world ** 2 - depth ** 2, 0)) * scale; // where the slice cuts the ball
+    const ball = point.radius.px * this.#mmPerVoxel; // the file's mm, whatever scale the radius is told in
+    const r = Math.sqrt(Math.max(ball ** 2 - depth ** 2, 0)) * scale; // where the slice cuts it
     mark.radius.style.display = r > 0 ? "" : "none";
     setAttributes(mark.radius, { cx: x, cy: y, r });
   }

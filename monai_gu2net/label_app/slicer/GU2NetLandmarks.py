@@ -89,10 +89,12 @@ class GU2NetLandmarksLogic:
         to_pixels, dims = np.linalg.inv(about["label_affine"]), len(about["size"])
         points = []
         for markup in response.json()["markups"]:
-            signs = np.array([-1.0, -1.0, 1.0] if markup.get("coordinateSystem") == "RAS" else [1.0, 1.0, 1.0])
+            if markup.get("type") != "Fiducial":
+                continue
+            to_lps = _factors(markup)
             for control in markup["controlPoints"]:
                 place = control.get("position") if control.get("positionStatus", "defined") == "defined" else None
-                pixel = None if place is None else _pixel_of(np.array(place) * signs, to_pixels, dims)
+                pixel = None if place is None else _pixel_of(np.array(place) * to_lps, to_pixels, dims)
                 points.append(Point(control["label"], pixel, control.get("description", "")))
         return points
 
@@ -185,6 +187,14 @@ def to_world(pixel: Sequence[float], affine: np.ndarray) -> np.ndarray:
 def to_pixel(place: Sequence[float], affine: np.ndarray) -> tuple[float, ...]:
     """The voxel, three numbers, at a place of the affine's world."""
     return _pixel_of(np.asarray(place), np.linalg.inv(affine), 3)
+
+
+def _factors(markup: dict[str, Any]) -> np.ndarray:
+    """(3,) from coordinates of a list to LPS mm, whatever a label may say: RAS, which files also call "0", and um."""
+    signs = [-1.0, -1.0, 1.0] if markup.get("coordinateSystem") in ("RAS", "0") else [1.0, 1.0, 1.0]
+    unit = markup.get("coordinateUnits", "mm")
+    unit = unit[0] if isinstance(unit, list) and unit else unit
+    return np.array(signs) * (1e-3 if unit == "um" else 1.0)
 
 
 def _pixel_of(place: np.ndarray, to_pixels: np.ndarray, dims: int) -> tuple[float, ...]:
