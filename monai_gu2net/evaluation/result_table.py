@@ -87,8 +87,9 @@ def result_table(rows: Rows) -> pd.DataFrame:
             left out.
 
     Returns:
-        A new table with the columns of :func:`result_columns`, ``domain_doubt`` where there is one, ``_z`` where any row
-        has it, ``_mm`` and ``_lps_mm`` where the spacing of any picture, or of any volume, is known, numbered from 0.
+        A new table with the columns of :func:`result_columns`, ``domain_doubt`` where there is one, ``_z`` where any
+        row has it, ``_mm`` and ``_lps_mm`` where the spacing of any picture, or of any volume, is known, numbered from
+        0.
 
     Raises:
         ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a

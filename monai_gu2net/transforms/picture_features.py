@@ -18,7 +18,9 @@ _SIDE = 80  # pixels of the square that an image is looked at in
 _CELLS, _ANGLES = 5, 8
 _LEVELS = 5
 _OVERALL = _LEVELS - 1 + 2 + 1
-_LONGEST = 160  # pixels of what is turned and cropped
+_LONGEST = 160  # pixels of what is turned and cropped, and in which a border is looked for
+_EVEN = 0.05  # deviation along a line that is even, as a share of the picture's
+_FEWEST_LINES = 16
 
 FEATURE_WEIGHTS = np.array([1.0] * (_CELLS * _CELLS * _ANGLES) + [3.0] * _OVERALL)
 """(D,) how much each feature counts: a few say something of the picture as a whole, among very many of its parts."""
@@ -27,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 def picture_features(image: Tensor) -> Array:
-    """What a picture looks like, whatever its size, brightness and contrast, and the same for its negative.
+    """What a picture looks like, whatever its size, brightness, contrast and even border, and the same for its negative.
 
     Args:
         image: (C, X, Y); of several channels their mean is looked at.
@@ -39,9 +41,9 @@ def picture_features(image: Tensor) -> Array:
 
     Source: Dalal and Triggs, "Histograms of oriented gradients", CVPR 2005, for the first ones.
     """
-    width, height = image.shape[1:]
-    picture = image.float().mean(dim=0)[None, None]
-    square = functional.interpolate(picture, (_SIDE, _SIDE), mode="bilinear", antialias=True)[0, 0].double()
+    picture = _within_border(image.float().mean(dim=0))
+    width, height = picture.shape
+    square = functional.interpolate(picture[None, None], (_SIDE, _SIDE), mode="bilinear", antialias=True)[0, 0].double()
     levels = [square]
     while len(levels) < _LEVELS:
         levels.append(functional.avg_pool2d(levels[-1][None], 2)[0])
@@ -82,6 +84,22 @@ def changed_versions(image: Tensor) -> Iterator[Tensor]:
         x, y = (round(share * length) for share, length in zip((left, top), size, strict=True))
         to_x, to_y = (length - round(s * length) for s, length in zip((right, bottom), size, strict=True))
         yield small[:, x:to_x, y:to_y]
+
+
+def _within_border(picture: Tensor) -> Tensor:
+    """(X, Y) without the lines at its sides that are even, as those of a border or beyond a collimator."""
+    sizes = [min(length, _LONGEST) for length in picture.shape]
+    small = functional.interpolate(picture[None, None], sizes, mode="bilinear", antialias=True)[0, 0]
+    even = _EVEN * small.std(correction=0)
+    parts = []
+    for axis, length in enumerate(picture.shape):
+        uneven = (small.std(dim=1 - axis, correction=0) > even).nonzero().flatten().tolist()
+        if len(uneven) < _FEWEST_LINES:
+            return picture
+        # where a border ends, a line is of both
+        first, last = uneven[0] + (uneven[0] > 0), uneven[-1] + (uneven[-1] == sizes[axis] - 1)
+        parts.append(slice(-(-first * length // sizes[axis]), last * length // sizes[axis]))
+    return picture[parts[0], parts[1]]
 
 
 def _edges(picture: Tensor) -> tuple[Tensor, Tensor]:
