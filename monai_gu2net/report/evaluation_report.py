@@ -158,6 +158,14 @@ def write_report(
         sections += axis_sections(folder, in_own_scale)
         cases = write_case_pictures(folder, scored, images, worst)
         sections += [Section("Cases", [cases])] if cases else []
+        doubted = (
+            table.reindex(columns=["domain", "case", "domain_doubt"])
+            .dropna()
+            .query("domain_doubt != ''")
+            .drop_duplicates()
+        )
+        doubts = [f"{domain} {case}: {doubt}" for domain, case, doubt in doubted.itertuples(index=False)]
+        sections += [Section("Doubtful domains", [doubts])] if doubts else []
         sections.append(Section("Left out", [left_out_lines(left_out) or "Nothing."]))
         failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
         sections.append(Section("Failures", [failed or "None."]))

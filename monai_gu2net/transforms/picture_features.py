@@ -19,8 +19,8 @@ _CELLS, _ANGLES = 5, 8
 _LEVELS = 5
 _OVERALL = _LEVELS - 1 + 2 + 1
 _LONGEST = 160  # pixels of what is turned and cropped, and in which a border is looked for
-_EVEN = 0.05  # deviation along a line that is even, as a share of the picture's
-_FEWEST_LINES = 16
+_EVEN = 0.015  # deviation along a line that is even, as a share of the picture's range
+_FEWEST_LINES, _ROUNDS = 16, 3
 
 FEATURE_WEIGHTS = np.array([1.0] * (_CELLS * _CELLS * _ANGLES) + [3.0] * _OVERALL)
 """(D,) how much each feature counts: a few say something of the picture as a whole, among very many of its parts."""
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 def picture_features(image: Tensor) -> Array:
-    """What a picture looks like, whatever its size, brightness, contrast and even border, and the same for its negative.
+    """What a picture looks like, whatever its size, brightness, contrast and even border; its negative looks the same.
 
     Args:
         image: (C, X, Y); of several channels their mean is looked at.
@@ -90,15 +90,20 @@ def _within_border(picture: Tensor) -> Tensor:
     """(X, Y) without the lines at its sides that are even, as those of a border or beyond a collimator."""
     sizes = [min(length, _LONGEST) for length in picture.shape]
     small = functional.interpolate(picture[None, None], sizes, mode="bilinear", antialias=True)[0, 0]
-    even = _EVEN * small.std(correction=0)
-    parts = []
-    for axis, length in enumerate(picture.shape):
-        uneven = (small.std(dim=1 - axis, correction=0) > even).nonzero().flatten().tolist()
+    even = _EVEN * (small.max() - small.min())
+    first, last = [0, 0], list(sizes)
+    for axis in (0, 1) * _ROUNDS:  # a line is even or not for what lies between the other two sides
+        deviations = small[first[0] : last[0], first[1] : last[1]].std(dim=1 - axis, correction=0)
+        uneven = (deviations > even).nonzero().flatten().tolist()
         if len(uneven) < _FEWEST_LINES:
             return picture
-        # where a border ends, a line is of both
-        first, last = uneven[0] + (uneven[0] > 0), uneven[-1] + (uneven[-1] == sizes[axis] - 1)
-        parts.append(slice(-(-first * length // sizes[axis]), last * length // sizes[axis]))
+        # where a border ends, two lines are of both
+        begin = uneven[0] and uneven[0] + 2
+        end = len(deviations) if uneven[-1] == len(deviations) - 1 else uneven[-1] - 1
+        first[axis], last[axis] = first[axis] + begin, first[axis] + end
+    parts = []
+    for start, end, size, length in zip(first, last, sizes, picture.shape, strict=True):
+        parts.append(slice(-(-start * length // size), end * length // size))
     return picture[parts[0], parts[1]]
 
 

@@ -18,7 +18,7 @@ __all__ = ["FEWEST", "Appearance", "fit_appearance", "most_like"]
 FEWEST = 4
 """Images that an appearance is made of at least."""
 
-_AXES = 4  # along which the images of a domain differ most
+_AXES = 12  # along which the images of a domain differ most
 _FOLDS = 5
 _SMALLEST = 0.05  # deviation of a feature, below which it is a matter of the few images
 _LIMIT = 2.326  # standard deviations of the logarithm of the distance: one image in a hundred lies beyond
