@@ -105,8 +105,8 @@ class RadiographAnswers:
         """The domain of an image by what its file says, or by its looks.
 
         Raises:
-            NoAnswerError: it has none, or looks like none, the file cannot be read, or its UID is not the one that it was
-                sent with.
+            NoAnswerError: it has none, or looks like none; the file cannot be read; or its UID is not the one that it
+                was sent with.
         """
         return self._facts(image)[1]
 
