@@ -54,5 +54,6 @@ def say(text: str) -> None:
 def list_failures(failures: Sequence[Mapping[str, str]], *, any_done: bool) -> int:
     """List the cases that failed, and give the exit status: 0 none, 1 some, 2 all."""
     for failure in failures:
-        sys.stderr.write(f"failed: {failure['domain']} {failure['case']}: {failure['reason']}\n")
+        of = " ".join(filter(None, (failure["domain"], failure["case"])))
+        sys.stderr.write(f"failed: {of}: {failure['reason']}\n")
     return 0 if not failures else 1 if any_done else 2

@@ -50,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
         say("  " + ", ".join(domain.landmarks))
     for line in calibration_lines(card):
         say(line)
+    for name, appearance in card.appearances.items():
+        say(f"{name}: told from an image by the looks of {appearance.images} images")
     for key, value in card.provenance.items():
         say(f"{key}: {value}")
     return 0

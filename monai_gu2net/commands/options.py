@@ -138,7 +138,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--datalist": {"type": Path},
     "--dataset-dir": {"type": Path, "help": "a folder with a datalist.json or a known layout"},
     "--device": {"help": "where the network runs (default: cuda where it is there, else cpu)"},
-    "--domain": {"help": "which of the model's domains the images are of"},
+    "--domain": {"help": "which of the model's domains the images are of (default: told from each image)"},
     "--domain-by-body-part": {
         "nargs": "+",
         "action": "extend",

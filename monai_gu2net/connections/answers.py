@@ -32,7 +32,8 @@ class RadiographAnswers:
 
     Args:
         checkpoint: a trained model, or several whose heatmaps are averaged.
-        domain: which of its domains the images are of.
+        domain: which of its domains the images are of; None: see
+            :meth:`~monai_gu2net.prediction.Predictor.checked_domain`.
         by_body_part: domain by Body Part Examined, where images are of several; ``domain`` is for the others.
         options: how the model is used.
         formats: what an answer consists of, among "sr", "gsps" and "sc".
@@ -58,8 +59,9 @@ class RadiographAnswers:
         self.predictor = Predictor(checkpoint, options, device=device)
         self.predictor.backend.expect(math.inf)  # one engine for all, so that the same image has the same answer
         named = self.predictor.checked_domain
-        self.by_body_part = {part.upper(): named(name) for part, name in (by_body_part or {}).items()}
+        self.by_body_part = {part.upper(): str(named(name)) for part, name in (by_body_part or {}).items()}
         self.domain = None if domain is None and by_body_part else named(domain)
+        self._told = self.domain is None and not by_body_part
         self.limits = limits
         self._check_flat()
         unknown = [name for name in formats if name not in ANSWER_FORMATS]
@@ -83,8 +85,8 @@ class RadiographAnswers:
                 f"({volumes[0]}). Have the slices of a series saved in a folder, and use predict --formats sr."
             )
 
-    def checked_domain(self, body_part: str) -> str:
-        """The domain of an image.
+    def checked_domain(self, body_part: str) -> str | None:
+        """The domain of an image before it is seen; None: it is told from the image.
 
         Args:
             body_part: its Body Part Examined, or "".
@@ -93,17 +95,18 @@ class RadiographAnswers:
             NoAnswerError: it has none.
         """
         domain = self.by_body_part.get(body_part.strip().upper(), self.domain)
-        if domain is None:
+        if domain is None and not self._told:
             raise NoAnswerError(
                 f"the image must be of a body part among {sorted(self.by_body_part)}; it is of another, or tells none"
             )
         return domain
 
     def domain_in(self, image: Path) -> str:
-        """The domain of an image by what its file says.
+        """The domain of an image by what its file says, or by its looks.
 
         Raises:
-            NoAnswerError: it has none, the file cannot be read, or its UID is not the one that it was sent with.
+            NoAnswerError: it has none, or looks like none; the file cannot be read; or its UID is not the one that it
+                was sent with.
         """
         return self._facts(image)[1]
 
@@ -156,4 +159,8 @@ class RadiographAnswers:
         uid = str(facts.get("sop_instance_uid", ""))
         if spool_name(uid) != image.stem:
             raise NoAnswerError("the image must have the SOP Instance UID that it was sent with; it has another one")
-        return uid, self.checked_domain(str(facts.get("body_part", "")))
+        domain = self.checked_domain(str(facts.get("body_part", "")))
+        try:
+            return uid, domain or self.predictor.tell_domain(image)
+        except ValueError as error:
+            raise NoAnswerError(str(error)) from None

@@ -95,8 +95,8 @@ def _answer(
 ) -> list[dict[str, Any]] | None:
     """Result rows; None: the answer is there already."""
     if instance.body_part or not answers.by_body_part:
-        outcome["domain"] = answers.checked_domain(instance.body_part)
-        if store and _is_answered(server, answers, instance, outcome["domain"]):
+        outcome["domain"] = answers.checked_domain(instance.body_part) or ""
+        if store and outcome["domain"] and _is_answered(server, answers, instance, outcome["domain"]):
             return None
     with tempfile.TemporaryDirectory() as temporary:
         image, written = Path(temporary) / f"{outcome['case']}.dcm", Path(temporary) / "answers"

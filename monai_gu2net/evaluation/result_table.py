@@ -38,7 +38,7 @@ KEY = ["domain", "case", "landmark"]
 """What there is one row of."""
 
 _NEEDED = ["case", "domain", "landmark", "error", "unit"]
-_TEXT = ("case", "domain", "landmark", "unit", "spacing_source")
+_TEXT = ("case", "domain", "landmark", "unit", "spacing_source", "domain_doubt")
 _UNITS = ("mm", "px")
 _THIRD = ("reference_z", "predicted_z", "image_z", "spacing_z")
 _PLANE, _LPS = "_mm", "_lps_mm"  # of points in millimetres: of a picture, of a volume
@@ -58,6 +58,8 @@ def result_columns(axes: str = "xy") -> dict[str, type]:
         - ``error``: radial error in ``unit``; NaN: not annotated, inf: annotated and not found
         - ``unit``: "mm" or "px" of the image file, of ``error`` and ``radius``
         - ``spacing_source``: where the spacing comes from; empty: not stated
+        - ``domain_doubt``: what speaks against the domain, in words; empty: nothing. A column only where any
+          row has one
         - ``confidence``; ``radius``, which holds 90 % of the landmarks, about the prediction; ``presence``, p-value of
           the landmark being in the image
         - ``image_x``, ``image_y``: size of the image file in pixels; ``spacing_x``, ``spacing_y``: its mm per pixel
@@ -71,7 +73,7 @@ def result_columns(axes: str = "xy") -> dict[str, type]:
     """
     points = [f"{kind}_{axis}" for kind in ("reference", "predicted") for axis in axes]
     optional = ["confidence", "radius", "presence", *(f"{of}_{axis}" for of in ("image", "spacing") for axis in axes)]
-    columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", *optional]
+    columns = ["case", "domain", "landmark", *points, "error", "unit", "spacing_source", "domain_doubt", *optional]
     columns += [f"{point}{_LPS if axes == 'xyz' else _PLANE}" for point in points]
     return {column: str if column in _TEXT else float for column in columns}
 
@@ -85,8 +87,9 @@ def result_table(rows: Rows) -> pd.DataFrame:
             left out.
 
     Returns:
-        A new table with the columns of :func:`result_columns`, ``_z`` where any row has it, ``_mm`` and ``_lps_mm``
-        where the spacing of any picture, or of any volume, is known, numbered from 0.
+        A new table with the columns of :func:`result_columns`, ``domain_doubt`` where there is one, ``_z`` where any
+        row has it, ``_mm`` and ``_lps_mm`` where the spacing of any picture, or of any volume, is known, numbered from
+        0.
 
     Raises:
         ValueError: a row lacks a column, a number is none, its error or unit is impossible, or a landmark of a
@@ -135,6 +138,7 @@ def result_table(rows: Rows) -> pd.DataFrame:
     unknown = () if (scaled & flat).any() else tuple(column for column in result_columns() if column.endswith(_PLANE))
     lps = [column for column in columns if column.endswith(_LPS)]
     unknown += () if (scaled & ~flat).any() or table[lps].notna().any(axis=None) else tuple(lps)
+    unknown += () if (table["domain_doubt"] != "").any() else ("domain_doubt",)
     return table.drop(columns=list(unknown))
 
 
@@ -193,7 +197,7 @@ def write_rows(path: str | os.PathLike[str], rows: Rows) -> Path:
     if path.suffix != ".parquet":
         return write_csv(path, table)
     # of "string", so that a column without rows is one of text, too
-    typed = table.astype(dict.fromkeys(_TEXT, "string"))
+    typed = table.astype({column: "string" for column in _TEXT if column in table})
     with whole_file(path) as part:
         typed.to_parquet(part, engine="pyarrow", index=False)
     return path

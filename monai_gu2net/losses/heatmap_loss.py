@@ -132,7 +132,7 @@ def prior_of(sigma: float | Mapping[str, float], domains: Mapping[str, Domain]) 
         0.000266
     """
     return min(
-        (2 * math.pi) ** (len(domain.size) / 2) * _of_domain(sigma, name) ** len(domain.size) / math.prod(domain.size)
+        (2 * math.pi) ** (domain.dims / 2) * _of_domain(sigma, name) ** domain.dims / math.prod(domain.size)
         for name, domain in domains.items()
     )
 

@@ -4,6 +4,7 @@
 from .authors_weights import load_authors_weights as load_authors_weights
 from .checkpoint import first_checkpoint as first_checkpoint
 from .checkpoint import replace_checkpoint as replace_checkpoint
+from .checkpoint import save_appearance as save_appearance
 from .checkpoint import save_calibration as save_calibration
 from .ensemble import Ensemble as Ensemble
 from .ensemble import load_ensemble as load_ensemble
@@ -15,6 +16,7 @@ from .nets import GlobalNet as GlobalNet
 from .nets import GU2Net as GU2Net
 from .nets import SpecializedNetwork as SpecializedNetwork
 from .nets import UShapedNet as UShapedNet
+from .start import appearance_from as appearance_from
 from .start import calibration_from as calibration_from
 from .start import domains_from as domains_from
 from .start import keep_domains as keep_domains

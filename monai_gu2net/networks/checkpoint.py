@@ -27,6 +27,7 @@ __all__ = [
     "read_checkpoint",
     "refuse_not_finite",
     "replace_checkpoint",
+    "save_appearance",
     "save_atomically",
     "save_calibration",
     "write_checkpoint",
@@ -99,13 +100,26 @@ def save_calibration(
         FileNotFoundError: there is no such file.
         ValueError: the file is no checkpoint of this package, or lacks one of the domains.
     """
+    return _save_by_domain(path, "calibration", calibration, output)
+
+
+def save_appearance(
+    path: str | os.PathLike[str], appearance: Mapping[str, Any], *, output: str | os.PathLike[str] | None = None
+) -> Path:
+    """Write a checkpoint again with the appearance of domains, as :func:`save_calibration` does with calibrations."""
+    return _save_by_domain(path, "appearance", appearance, output)
+
+
+def _save_by_domain(
+    path: str | os.PathLike[str], field: str, given: Mapping[str, Any], output: str | os.PathLike[str] | None
+) -> Path:
     weights, card = read_checkpoint(path)
-    unknown = sorted(set(calibration) - set(card["domains"]))
+    unknown = sorted(set(given) - set(card["domains"]))
     if unknown:
         raise ValueError(
-            f"calibration must be of the domains of {path}, {list(card['domains'])}; got {unknown}. Correct them."
+            f"{field} must be of the domains of {path}, {list(card['domains'])}; got {unknown}. Correct them."
         )
-    card = {**card, "calibration": {**card.get("calibration", {}), **calibration}}
+    card = {**card, field: {**card.get(field, {}), **given}}
     return write_checkpoint(path if output is None else output, weights, card)
 
 

@@ -19,6 +19,7 @@ from monai_gu2net.data.domain import Domain, spatial_dims_of
 from monai_gu2net.networks import nets
 from monai_gu2net.networks.checkpoint import read_checkpoint, write_checkpoint
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
+from monai_gu2net.uncertainty.appearance import Appearance
 
 __all__ = ["ModelCard", "card_of", "load_model", "save_model"]
 
@@ -35,6 +36,7 @@ class ModelCard:
         sigma: standard deviation of the targets in network pixels, one for all domains or by name.
         provenance: free text by topic, such as the data's name or measured results.
         calibration: by domain, a :class:`~monai_gu2net.uncertainty.Calibration` in its JSON form; empty: none.
+        appearance: by domain, an :class:`~monai_gu2net.uncertainty.Appearance` in its JSON form; empty: none.
     """
 
     domains: dict[str, Domain]
@@ -42,6 +44,7 @@ class ModelCard:
     sigma: float | dict[str, float] = 3.0
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    appearance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def domains_for_new_images(self) -> dict[str, Domain]:
@@ -50,6 +53,11 @@ class ModelCard:
         A reference length stays, for it is one of the patient.
         """
         return {name: replace(domain, spacing=None) for name, domain in self.domains.items()}
+
+    @property
+    def appearances(self) -> dict[str, Appearance]:
+        """By domain, what its images look like; raises as :meth:`Appearance.from_dict`."""
+        return {name: Appearance.from_dict(fields) for name, fields in self.appearance.items()}
 
     @property
     def spatial_dims(self) -> int:
@@ -112,6 +120,7 @@ class ModelCard:
             "normalization": "zero mean, unit standard deviation of each image",
             "provenance": self.provenance,
             "calibration": self.calibration,
+            "appearance": self.appearance,
             "versions": {
                 "monai_gu2net": monai_gu2net.__version__,
                 "monai": str(monai.__version__),
@@ -172,6 +181,7 @@ class ModelCard:
                 sigma=state["sigma"],
                 provenance=dict(state.get("provenance", {})),
                 calibration=dict(state.get("calibration", {})),
+                appearance=dict(state.get("appearance", {})),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(

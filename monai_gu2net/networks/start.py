@@ -20,7 +20,15 @@ from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
 
-__all__ = ["calibration_from", "domains_from", "keep_domains", "parameter_groups", "ready_to_train", "start_from"]
+__all__ = [
+    "appearance_from",
+    "calibration_from",
+    "domains_from",
+    "keep_domains",
+    "parameter_groups",
+    "ready_to_train",
+    "start_from",
+]
 
 _OWN = re.compile(r"\.domains\.(\d+)\.")
 
@@ -81,6 +89,18 @@ def calibration_from(
         return {}
     earlier = ModelCard.load(checkpoint).calibration
     return {name: calibration for name, calibration in earlier.items() if name not in domains}
+
+
+def appearance_from(checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """What a checkpoint knows of the looks of its domains' images, which no training changes.
+
+    Args:
+        checkpoint: a trained model; None: there is none.
+
+    Returns:
+        By domain, for the new model's :class:`ModelCard`.
+    """
+    return {} if checkpoint is None else ModelCard.load(checkpoint).appearance
 
 
 def start_from(
@@ -172,6 +192,7 @@ def keep_domains(checkpoint: str | os.PathLike[str], names: Sequence[str]) -> tu
         network={**card.network, "options": by_domain},
         sigma=_of_those(card.sigma, names),
         calibration={name: card.calibration[name] for name in names if name in card.calibration},
+        appearance={name: card.appearance[name] for name in names if name in card.appearance},
     )
     return start_from(kept.build_network(), checkpoint).eval(), kept
 

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Failures(list[dict[str, str]]):
-    """What failed in a run: ``case``, ``domain`` and ``reason`` of each."""
+    """What failed in a run: ``case``, ``domain`` ("" where none is known) and ``reason`` of each."""
 
     @contextmanager
     def of(
@@ -45,6 +45,6 @@ class Failures(list[dict[str, str]]):
             full = full_disk(error)
             if full is not None:
                 raise full from error
-            name, domain, reason = str(case.get("case")), str(case.get("domain")), reason_of(error)
-            _log.warning("Case %s of domain %s %s: %s", name, domain, what, reason)
+            name, domain, reason = str(case.get("case")), str(case.get("domain") or ""), reason_of(error)
+            _log.warning("Case %s of %s %s: %s", name, f"domain {domain}" if domain else "no domain", what, reason)
             self.append({"case": name, "domain": domain, "reason": f"{what}: {reason}" if with_what else reason})

@@ -34,7 +34,7 @@ class Work:
     Args:
         models: the content of the checkpoints, as objects of Ray: a worker's machine need not see their files.
         options: how the model is used.
-        domain: of the images.
+        domain: of the images; None: it is told from each.
         device: where the network runs.
         threads: of the network on a processor.
         schema: of the results, see :func:`~monai_gu2net.prediction.result_parts.result_schema`.
@@ -45,7 +45,7 @@ class Work:
 
     models: Sequence[Any]
     options: PredictionOptions
-    domain: str
+    domain: str | None
     device: str
     threads: int
     schema: pa.Schema
@@ -123,7 +123,7 @@ class ImageWorker:
         return result_block(rows, failures, schema=self._work.schema)
 
     def _failure(self, image: str, reason: str) -> dict[str, str]:
-        return {"case": image, "domain": self._work.domain, "reason": reason}
+        return {"case": image, "domain": self._work.domain or "", "reason": reason}
 
 
 def _file_of(image: str, copy: Path) -> tuple[str, str]:

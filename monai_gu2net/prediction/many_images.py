@@ -87,7 +87,8 @@ def predict_many(
             ``landmarks/part-*.parquet``, whose rows are those of
             :meth:`~monai_gu2net.prediction.Predictor.predict_files`, ``failures/part-*.parquet`` (``case``,
             ``domain``, ``reason``) and ``run.json``: model and options.
-        domain: which of the model's domains the images are of; a model of one domain needs none.
+        domain: which of the model's domains the images are of; None: see
+            :meth:`~monai_gu2net.prediction.Predictor.checked_domain`.
         device: where the networks run; with "cuda" each worker has one GPU.
         address: of a Ray cluster, whose machines have this package, and the images where these are paths. None: the
             workers are on this machine, and nothing listens to others.
@@ -112,7 +113,7 @@ def predict_many(
             raise ValueError(f"{name} must be at least 1; got {number}. Correct it.")
     predictor = Predictor(checkpoint, options, device=device)  # here, where its errors are seen at once
     domain = predictor.checked_domain(domain)
-    schema = result_schema("xyz"[: predictor.card.domains[domain].dims])
+    schema = result_schema("xyz"[: predictor.card.spatial_dims])
     options = dataclasses.replace(options, backend=predictor.backend.name)  # one for all workers and later runs
     run = {"model": predictor.model, "domain": domain, "options": dataclasses.asdict(options)}
     models, engine = predictor.paths, str(predictor.backend)

@@ -25,14 +25,13 @@ from monai_gu2net.inferers.tta import TTAInferer
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.prediction.background import ahead, background
 from monai_gu2net.prediction.calibrated_radius import calibrations_of
+from monai_gu2net.prediction.chain import Chain
 from monai_gu2net.prediction.failures import Failures
 from monai_gu2net.prediction.model_identity import model_identity
-from monai_gu2net.prediction.postprocessing import PredictionPostprocessing
 from monai_gu2net.prediction.prediction_options import PredictionOptions
 from monai_gu2net.prediction.result_files import ResultFiles
 from monai_gu2net.prediction.result_rows import result_rows, warn_of_pixels
 from monai_gu2net.transforms.found import Found
-from monai_gu2net.transforms.preprocessing import RadiographPreprocessing
 from monai_gu2net.transforms.save import FORMATS
 
 __all__ = ["Checkpoints", "Predictor", "load"]
@@ -57,6 +56,7 @@ class Predictor:
         card: its description.
         model: its name and version for the record.
         calibrations: by domain, those that hold for the options.
+        appearances: by domain, what its images look like, as far as the model knows.
         backend: the engine that runs the networks, and says which it is.
 
     Raises:
@@ -87,6 +87,7 @@ class Predictor:
         self.backend = Backend(options.backend, device=self.device, precision=options.precision)
         self.inferer = TTAInferer(tta=options.tta, domains=self.card.domains, compiled=self.backend)
         self.calibrations = calibrations_of(self.card, tta=options.tta, members=len(self.paths))
+        self.appearances = self.card.appearances
 
     def __repr__(self) -> str:
         return f"Predictor({list(map(str, self.paths))}, {self.options}, domains={list(self.card.domains)})"
@@ -108,17 +109,17 @@ class Predictor:
 
         Args:
             image: a file: DICOM, a picture such as PNG, or a volume such as NIfTI; or the folder of a DICOM series.
-            domain: which of the model's the image is of; a model of one domain needs none.
+            domain: which of the model's the image is of, see :meth:`checked_domain`.
 
         Returns:
             The landmarks: ``found.points`` in ``found.unit``, mm where the scale is known and else pixels of the file.
 
         Raises:
-            FileNotFoundError, ValueError: the file is not there or no image that can be read, or the domain is not one
-                of the model's.
+            FileNotFoundError, ValueError: the file is not there or no image that can be read, the domain is not one of
+                the model's, or none is given and the image looks like none of them.
         """
         [case] = self._cases([Path(image)], self.checked_domain(domain))
-        chain = _Chain(self)
+        chain = Chain(self)
         try:
             return chain.find(chain.prepare(case))
         except Exception as error:
@@ -141,11 +142,12 @@ class Predictor:
         An image that cannot be read, or fails later, is left out and listed; the others go on.
 
         Args:
-            images: image files of one domain.
+            images: image files.
             output_dir: where ``CASE.json``, ``CASE.csv``, ``CASE.mrk.json``, ``CASE.png``, ``landmarks.csv``
                 and, where the domain has measurements, ``measurements.csv`` go. What an earlier prediction wrote there
                 of the same cases, and its tables, is removed, see :func:`~monai_gu2net.files.results_of_one_run`.
-            domain: which of the model's domains; a model of one domain needs none.
+            domain: which of the model's domains they are of, see :meth:`checked_domain`. Where it is told from each
+                image, one that looks like none of them is left out and listed with its scores.
             formats: among "json", "csv", "mrk.json", "sr" and "gsps", see
                 :class:`~monai_gu2net.transforms.SaveLandmarksd`; "sc", the overlay of a DICOM image as ``CASE.sc.dcm``;
                 and "coco", one ``coco.json`` of all images.
@@ -207,7 +209,7 @@ class Predictor:
             presence in calibrated domains, and failures, with ``case``, ``domain`` and ``reason``.
         """
         self.backend.expect(len(cases) * self.options.tta)
-        chain = _Chain(self, domains, keep_image=bool(saves))
+        chain = Chain(self, domains, keep_image=bool(saves))
         rows: list[dict[str, Any]] = []
         all_failures = Failures()
         unsaved: deque[tuple[Mapping[str, Any], Failures, list[Future[None]]]] = deque()
@@ -242,71 +244,53 @@ class Predictor:
                 finish_first()
         return rows, list(all_failures)
 
-    def checked_domain(self, domain: str | None) -> str:
-        """A domain of the model; None is that of a model of one.
+    def tell_domain(self, image: str | os.PathLike[str]) -> str:
+        """The domain that an image is of by its looks.
+
+        Args:
+            image: see :meth:`predict`.
 
         Raises:
-            ValueError: the domain is not one of the model's.
+            FileNotFoundError, ValueError: the file is not there or no image that can be read, it looks like none of the
+                model's domains, or the model does not know what their images look like.
+        """
+        try:
+            domain = Chain(self).read({"image": str(image), "domain": self.checked_domain(None)})["domain"]
+        except Exception as error:
+            raise first_error(error) from None
+        return str(domain)
+
+    def checked_domain(self, domain: str | None) -> str | None:
+        """What is known of images' domain before they are seen.
+
+        Args:
+            domain: that they are said to be of. None: it is told from each image by a model that knows what the images
+                of all its domains look like, and of another model, or one of volumes, it is the only domain.
+
+        Returns:
+            One of the model's domains; None: it is told from each image.
+
+        Raises:
+            ValueError: the domain is not one of the model's, or none is given and it cannot be told.
         """
         domains = list(self.card.domains)
+        if domain is None and all(name in self.appearances for name in domains):
+            return None
         if domain is None and len(domains) == 1:
             domain = domains[0]
         if domain not in domains:
             raise ValueError(f"The domain must be one of the model's {domains}; got {domain!r}. Name it (--domain).")
         return domain
 
-    def _cases(self, images: Sequence[Path], domain: str) -> list[dict[str, Any]]:
-        """A datalist case for each image, with a name of its own."""
+    def _cases(self, images: Sequence[Path], domain: str | None) -> list[dict[str, Any]]:
+        """A case for each image, with a name of its own."""
         cases = [
             {"image": str(path), "domain": domain, "case": name}
             for path, name in zip(images, (name or "." for name in case_names(images)), strict=True)
         ]
+        if domain is None:
+            return cases
         return list(Datalist("prediction", {domain: self.card.domains_for_new_images[domain]}, test=cases).test)
-
-
-class _Chain:
-    """The steps from a case to the landmarks found in it.
-
-    Args:
-        predictor: whose networks and options are used.
-        domains: see :meth:`Predictor.run`.
-        keep_image: whether the pictures of what is found will be drawn.
-    """
-
-    def __init__(
-        self, predictor: Predictor, domains: Mapping[str, Domain] | None = None, *, keep_image: bool = False
-    ) -> None:
-        options = predictor.options
-        self.predictor, self.keep_image = predictor, keep_image
-        self.domains = predictor.card.domains_for_new_images if domains is None else domains
-        self.preprocess = RadiographPreprocessing(
-            self.domains, spacing=options.spacing, accept_spacing_source=options.accept_spacing_source
-        )
-        self.decode = PredictionPostprocessing(
-            self.domains,
-            calibrations=predictor.calibrations,
-            min_confidence=options.min_confidence,
-            accept_spacing_source=options.accept_spacing_source,
-            scale=domains is None,
-        )
-
-    def prepare(self, case: Mapping[str, Any]) -> dict[Any, Any]:
-        """The sample of a case, ready for the network."""
-        sample = self.preprocess(dict(case), end=1)
-        image = sample["image"]
-        # of a picture in colour the overlay shows the luminance, which the network is not given
-        if self.keep_image and image.ndim == 3 and self.domains[sample["domain"]].in_channels == 1:
-            sample["file_image"] = image.as_tensor()[:1].clone()  # the next steps change it in place
-        prepared: dict[Any, Any] = self.preprocess(sample, start=1)
-        return prepared
-
-    @torch.no_grad()
-    def find(self, sample: Mapping[Any, Any]) -> Found:
-        """What the network finds in a prepared sample."""
-        image = sample["image"].as_tensor()[None].to(self.predictor.device)
-        logits = self.predictor.inferer(image, self.predictor.network, sample["domain"])
-        decoded = self.decode({**sample, "pred": logits[0]})
-        return Found.of_sample(decoded, self.domains[sample["domain"]])
 
 
 def load(

@@ -32,7 +32,7 @@ class ResultFiles:
 
     Args:
         output_dir: the folder; it is made.
-        cases: datalist cases.
+        cases: datalist cases, no two of one name; their domain may be None, for it to be told from the image.
         domains: by name, those of the cases.
         formats: of the files, see :meth:`~monai_gu2net.prediction.Predictor.predict_files`.
         overlays: whether ``CASE.png`` is drawn.
@@ -71,7 +71,7 @@ class ResultFiles:
             model=model,
             sop_instance_uids=sop_instance_uids,
         )
-        self.stems = {case["case"]: save.names((case["domain"], case["case"])) for case in cases}
+        self.stems = {case["case"]: save.names((case["domain"] or "", case["case"])) for case in cases}
         given = {os.path.realpath(case["image"]) for case in cases}
         pictures = [self.folder / f"{stem}.png" for stem in self.stems.values()] if overlays else []
         replaced = [path.name for path in pictures if os.path.realpath(path) in given]
@@ -105,7 +105,7 @@ class ResultFiles:
 
     def _write(self, found: Found) -> None:
         self.measured.append((found.case, found.domain.name, found.unit, found.measured(), None))
-        self.save.save(found)
+        self.save.save(found, self.stems[found.case])
 
     def _collect(self, found: Found) -> None:
         self.coco.append(coco_image(found))

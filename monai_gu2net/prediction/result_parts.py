@@ -49,7 +49,8 @@ def result_block(
     tables = [pa.Table.from_pylist([dict(failure) for failure in failures], schema=both)]
     if rows:
         # as in result_table, but with every column, for all parts are to have the same
-        table = result_table(rows).reindex(columns=schema.names)
+        table = result_table(rows)
+        table = table.assign(domain_doubt=table.get("domain_doubt", "")).reindex(columns=schema.names)
         found = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         tables.insert(0, found.append_column(both.field("reason"), pa.nulls(len(found), pa.string())))
     return pa.concat_tables(table.replace_schema_metadata() for table in tables)

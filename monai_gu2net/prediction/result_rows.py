@@ -32,10 +32,10 @@ def result_rows(found: Found, reference: Any = None) -> list[dict[str, Any]]:
         Rows with ``case``, ``domain``, ``landmark``, ``reference_x``, ``reference_y``, ``predicted_x``,
         ``predicted_y`` (pixels of the file, NaN where absent; with ``_z`` in 3-D), ``error`` (NaN: not annotated; inf:
         annotated, not found) in ``unit`` ("mm", or "px" of the file where the scale is unknown), ``spacing_source``,
-        ``confidence``, ``image_x``, ``image_y`` (size of the file in pixels) and ``spacing_x``, ``spacing_y`` (mm per
-        pixel of the file, NaN where unknown; with ``_z`` in 3-D); of a volume in mm the points in the patient's frame,
-        ``reference_x_lps_mm`` and so on; where they are known, also ``spread`` and ``radius`` (in ``unit``) and
-        ``presence``.
+        ``domain_doubt``, ``confidence``, ``image_x``, ``image_y`` (size of the file in pixels) and ``spacing_x``,
+        ``spacing_y`` (mm per pixel of the file, NaN where unknown; with ``_z`` in 3-D); of a volume in mm the points in
+        the patient's frame, ``reference_x_lps_mm`` and so on; where they are known, also ``spread`` and ``radius`` (in
+        ``unit``) and ``presence``.
     """
     predicted = torch.from_numpy(found.points)
     truth = torch.full_like(predicted, torch.nan) if reference is None else torch.as_tensor(reference).cpu()
@@ -63,6 +63,7 @@ def result_rows(found: Found, reference: Any = None) -> list[dict[str, Any]]:
             "error": errors[index],
             "unit": found.unit,
             "spacing_source": found.spacing_source,
+            "domain_doubt": found.domain_doubt,
             "confidence": float(found.confidence[index]),
             **of_case,
             **{column: float(numbers[index]) for column, numbers in optional.items() if numbers is not None},

@@ -169,6 +169,8 @@ def write_report(
         sections += axis_sections(folder, in_own_scale)
         cases = write_case_pictures(folder, scored, images, worst)
         sections += [Section("Cases", [cases])] if cases else []
+        doubts = _doubts(table)
+        sections += [Section("Doubtful domains", [doubts])] if doubts else []
         sections.append(Section("Left out", [left_out_lines(left_out) or "Nothing."]))
         failed = [f"{failure['domain']} {failure['case']}: {failure['reason']}" for failure in failures]
         sections.append(Section("Failures", [failed or "None."]))
@@ -220,6 +222,15 @@ def _by_landmark(folder: Path, table: pd.DataFrame, summaries: pd.DataFrame) -> 
             parts.append(Picture(path, f"Errors by landmark of {domain}"))
         sections.append(Section(title, parts))
     return sections
+
+
+def _doubts(table: pd.DataFrame) -> list[str]:
+    """What speaks against the domain of each case of which anything does."""
+    if "domain_doubt" not in table:
+        return []
+    of_cases = table[["domain", "case", "domain_doubt"]].drop_duplicates()
+    lines = of_cases[of_cases["domain_doubt"] != ""].itertuples(index=False)
+    return [f"{domain} {case}: {doubt}" for domain, case, doubt in lines]
 
 
 def _scale_line(total: Mapping[str, Any]) -> str:

@@ -29,13 +29,13 @@ def doubtful_in(
         domain: theirs.
         frames: by case, the grid of a volume, whose landmarks are compared in mm of the world; None: a picture.
     """
-    absent = [math.nan] * len(domain.size)
+    absent = [math.nan] * domain.dims
     sets = []
     for case in cases:
         points = np.array([absent if point is None else point for point in case["landmarks"]], dtype=np.float64)
         frame = frames[case["case"]]
         sets.append(points if frame is None else points @ frame.affine[:3, :3].T + frame.affine[:3, 3])
-    found = implausible_landmarks(sets, any_pose=len(domain.size) == 3)
+    found = implausible_landmarks(sets, any_pose=domain.dims == 3)
     return {
         case["case"]: [domain.landmarks[index] for index in indices]
         for case, indices in zip(cases, found, strict=True)

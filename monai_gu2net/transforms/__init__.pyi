@@ -23,5 +23,6 @@ from .resize import FitToDomaind as FitToDomaind
 from .resolve_spacing import PhysicalSpaced as PhysicalSpaced
 from .resolve_spacing import ScaleByPredictiond as ScaleByPredictiond
 from .save import SaveLandmarksd as SaveLandmarksd
+from .tell_domain import TellDomaind as TellDomaind
 from .to_json import LandmarksToJsond as LandmarksToJsond
 from .upright import TurnUprightd as TurnUprightd

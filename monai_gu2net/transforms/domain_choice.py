@@ -24,16 +24,20 @@ class ChooseDomaind(Transform):
     Args:
         domains: those to choose from.
         default: the domain of samples that name none.
+        tell: whether the domain is left to be told from the image by :class:`~monai_gu2net.transforms.TellDomaind`,
+            whatever the sample names.
 
     Raises (when called):
         ValueError: the sample names a domain that is not there.
     """
 
-    def __init__(self, *, domains: Mapping[str, Domain], default: str) -> None:
-        self.domains, self.default = domains, default
+    def __init__(self, *, domains: Mapping[str, Domain], default: str, tell: bool = False) -> None:
+        self.domains, self.default, self.tell = domains, default, tell
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         sample = dict(data)
+        if self.tell:
+            return sample | {"domain": None}
         name = sample.get("domain") or self.default
         if name not in self.domains:
             raise ValueError(f"domain must be among the model's {list(self.domains)}; got {name!r}. Name one of them.")

@@ -46,6 +46,8 @@ class Found:
         radius: (N,) in ``unit``, holds the landmark at 90 percent; None: the model is not calibrated.
         presence: (N,) p-value of the landmark being in the image; None: the model is not calibrated.
         orientation: what was done to, or is odd about, the way the image lies, in words; empty: nothing.
+        domain_doubt: what speaks against the domain, in words, see :class:`~monai_gu2net.transforms.TellDomaind`;
+            empty: nothing.
         image_file: path of the image; None: not known.
         image: (1, X, Y) its first channel as the file has it, of a radiograph to be drawn; None: not kept, as
             that of a volume, which is large.
@@ -64,6 +66,7 @@ class Found:
     radius: Array | None = None
     presence: Array | None = None
     orientation: str = ""
+    domain_doubt: str = ""
     image_file: str | None = None
     image: torch.Tensor | None = None
 
@@ -74,7 +77,7 @@ class Found:
         Args:
             sample: with ``{key}_landmarks``, ``{key}_confidence``, ``file_affine``, ``unit``, ``spacing_source`` and,
                 where they are there, ``{key}_spread``, ``{key}_radius``, ``{key}_presence``, ``case``, ``file_size``,
-                ``orientation``, ``image_file`` and ``file_image``.
+                ``orientation``, ``domain_doubt``, ``image_file`` and ``file_image``.
             domain: of the sample.
             key: prefix of what was found.
         """
@@ -96,6 +99,7 @@ class Found:
             confidence=_numbers(sample[f"{key}_confidence"]),
             size=tuple(int(length) for length in sample.get("file_size", ())),
             orientation=sample.get("orientation") or _pose_in_words(world.numpy(), domain),
+            domain_doubt=sample.get("domain_doubt", ""),
             image_file=sample.get("image_file"),
             image=sample.get("file_image"),
             **optional,
@@ -148,6 +152,12 @@ class Found:
         """(N, D) half axes in pixels of the file of the ellipse or ellipsoid that ``radius`` is there."""
         return None if self.radius is None else self.radius[:, None] / np.asarray(self.spacing)
 
+    @property
+    def said(self) -> dict[str, str]:
+        """What there is to say of the image beside its landmarks, by its topic."""
+        said = {"orientation": self.orientation, "domain_doubt": self.domain_doubt}
+        return {topic: words for topic, words in said.items() if words}
+
     def measured(self) -> list[Measured]:
         """The domain's measurements between the landmarks, in ``unit``, with errors where there are radii."""
         return list(self._measured)
@@ -165,11 +175,12 @@ class Found:
             model: name and version of what found the landmarks.
 
         Returns:
-            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}`` and ``orientation`` where there is
-            something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z`` in a volume) in pixels of the
-            image file, ``confidence`` and, where the scale is known, ``lps``: three numbers in mm, for a radiograph
-            (x*sx, y*sy, 0), which is where Slicer shows an image without patient geometry. A calibrated model adds
-            ``radius_90`` (pixels of the file), ``radius_90_mm`` where the scale is known, and ``presence``.
+            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}``, and ``orientation`` and
+            ``domain_doubt`` where there is something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z``
+            in a volume) in pixels of the image file, ``confidence`` and, where the scale is known, ``lps``: three
+            numbers in mm, for a radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without patient
+            geometry. A calibrated model adds ``radius_90`` (pixels of the file), ``radius_90_mm`` where the scale is
+            known, and ``presence``.
         """
         columns = {
             "confidence": self.confidence,
@@ -193,7 +204,7 @@ class Found:
             "domain": self.domain.name,
             "model": model,
         }
-        return content | ({"orientation": self.orientation} if self.orientation else {})
+        return content | self.said
 
 
 def points_in_file(world: Any, file_affine: torch.Tensor) -> Array:

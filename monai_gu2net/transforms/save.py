@@ -39,8 +39,9 @@ class SaveLandmarksd(MapTransform):
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
-    domain's measurements (``all_measurements``), with standard errors of a calibrated model, and ``orientation`` where
-    there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's markups are in
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model, and where there is
+    something to say ``orientation`` (:class:`~monai_gu2net.transforms.TurnUprightd`) and ``domain_doubt``
+    (:class:`~monai_gu2net.transforms.TellDomaind`), of which CSV has the latter too. Slicer's markups are in
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.
 
@@ -98,9 +99,9 @@ class SaveLandmarksd(MapTransform):
             self.save(Found.of_sample(sample, self.domains[sample["domain"]], str(key)))
         return sample
 
-    def save(self, found: Found) -> None:
-        """Write the files of a case."""
-        stem = self.output_dir / self.names((found.domain.name, found.case))
+    def save(self, found: Found, name: str | None = None) -> None:
+        """Write the files of a case, under a name without ending; by default that of ``names``."""
+        stem = self.output_dir / (name or self.names((found.domain.name, found.case)))
         columns = {"radius_90": found.radius_px, "presence": found.presence}
         columns_mm = {"radius_90_mm": found.radius} if found.unit == "mm" else {}
         given, given_mm = (
@@ -109,15 +110,16 @@ class SaveLandmarksd(MapTransform):
         if found.dims == 3 and found.unit == "mm":
             given = {f"{axis}_lps_mm": found.lps[:, number] for number, axis in enumerate("xyz")} | given
         measured = found.measured()
-        for name in self.plain:
-            path = stem.with_name(f"{stem.name}.{name}")
-            if name == "json":
+        doubt = {"domain_doubt": found.domain_doubt} if found.domain_doubt else {}
+        for kind in self.plain:
+            path = stem.with_name(f"{stem.name}.{kind}")
+            if kind == "json":
                 about: dict[str, Any] = {
                     "case": found.case,
                     "domain": found.domain.name,
                     "spacing_source": found.spacing_source,
                 }
-                about |= {"orientation": found.orientation} if found.orientation else {}
+                about |= found.said
                 about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
                 write_landmark_json(
                     path,
@@ -127,8 +129,8 @@ class SaveLandmarksd(MapTransform):
                     columns=given | given_mm,
                     about=about,
                 )
-            elif name == "csv":
-                write_table(path, found.landmarks, confidence=found.confidence, columns=given)
+            elif kind == "csv":
+                write_table(path, found.landmarks, confidence=found.confidence, columns=given, words=doubt)
             else:
                 _write_markups(path, found)
         save_dicom(stem, found, measured, formats=self.dicom, model=self.model, sop_instance_uids=self.uids)

@@ -1,6 +1,9 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
 
+from .appearance import Appearance as Appearance
+from .appearance import fit_appearance as fit_appearance
+from .appearance import most_like as most_like
 from .conformal import LEVELS as LEVELS
 from .conformal import RADIUS_LEVEL as RADIUS_LEVEL
 from .conformal import Calibration as Calibration

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pynetdicom import AE
 
 from monai_gu2net.__main__ import main
 from monai_gu2net.connections import NoAnswerError, RadiographAnswers, spool_name
 from monai_gu2net.data import Datalist, Domain
+from monai_gu2net.engines import fit_appearances
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
 from monai_gu2net.prediction import PredictionOptions
 
@@ -236,3 +238,21 @@ class TestDicomWebCommand:
         arguments = ["dicomweb", "https://127.0.0.1:9", "-m", "x", "--store", "--token-variable", "NO_SUCH_TOKEN"]
         assert main(arguments) == 2
         assert "'NO_SUCH_TOKEN' must hold a token" in capsys.readouterr().err
+
+
+def test_without_a_domain_it_is_told_from_the_image_and_one_of_none_has_no_answer(
+    tiny_phantom: Path, model: Path, make: Callable[..., Path], make_dicom: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = Datalist.load(tiny_phantom)
+    fitted, _ = fit_appearances(model, data, output=tmp_path / "fitted.pt")
+    answers = RadiographAnswers(fitted)
+    assert answers.checked_domain("HAND") is None
+    for case in data.training:
+        pixels = np.asarray(Image.open(case["image"]).convert("L")).astype(np.uint16)
+        image = make_dicom(tmp_path / f"{spool_name('1.2.3')}.dcm", pixels, SOPInstanceUID="1.2.3")
+        assert answers.domain_in(image) == case["domain"]
+    answer = answered(answers, image, tmp_path / "a")
+    told = data.training[-1]["domain"]
+    assert answer["sr.dcm"].SOPInstanceUID == answers.uids("1.2.3", told)["sr"]
+    with pytest.raises(NoAnswerError, match="The image must be of a domain of the model, with a score of at most 1"):
+        answers.domain_in(make("1.2.4"))

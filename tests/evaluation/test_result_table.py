@@ -76,18 +76,19 @@ def test_the_schema_documented_is_the_schema_checked():
     documented = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
     assert documented == list(result_columns())
-    assert documented == list(result_table([row(spacing_x=0.5)]))
-    assert list(result_table([row()])) == [name for name in documented if not name.endswith("_mm")]
-    assert [*result_columns("xyz")] == [*result_table([row(predicted_z=1, spacing_z=0.5)])]
+    assert documented == list(result_table([row(spacing_x=0.5, domain_doubt="why")]))
+    always = [name for name in documented if name != "domain_doubt"]
+    assert list(result_table([row()])) == [name for name in always if not name.endswith("_mm")]
+    assert [*result_columns("xyz")] == [*result_table([row(predicted_z=1, spacing_z=0.5, domain_doubt="why")])]
     assert all(f"``{column}``" in result_columns.__doc__ for column in documented)
 
 
 @pytest.mark.parametrize("axes", ["xy", "xyz"])
 def test_text_is_text_and_every_other_column_a_float(axes):
-    table = result_table([row(case=7, **{f"reference_{axis}": 1 for axis in axes})])
+    table = result_table([row(case=7, domain_doubt="why", **{f"reference_{axis}": 1 for axis in axes})])
 
     text = {column for column, kind in result_columns(axes).items() if kind is str}
-    assert text == {"case", "domain", "landmark", "unit", "spacing_source"}
+    assert text == {"case", "domain", "landmark", "unit", "spacing_source", "domain_doubt"}
     assert table["case"][0] == "7"
     assert {column for column in table if table[column].dtype == float} == set(table) - text
 

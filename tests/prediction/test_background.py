@@ -24,7 +24,7 @@ from monai_gu2net.dicom import isolated
 from monai_gu2net.networks import GU2Net, ModelCard, save_model
 from monai_gu2net.prediction import Predictor, load
 from monai_gu2net.prediction.background import ahead, background
-from monai_gu2net.prediction.predictor import _Chain
+from monai_gu2net.prediction.chain import Chain
 from monai_gu2net.transforms import Found, LoadRadiographd
 
 LONG = 60.0  # seconds that nothing here takes unless it waits for ever
@@ -58,13 +58,13 @@ def test_while_the_network_computes_the_next_image_is_read_and_the_last_one_writ
     predictor: Predictor, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = {what: [threading.Event() for _ in pictures] for what in ("read", "computed", "written")}
-    prepare, find = _Chain.prepare, _Chain.find
+    prepare, find = Chain.prepare, Chain.find
 
-    def reading(chain: _Chain, case: Mapping[str, Any]) -> dict[Any, Any]:
+    def reading(chain: Chain, case: Mapping[str, Any]) -> dict[Any, Any]:
         begun["read"][int(case["case"])].set()
         return prepare(chain, case)
 
-    def computing(chain: _Chain, sample: Mapping[Any, Any]) -> Found:
+    def computing(chain: Chain, sample: Mapping[Any, Any]) -> Found:
         number = int(sample["case"])
         begun["computed"][number].set()
         if number + 1 < len(pictures):
@@ -79,8 +79,8 @@ def test_while_the_network_computes_the_next_image_is_read_and_the_last_one_writ
         if number + 1 < len(pictures):
             assert begun["computed"][number + 1].wait(LONG)
 
-    monkeypatch.setattr(_Chain, "prepare", reading)
-    monkeypatch.setattr(_Chain, "find", computing)
+    monkeypatch.setattr(Chain, "prepare", reading)
+    monkeypatch.setattr(Chain, "find", computing)
     rows, failures = predictor.run(cases_of(pictures), saves=[writing])
     assert failures == []
     assert [row["case"] for row in rows[::3]] == ["0", "1", "2", "3", "4", "5"]
@@ -90,9 +90,9 @@ def test_few_images_are_in_memory_however_many_there_are(
     predictor: Predictor, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, read, written, most = threading.Lock(), 0, 0, 0
-    prepare = _Chain.prepare
+    prepare = Chain.prepare
 
-    def reading(chain: _Chain, case: Mapping[str, Any]) -> dict[Any, Any]:
+    def reading(chain: Chain, case: Mapping[str, Any]) -> dict[Any, Any]:
         nonlocal read, most
         with lock:
             read += 1
@@ -105,7 +105,7 @@ def test_few_images_are_in_memory_however_many_there_are(
         with lock:
             written += 1
 
-    monkeypatch.setattr(_Chain, "prepare", reading)
+    monkeypatch.setattr(Chain, "prepare", reading)
     predictor.run(cases_of(pictures * 5), saves=[writing])
     assert (read, written) == (30, 30)
     assert most <= 7
@@ -116,9 +116,9 @@ def test_results_failures_and_counts_are_in_the_order_of_the_images(
 ) -> None:
     pictures[1].write_bytes(b"no picture")
     pictures[4].unlink()
-    find, counts, seen = _Chain.find, [], []
+    find, counts, seen = Chain.find, [], []
 
-    def failing(chain: _Chain, sample: Mapping[Any, Any]) -> Found:
+    def failing(chain: Chain, sample: Mapping[Any, Any]) -> Found:
         if sample["case"] == "3":
             raise RuntimeError("out of memory")
         return find(chain, sample)
@@ -132,7 +132,7 @@ def test_results_failures_and_counts_are_in_the_order_of_the_images(
         if found.case in ("2", "5"):
             raise ValueError("nor there")
 
-    monkeypatch.setattr(_Chain, "find", failing)
+    monkeypatch.setattr(Chain, "find", failing)
     rows, failures = predictor.run(cases_of(pictures), saves=[first, second], on_case=counts.append)
     assert [row["case"] for row in rows[::3]] == seen == ["0", "2", "5"]
     assert counts == [1, 2, 3, 4, 5, 6]
@@ -169,15 +169,15 @@ def test_an_error_of_writing_that_stops_the_run_is_the_caller_s_and_nothing_goes
 def test_an_interrupted_run_ends_at_once_and_leaves_no_half_file(
     predictor: Predictor, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = _Chain.find
+    find = Chain.find
 
-    def interrupted(chain: _Chain, sample: Mapping[Any, Any]) -> Found:
+    def interrupted(chain: Chain, sample: Mapping[Any, Any]) -> Found:
         if sample["case"] == "3":
             raise KeyboardInterrupt
         return find(chain, sample)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_Chain, "find", interrupted)
+        patched.setattr(Chain, "find", interrupted)
         with pytest.raises(KeyboardInterrupt):
             predictor.predict_files(pictures, output_dir=tmp_path / "out", formats=["json"])
     assert threads_beside() == []

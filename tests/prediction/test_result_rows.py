@@ -54,6 +54,7 @@ def test_positions_are_pixels_of_the_file_and_errors_in_the_unit(sample: dict[st
         "error": 5.0,
         "unit": "mm",
         "spacing_source": "domain",
+        "domain_doubt": "",
         "confidence": 0.75,
         "image_x": 30.0,
         "image_y": 20.0,

@@ -195,6 +195,7 @@ def write_table(
     image: str | None = None,
     confidence: ArrayLike | None = None,
     columns: Mapping[str, ArrayLike] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Path:
     """Write one set as a long table: ``[image,] landmark, x, y, [z,] frame, [confidence]`` and columns of your own.
 
@@ -204,6 +205,7 @@ def write_table(
         image: fills the column ``image``; None leaves the column out.
         confidence: (N,) numbers; NaN: none.
         columns: (N,) more numbers by name of the column; NaN: an empty field.
+        words: about the image, by name of a column that says the same in every line.
 
     Returns:
         The path.
@@ -214,12 +216,12 @@ def write_table(
     frame = named_frame(landmark_set, path)
     numbers = {**({} if confidence is None else {"confidence": confidence}), **(columns or {})}
     header = [] if image is None else ["image"]
-    header += ["landmark", *_AXES[: landmark_set.dims], "frame", *numbers]
+    header += ["landmark", *_AXES[: landmark_set.dims], "frame", *numbers, *(words or {})]
     lines: list[list[Any]] = [header]
     checked = [checked_confidence(column, len(landmark_set.names)) for column in numbers.values()]
     for position, (name, point) in enumerate(zip(landmark_set.names, landmark_set.points.tolist(), strict=True)):
         row: list[Any] = [] if image is None else [image]
-        lines.append([*row, name, *point, frame, *(column[position] for column in checked)])
+        lines.append([*row, name, *point, frame, *(column[position] for column in checked), *(words or {}).values()])
     return write_text_whole(path, csv_text(lines))
 
 
