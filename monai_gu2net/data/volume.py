@@ -175,6 +175,8 @@ def _read_by_itk(path: Path, limits: Limits) -> _Stored:
         array, meta = reader.get_data(reader.read(str(path)))
     except RuntimeError as error:  # of many lines, the first of which are places in ITK's own source
         reason = re.sub(r"^.*\(0x[0-9a-f]+\): ", "", str(error).strip(), flags=re.DOTALL)
+        if reason.startswith("File cannot be read"):  # MetaIO's word for it, followed by the last error of the system
+            reason = "values that are not there, or too few (of .mhd they are in the file that ElementDataFile names)"
         raise ValueError(" ".join(reason.split()).removesuffix(".")) from None
     has_channels = not math.isnan(meta[MetaKeys.ORIGINAL_CHANNEL_DIM])
     if has_channels and array.shape[-1] == 1:

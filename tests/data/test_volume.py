@@ -329,6 +329,21 @@ def test_what_itk_refuses_is_said_in_one_line(tmp_path: Path, volume: np.ndarray
     assert "ITK" not in str(said.value)
 
 
+@pytest.mark.parametrize("kept", [None, 100])
+def test_a_header_whose_values_are_missing_or_cut_says_so(tmp_path: Path, volume: np.ndarray, kept: int | None) -> None:
+    itk.imwrite(itk.image_from_array(volume.transpose(2, 1, 0).copy()), str(tmp_path / "a.mhd"))
+    [values] = set(tmp_path.iterdir()) - {tmp_path / "a.mhd"}
+    whole = values.read_bytes()
+    values.unlink()
+    if kept:
+        values.write_bytes(whole[:kept])
+    with pytest.raises(
+        ValueError, match=r"^a\.mhd must be a whole image; got values that are not there, or too few"
+    ) as e:
+        read(tmp_path / "a.mhd")
+    assert "No such file" not in str(e.value)
+
+
 def test_a_folder_of_slices_is_a_volume_and_its_shape_is_known_from_the_headers(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
