@@ -382,6 +382,30 @@ def test_a_volume_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None
     assert [(item.what, item.name) for item in data.left_out] == [("image", "bare.nii.gz"), ("image", "torn.nii.gz")]
 
 
+@pytest.mark.parametrize(("channels", "left_out"), [((1, 1, 3), "c"), ((2, 3, 3), "a"), ((1, 3), "b"), ((3,), None)])
+def test_volumes_of_other_channels_than_most_are_left_out_and_the_domain_has_theirs(
+    tmp_path: Path, channels: Sequence[int], left_out: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A volume of several points of time among others does not stop them, on the command line neither."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    lines = ["image,p_i,p_j,p_k,q_i,q_j,q_k,r_i,r_j,r_k"]
+    for name, count in zip("abc", channels, strict=False):
+        values = np.random.default_rng(count).normal(size=(*SHAPE, count)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(values, AFFINES["straight"]), folder / f"{name}.nii.gz")
+        lines.append(f"{name}.nii.gz,1,2,3,9,4,5,3,8,12")
+    (folder / "landmarks.csv").write_text("\n".join(lines))
+    output = tmp_path / "out.json"
+    assert main(["prepare", str(folder), "-o", str(output), "--test", "0", "--validation", "0"]) == 0
+    data = Datalist.load(output)
+    assert [case["case"] for case in data.training] == sorted(set("abc"[: len(channels)]) - {left_out})
+    usual = max(set(channels), key=lambda count: (channels.count(count), -count))
+    assert data.domains["d"].in_channels == usual
+    assert [item.name for item in data.left_out] == ([f"{left_out}.nii.gz"] if left_out else [])
+    said = f"channel(s), or points of time, and most volumes {usual}: {left_out}.nii.gz"
+    assert (said in capsys.readouterr().err) == (left_out is not None)
+
+
 @pytest.mark.parametrize(
     "options", [{"points": "voxel"}, {"orientation": "LPS"}, {"target_spacing": (1.0, 1.0, 1.0)}], ids=str
 )
