@@ -30,6 +30,7 @@ from monai_gu2net.sources.volume_frame import (
     check_agreement,
     in_voxels,
     is_volume,
+    refuse_mixed,
     usual_channels,
     volume_frame,
 )
@@ -125,7 +126,7 @@ def read_layout(
     for entry, _, found, frame in kept.values():
         if entry.also is not None and frame is not None and isinstance(found, LandmarkSet):
             check_agreement(found, entry.also, frame, image=Path(os.path.relpath(entry.image, path)).as_posix())
-    _refuse_mixed(path, kept)
+    refuse_mixed(path, {name: _sets(each.annotation)[0].dims for name, each in kept.items()})
     made = source.domain or _domain_of(path, domain, list(kept.values()))
     solid = made.dims == 3
     if not solid and any(value is not None for value in (*of_volumes.values(), points)):
@@ -254,19 +255,6 @@ def _size(entry: Entry) -> Sequence[int] | None:
         return radiograph_size(entry.image) if flat else image_shape(entry.image)
     except (OSError, ValueError) as error:
         raise ValueError(f"{entry.image}: the image must be readable; got {error}. Copy it anew.") from error
-
-
-def _refuse_mixed(folder: Path, read: Mapping[str, _Read]) -> None:
-    """Refuse pictures and volumes in one dataset."""
-    of_dims: dict[int, list[str]] = {2: [], 3: []}
-    for name, each in read.items():
-        of_dims[_sets(each.annotation)[0].dims].append(name)
-    flat, solid = of_dims.values()
-    if flat and solid:
-        raise ValueError(
-            f"{folder}: its images must be pictures or volumes; got {len(flat)} of those, such as {flat[0]!r}, and "
-            f"{len(solid)} of these, such as {solid[0]!r}. Make a dataset of each."
-        )
 
 
 def _sets(annotation: Annotation) -> list[LandmarkSet]:

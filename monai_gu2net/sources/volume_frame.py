@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from monai_gu2net.data.volume import NIFTI, VOLUMES
 from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks import LandmarkSet
 
-__all__ = ["VolumeFrame", "check_agreement", "in_voxels", "is_volume", "usual_channels", "volume_frame"]
+__all__ = ["VolumeFrame", "check_agreement", "in_voxels", "is_volume", "refuse_mixed", "usual_channels", "volume_frame"]
 
 _AGREE = 0.1  # voxels
 
@@ -107,6 +107,21 @@ def usual_channels(frames: Iterable[VolumeFrame | None]) -> int:
     """The number of channels that most volumes have, the smaller of two that as many have; 1 where there are none."""
     counts = Counter(frame.channels for frame in frames if frame is not None)
     return min(counts, key=lambda channels: (-counts[channels], channels), default=1)
+
+
+def refuse_mixed(folder: Path, dims: Mapping[str, int]) -> None:
+    """Refuse pictures and volumes in one dataset.
+
+    Args:
+        folder: of the dataset.
+        dims: the number of coordinates of the landmarks of each case.
+    """
+    flat, solid = ([name for name, each in dims.items() if each == wanted] for wanted in (2, 3))
+    if flat and solid:
+        raise ValueError(
+            f"{folder}: its images must be pictures or volumes; got {len(flat)} of those, such as {flat[0]!r}, and "
+            f"{len(solid)} of these, such as {solid[0]!r}. Make a dataset of each."
+        )
 
 
 def in_voxels(landmarks: LandmarkSet, frame: VolumeFrame) -> LandmarkSet:
