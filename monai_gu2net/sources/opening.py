@@ -147,8 +147,8 @@ def images_in(folder: str | os.PathLike[str], *, dims: int = 2) -> tuple[list[Pa
 
     Returns:
         The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and what
-        was left out: DICOM files that are no images, each with what it is, the other files of the folder itself, and the
-        folder where it has no image.
+        was left out: DICOM files that are no images, each with what it is, the other files of the folder itself, and
+        the folder where it has no image.
     """
     folder = Path(folder)
     entries = {entry.path: entry for entry in read_entries(dicom_files(folder, recursive=True))}
