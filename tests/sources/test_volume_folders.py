@@ -382,6 +382,22 @@ def test_a_volume_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None
     assert [(item.what, item.name) for item in data.left_out] == [("image", "bare.nii.gz"), ("image", "torn.nii.gz")]
 
 
+def test_a_control_point_whose_position_is_no_number_is_said_and_the_others_are_kept(tmp_path: Path) -> None:
+    world = nibabel.affines.apply_affine(AFFINES["straight"], VOXELS)
+    world[1] = np.nan
+    write_volume(tmp_path / "v.nii.gz", AFFINES["straight"])
+    (tmp_path / "v.mrk.json").write_text(markups(world, coordinateSystem="RAS"))
+    write_volume(tmp_path / "w.nii.gz", AFFINES["straight"])
+    whole = nibabel.affines.apply_affine(AFFINES["straight"], VOXELS)
+    (tmp_path / "w.mrk.json").write_text(markups(whole, coordinateSystem="RAS"))
+    data = prepared(tmp_path)
+    [case] = [case for case in data.cases("all") if case["case"] == "v"]
+    (domain,) = data.domains.values()
+    absent = [name for name, point in zip(domain.landmarks, case["landmarks"], strict=True) if point is None]
+    assert absent == ["b"]
+    assert [(item.what, item.name) for item in data.left_out] == [("control point", "v.mrk.json control point 1")]
+
+
 @pytest.mark.parametrize(("channels", "left_out"), [((1, 1, 3), "c"), ((2, 3, 3), "a"), ((1, 3), "b"), ((3,), None)])
 def test_volumes_of_other_channels_than_most_are_left_out_and_the_domain_has_theirs(
     tmp_path: Path, channels: Sequence[int], left_out: str | None, capsys: pytest.CaptureFixture[str]
