@@ -457,3 +457,16 @@ def test_sizes_and_spacings_of_the_command_line_hold(tmp_path: Path, capsys: pyt
 def test_options_that_do_not_fit_volumes_are_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         prepared(TestScale().make(tmp_path, 0, 1), **options)
+
+
+def test_a_share_that_comes_to_nobody_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["image,patient,a_i,a_j,a_k"]
+    for number in range(4):
+        write_volume(tmp_path / "v" / f"{number}.nrrd", AFFINES["flipped"])
+        lines.append(f"{number}.nrrd,{number % 2},1,2,3")
+    (tmp_path / "v" / "landmarks.csv").write_text("\n".join(lines) + "\n")
+    options = ["--test", "0", "--validation", "0.2", "-o", str(tmp_path / "d.json")]
+    assert main(["prepare", str(tmp_path / "v"), *options]) == 0
+    said = capsys.readouterr().out
+    assert "4 training, 0 validation" in said
+    assert "no validation case, for a share of 0.2 of so few patients is none: give a number, --validation 1" in said
