@@ -465,8 +465,8 @@ def test_a_share_that_comes_to_nobody_is_said(tmp_path: Path, capsys: pytest.Cap
         write_volume(tmp_path / "v" / f"{number}.nrrd", AFFINES["flipped"])
         lines.append(f"{number}.nrrd,{number % 2},1,2,3")
     (tmp_path / "v" / "landmarks.csv").write_text("\n".join(lines) + "\n")
-    options = ["--test", "0", "--validation", "0.2", "-o", str(tmp_path / "d.json")]
+    options = ["--test", "0.2", "--validation", "0.2", "-o", str(tmp_path / "d.json")]
     assert main(["prepare", str(tmp_path / "v"), *options]) == 0
     said = capsys.readouterr().out
-    assert "4 training, 0 validation" in said
+    assert "2 training, 0 validation, 2 test" in said
     assert "no validation case, for a share of 0.2 of so few patients is none: give a number, --validation 1" in said
