@@ -81,6 +81,24 @@ def test_a_folder_of_volumes_and_series_is_predicted_and_what_is_left_out_is_sai
     assert not list((tmp_path / "out").glob("gap*"))
 
 
+def test_a_folder_without_an_image_among_others_is_said(
+    tmp_path: Path, model: Path, volume: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_nifti(tmp_path / "a.nii.gz", volume, AFFINE)
+    (tmp_path / "nothing yet").mkdir()
+    assert predict(model, path, tmp_path / "nothing yet", "-o", tmp_path / "out") == 0
+    assert "1 folder(s) left out, no volume in it: nothing yet" in capsys.readouterr().err
+
+
+def test_a_case_of_which_a_file_cannot_be_written_counts_among_those_with_landmarks(
+    tmp_path: Path, model: Path, volume: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [write_nifti(tmp_path / name, volume, AFFINE) for name in ("a.nii.gz", "b.nii.gz")]
+    words = [*map(str, paths), "-m", str(model), "-o", str(tmp_path / "out"), "--formats", "json", "sr"]
+    assert main(["predict", *words]) == 1  # a report is of DICOM alone
+    assert "landmarks of 2 image(s) to" in capsys.readouterr().out
+
+
 def test_a_folder_that_is_a_series_itself_is_one_image(tmp_path: Path, model: Path, volume: np.ndarray) -> None:
     folder = make_series(tmp_path / "head", volume, AFFINE)
     assert predict(model, folder, "-o", tmp_path / "out") == 0

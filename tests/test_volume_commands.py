@@ -90,7 +90,9 @@ def test_predict_finds_the_place_in_the_voxels_and_millimetres_of_each_file(fold
         np.testing.assert_allclose(lps_of(tmp_path, case), world[0] * (-1, -1, 1), atol=0.2)
 
 
-@pytest.mark.parametrize("options", [["--backend", "torch"], ["--backend", "openvino"], ["--tta", "3"]])
+@pytest.mark.parametrize(
+    "options", [["--backend", "torch"], ["--backend", "openvino"], ["--backend", "onnxruntime"], ["--tta", "3"]]
+)
 def test_engines_and_augmentation_find_the_same_places(folder: Path, tmp_path: Path, options: list[str]) -> None:
     images = [str(case["image"]) for case in Datalist.load(folder / "datalist.json").test[:2]]
     assert (

@@ -75,6 +75,6 @@ def _run(options: argparse.Namespace) -> int:
             on_case=on_case,
         )
     landmarks = sum(math.isfinite(row["predicted_x"]) for row in rows)
-    say(f"Wrote {landmarks} landmarks of {len(images) - len(failures)} image(s) to {options.output_dir}")
+    say(f"Wrote {landmarks} landmarks of {len({row['case'] for row in rows})} image(s) to {options.output_dir}")
     say(f"Ran on {predictor.backend}")
     return list_failures(failures, any_done=bool(rows))

@@ -126,6 +126,10 @@ def _run(options: argparse.Namespace) -> int:
         say(f"{name}: {len(domain.landmarks)} landmarks, {counts}, unit {_unit(domain, data)}")
     for note in notes:
         say(note)
+    for split in ("validation", "test"):
+        asked = getattr(options, split)
+        if asked and not data.cases(split):
+            say(f"no {split} case, for a share of {asked:g} of so few patients is none: give a number, --{split} 1")
     say(f"Wrote {options.output}")
     return 0
 

@@ -92,7 +92,7 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
 def volume_shape(path: Path) -> tuple[int, ...]:
     """The lengths of the axes, then of the channels, from the file's header; raises as :func:`read_volume`."""
     if not _is_nifti(path):
-        return _itk_shape(path)
+        return _shape_of(_itk_header(path))
     import nibabel
 
     return tuple(int(n) for n in nibabel.load(path).shape)  # type: ignore[attr-defined]
@@ -168,12 +168,15 @@ def _read_by_itk(path: Path, limits: Limits) -> _Stored:
     from monai.data import ITKReader
     from monai.utils import MetaKeys
 
-    _check_memory(path, _itk_shape(path), limits)
-    reader = ITKReader()
+    header = _itk_header(path)
+    _check_memory(path, _shape_of(header), limits)
+    reader = ITKReader(**_pixel_type(path, header))
     try:
         array, meta = reader.get_data(reader.read(str(path)))
     except RuntimeError as error:  # of many lines, the first of which are places in ITK's own source
         reason = re.sub(r"^.*\(0x[0-9a-f]+\): ", "", str(error).strip(), flags=re.DOTALL)
+        if reason.startswith("File cannot be read"):  # MetaIO's word for it, followed by the last error of the system
+            reason = "values that are not there, or too few (of .mhd they are in the file that ElementDataFile names)"
         raise ValueError(" ".join(reason.split()).removesuffix(".")) from None
     has_channels = not math.isnan(meta[MetaKeys.ORIGINAL_CHANNEL_DIM])
     if has_channels and array.shape[-1] == 1:
@@ -182,7 +185,8 @@ def _read_by_itk(path: Path, limits: Limits) -> _Stored:
     return _Stored(array, np.asarray(meta[MetaKeys.AFFINE]), has_channels, stated)
 
 
-def _itk_shape(path: Path) -> tuple[int, ...]:
+def _itk_header(path: Path) -> Any:
+    """What ITK reads of a file before its values."""
     import itk
 
     header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
@@ -190,5 +194,29 @@ def _itk_shape(path: Path) -> tuple[int, ...]:
         raise ValueError("no NRRD or MetaImage")
     header.SetFileName(str(path))
     header.ReadImageInformation()
+    return header
+
+
+def _pixel_type(path: Path, header: Any) -> dict[str, Any]:
+    """How ITK is to read values for which its Python package (5.4) has no image: as float32, which all become."""
+    import itk
+
+    kinds = itk.CommonEnums
+    if header.GetComponentType() not in (
+        kinds.IOComponent_CHAR,
+        kinds.IOComponent_LONG,
+        kinds.IOComponent_LONGLONG,
+    ):
+        return {}
+    if header.GetNumberOfComponents() > 1:
+        kind = header.GetComponentTypeAsString(header.GetComponentType()).replace("_", " ")
+        raise ValueError(
+            f"{path.name} must have one channel, or channels of another type of values; got "
+            f"{header.GetNumberOfComponents()} of {kind}. Save it as float or 16-bit values."
+        )
+    return {"pixel_type": itk.F}
+
+
+def _shape_of(header: Any) -> tuple[int, ...]:
     axes = [header.GetDimensions(axis) for axis in range(header.GetNumberOfDimensions())]
     return (*axes, header.GetNumberOfComponents())

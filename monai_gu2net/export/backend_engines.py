@@ -71,7 +71,9 @@ def onnxruntime_run(network: nn.Module, image: Tensor, precision: str) -> Run:
     """ONNX Runtime on the processor, on as many threads as PyTorch uses."""
     onnxruntime: Any = importlib.import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()  # which its builds for Windows have
-    model = onnx_model(exported_program(network, piece(image)), inputs=["image"], outputs=["logits"])
+    recorded = piece(image)
+    program = exported_program(network, recorded, least_size=min(32, *recorded.shape[2:]))
+    model = onnx_model(program, inputs=["image"], outputs=["logits"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1

@@ -150,7 +150,8 @@ def images_in(folder: str | os.PathLike[str], *, dims: int = 2) -> tuple[list[Pa
 
     Returns:
         The images, sorted, with DICOM files that cannot be read among them, whose case fails with its reason; and what
-        was left out: DICOM files that are no images, each with what it is, and the other files of the folder itself.
+        was left out: DICOM files that are no images, each with what it is, the other files of the folder itself, and
+        the folder where it has no image.
     """
     folder = Path(folder)
     entries = {entry.path: entry for entry in read_entries(dicom_files(folder, recursive=True))}
@@ -180,7 +181,10 @@ def images_in(folder: str | os.PathLike[str], *, dims: int = 2) -> tuple[list[Pa
     within = [path.relative_to(folder) for path in seen("*/**/*") if path.name.lower().endswith(endings)]
     left_out += [LeftOut(kind, path.as_posix(), "it lies in a folder within") for path in within]
     dicom = [entry for entry in entries.values() if entry not in odd]
-    return sorted([*plain, *([entry.path for entry in dicom] if dims == 2 else _volumes(dicom))]), left_out
+    images = sorted([*plain, *([entry.path for entry in dicom] if dims == 2 else _volumes(dicom))])
+    if not images:
+        left_out.append(LeftOut("folder", folder.name, f"no {kind} in it"))
+    return images, left_out
 
 
 def _volumes(entries: Iterable[DicomEntry]) -> list[Path]:

@@ -26,7 +26,15 @@ from monai_gu2net.sources.folder_files import existing_folder, reason_within
 from monai_gu2net.sources.kinds import SOURCES, recognize_layout
 from monai_gu2net.sources.source import Annotation, Entry, Source
 from monai_gu2net.sources.split import Case, split_by_patient, split_dataset
-from monai_gu2net.sources.volume_frame import VolumeFrame, check_agreement, in_voxels, is_volume, volume_frame
+from monai_gu2net.sources.volume_frame import (
+    VolumeFrame,
+    check_agreement,
+    in_voxels,
+    is_volume,
+    refuse_mixed,
+    usual_channels,
+    volume_frame,
+)
 from monai_gu2net.sources.volume_input import checked_frames, volume_input
 
 __all__ = ["read_layout"]
@@ -123,7 +131,7 @@ def read_layout(
     for entry, _, found, frame in kept.values():
         if entry.also is not None and frame is not None and isinstance(found, LandmarkSet):
             check_agreement(found, entry.also, frame, image=Path(os.path.relpath(entry.image, path)).as_posix())
-    _refuse_mixed(path, kept)
+    refuse_mixed(path, {name: _sets(each.annotation)[0].dims for name, each in kept.items()})
     made = source.domain or _domain_of(path, domain, list(kept.values()))
     solid = made.dims == 3
     if not solid and any(value is not None for value in (*of_volumes.values(), points)):
@@ -221,7 +229,12 @@ def _readable(
     if broken and not read:
         what = "images and annotations" if any(callable(entry.landmarks) for entry in entries) else "images"
         raise ValueError(f"{folder}: its {what} must be readable; got none that is: {broken[0].reason}")
-    return read, broken
+    usual = usual_channels(each.frame for each in read)
+    for each in read:
+        if each.frame is not None and each.frame.channels != usual:
+            reason = f"it has {each.frame.channels} channel(s), or points of time, and most volumes {usual}"
+            broken.append(LeftOut("image", Path(os.path.relpath(each.entry.image, folder)).as_posix(), reason))
+    return [each for each in read if each.frame is None or each.frame.channels == usual], broken
 
 
 def _frame_of(entry: Entry, annotation: Annotation, spacing: Sequence[float] | str) -> VolumeFrame | None:
@@ -254,19 +267,6 @@ def _size(entry: Entry) -> Sequence[int] | None:
         raise ValueError(f"{entry.image}: the image must be readable; got {error}. Copy it anew.") from error
 
 
-def _refuse_mixed(folder: Path, read: Mapping[str, _Read]) -> None:
-    """Refuse pictures and volumes in one dataset."""
-    of_dims: dict[int, list[str]] = {2: [], 3: []}
-    for name, each in read.items():
-        of_dims[_sets(each.annotation)[0].dims].append(name)
-    flat, solid = of_dims.values()
-    if flat and solid:
-        raise ValueError(
-            f"{folder}: its images must be pictures or volumes; got {len(flat)} of those, such as {flat[0]!r}, and "
-            f"{len(solid)} of these, such as {solid[0]!r}. Make a dataset of each."
-        )
-
-
 def _sets(annotation: Annotation) -> list[LandmarkSet]:
     return [annotation] if isinstance(annotation, LandmarkSet) else list(annotation.values())
 
@@ -277,7 +277,8 @@ def _domain_of(folder: Path, name: str | None, read: Sequence[_Read]) -> Domain:
     names = tuple(dict.fromkeys(name for landmarks in sets for name in landmarks.names))
     dims = sets[0].dims
     name = name or "".join(c if c.isalnum() or c in "_-" else "_" for c in folder.name) or "domain"
-    return Domain(name, names, _fitting_size([each.size[:dims] for each in read if each.size], dims))
+    size = _fitting_size([each.size[:dims] for each in read if each.size], dims)
+    return Domain(name, names, size, in_channels=usual_channels(each.frame for each in read))
 
 
 def _fitting_size(sizes: Sequence[Sequence[int]], dims: int) -> tuple[int, ...]:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from monai_gu2net.data.volume import NIFTI, VOLUMES
 from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks import LandmarkSet
 
-__all__ = ["VolumeFrame", "check_agreement", "in_voxels", "is_volume", "volume_frame"]
+__all__ = ["VolumeFrame", "check_agreement", "in_voxels", "is_volume", "refuse_mixed", "usual_channels", "volume_frame"]
 
 _AGREE = 0.1  # voxels
 
@@ -31,11 +32,13 @@ class VolumeFrame:
         size: voxels along each axis of the file.
         affine: (4, 4) voxels of the file to RAS mm.
         known: the file states its scale, or it was given.
+        channels: of each voxel, such as points of time.
     """
 
     size: tuple[int, ...]
     affine: NDArray[np.float64]
     known: bool
+    channels: int = 1
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -56,7 +59,7 @@ class VolumeFrame:
             )
         affine = self.affine.copy()
         affine[:3, :3] *= np.asarray(spacing, dtype=np.float64) / self.spacing
-        return VolumeFrame(self.size, affine, True)
+        return replace(self, affine=affine, known=True)
 
 
 def is_volume(path: Path, dicom: DicomEntry | None = None) -> bool:
@@ -89,14 +92,36 @@ def volume_frame(path: Path) -> VolumeFrame:
 @lru_cache(maxsize=1)  # for who needs it twice in a row
 def _frame(path: Path, stamps: Stamps) -> VolumeFrame:
     reader = RadiographReader()
-    _, meta = reader.get_data(reader.read(path))
+    array, meta = reader.get_data(reader.read(path))
     size = tuple(int(length) for length in meta["spatial_shape"])
     if len(size) != 3:
         raise ValueError(
             f"{path.name} must be a volume, for its landmarks have three coordinates; got {len(size)} axes. Give two "
             "coordinates, or the volume."
         )
-    return VolumeFrame(size, np.asarray(meta["affine"], dtype=np.float64), meta["spacing_source"] != "none")
+    affine, known = np.asarray(meta["affine"], dtype=np.float64), meta["spacing_source"] != "none"
+    return VolumeFrame(size, affine, known, array.shape[-1] if array.ndim > len(size) else 1)
+
+
+def usual_channels(frames: Iterable[VolumeFrame | None]) -> int:
+    """The number of channels that most volumes have, the smaller of two that as many have; 1 where there are none."""
+    counts = Counter(frame.channels for frame in frames if frame is not None)
+    return min(counts, key=lambda channels: (-counts[channels], channels), default=1)
+
+
+def refuse_mixed(folder: Path, dims: Mapping[str, int]) -> None:
+    """Refuse pictures and volumes in one dataset.
+
+    Args:
+        folder: of the dataset.
+        dims: the number of coordinates of the landmarks of each case.
+    """
+    flat, solid = ([name for name, each in dims.items() if each == wanted] for wanted in (2, 3))
+    if flat and solid:
+        raise ValueError(
+            f"{folder}: its images must be pictures or volumes; got {len(flat)} of those, such as {flat[0]!r}, and "
+            f"{len(solid)} of these, such as {solid[0]!r}. Make a dataset of each."
+        )
 
 
 def in_voxels(landmarks: LandmarkSet, frame: VolumeFrame) -> LandmarkSet:

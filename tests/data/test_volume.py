@@ -157,6 +157,38 @@ def test_one_time_point_of_itk_is_a_volume(tmp_path: Path, volume: np.ndarray, k
     np.testing.assert_array_equal(read(path)[0], volume)
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "double"])
+def test_a_nrrd_of_any_type_of_values_is_read(tmp_path: Path, volume: np.ndarray, kind: str) -> None:
+    """What pynrrd writes of NumPy's whole numbers is int64, and masks are int8."""
+    stored = volume % 100 - (0 if kind.startswith("u") else 50)
+    code = np.dtype({"double": "float64"}.get(kind, kind)).newbyteorder("<")
+    write_nrrd_header(tmp_path / "a.nrrd", volume, f"space: LPS\n{ORIGIN}")
+    head, _, _ = (tmp_path / "a.nrrd").read_bytes().partition(b"\n\n")
+    values = stored.astype(code).tobytes(order="F")
+    (tmp_path / "a.nrrd").write_bytes(head.replace(b"type: float", f"type: {kind}".encode()) + b"\n\n" + values)
+    np.testing.assert_array_equal(read(tmp_path / "a.nrrd")[0], stored)
+
+
+@pytest.mark.parametrize(("element", "code"), [("MET_CHAR", "i1"), ("MET_LONG_LONG", "<i8"), ("MET_ULONG_LONG", "<u8")])
+def test_a_metaimage_of_any_type_of_values_is_read(tmp_path: Path, volume: np.ndarray, element: str, code: str) -> None:
+    stored = volume % 100
+    write_mha_header(tmp_path / "a.mha", volume, "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementSpacing = 2 3 4\n")
+    head, mark, _ = (tmp_path / "a.mha").read_bytes().partition(b"ElementDataFile = LOCAL\n")
+    values = stored.astype(code).tobytes(order="F")
+    (tmp_path / "a.mha").write_bytes(head.replace(b"MET_FLOAT", element.encode()) + mark + values)
+    np.testing.assert_array_equal(read(tmp_path / "a.mha")[0], stored)
+
+
+def test_channels_of_a_type_that_itk_has_no_image_of_are_refused_in_one_line(tmp_path: Path) -> None:
+    channels = np.zeros((2, 5, 4, 3))
+    write_nrrd_header(tmp_path / "a.nrrd", channels, "kinds: vector domain domain domain\n")
+    head, _, _ = (tmp_path / "a.nrrd").read_bytes().partition(b"\n\n")
+    values = channels.astype("<i8").tobytes()
+    (tmp_path / "a.nrrd").write_bytes(head.replace(b"type: float", b"type: int64") + b"\n\n" + values)
+    with pytest.raises(ValueError, match=r"^a\.nrrd must have one channel, .*; got 2 of long(?: long)?\. Save it"):
+        read(tmp_path / "a.nrrd")
+
+
 def test_time_points_and_components_at_once_and_colours_are_refused(tmp_path: Path) -> None:
     write_nifti(tmp_path / "a.nii", np.zeros((5, 4, 3, 2, 3)), oblique_affine())
     with pytest.raises(ValueError, match=r"^a\.nii must have one axis beyond those of space; got \(5, 4, 3, 2, 3\)"):
@@ -295,6 +327,21 @@ def test_what_itk_refuses_is_said_in_one_line(tmp_path: Path, volume: np.ndarray
         read(tmp_path / "a.mha")
     assert "\n" not in str(said.value)
     assert "ITK" not in str(said.value)
+
+
+@pytest.mark.parametrize("kept", [None, 100])
+def test_a_header_whose_values_are_missing_or_cut_says_so(tmp_path: Path, volume: np.ndarray, kept: int | None) -> None:
+    itk.imwrite(itk.image_from_array(volume.transpose(2, 1, 0).copy()), str(tmp_path / "a.mhd"))
+    [values] = set(tmp_path.iterdir()) - {tmp_path / "a.mhd"}
+    whole = values.read_bytes()
+    values.unlink()
+    if kept:
+        values.write_bytes(whole[:kept])
+    with pytest.raises(
+        ValueError, match=r"^a\.mhd must be a whole image; got values that are not there, or too few"
+    ) as e:
+        read(tmp_path / "a.mhd")
+    assert "No such file" not in str(e.value)
 
 
 def test_a_folder_of_slices_is_a_volume_and_its_shape_is_known_from_the_headers(

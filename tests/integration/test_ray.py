@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -286,6 +287,34 @@ def test_the_command_predicts_a_folder_behind_a_uri_as_it_does_local_files(
     again = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert "image(s) were done before" in again.stdout
     assert {path for path in asked if asked[path] > fetched[path]} == {"/"}, "only the folder is listed again"
+
+
+def test_volumes_are_predicted_as_the_predictor_does(tmp_path: Path, short_folder: str) -> None:
+    """Larger than what is seen at once, of axes in another order, one of them without a scale."""
+    needed("ray")
+    domain = Domain("skull", ("a", "b"), (16, 16, 16), orientation="RAS", target_spacing=(1.0, 1.0, 1.0))
+    network = GU2Net(3, 1, {"skull": 2}, features=(2, 4), global_features=4, dilations=(1,))
+    model = save_model(tmp_path / "model.pt", network, ModelCard({"skull": domain}, network.description))
+    rng, folder = np.random.default_rng(0), tmp_path / "volumes"
+    folder.mkdir()
+    affine = np.array([[0.0, -1.5, 0, 7], [2.0, 0, 0, -4], [0, 0, 1, 3], [0, 0, 0, 1]])
+    for name, grid in (("a", affine), ("b", affine), ("plain", np.eye(4))):
+        voxels = rng.integers(0, 999, (20, 24, 18), dtype=np.int16)
+        nibabel.save(nibabel.Nifti1Image(voxels, grid), folder / f"{name}.nii.gz")
+    command = [sys.executable, "-m", "monai_gu2net", "predict", "--ray", str(folder), "-m", str(model)]
+    command += ["-o", str(tmp_path / "out"), "--workers", "1", "--backend", "torch"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": short_folder})
+    assert done.returncode == 1, done.stderr
+    assert "plain.nii.gz" in done.stderr
+    table = result_table(pd.read_parquet(tmp_path / "out" / "landmarks"))
+    places = [str(folder / f"{name}.nii.gz") for name in "ab"]
+    cases = [{"image": place, "domain": "skull", "case": place} for place in places]
+    expected = result_table(load(model, backend="torch").run(cases)[0])
+    assert expected["predicted_z"].notna().all()
+    order = ["case", "landmark"]
+    pd.testing.assert_frame_equal(
+        table.sort_values(order, ignore_index=True), expected.sort_values(order, ignore_index=True)
+    )
 
 
 def test_an_address_at_which_nobody_answers_is_refused_at_once(model: Path, images: list[Path], tmp_path: Path) -> None:

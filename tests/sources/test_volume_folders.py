@@ -382,6 +382,46 @@ def test_a_volume_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None
     assert [(item.what, item.name) for item in data.left_out] == [("image", "bare.nii.gz"), ("image", "torn.nii.gz")]
 
 
+def test_a_control_point_whose_position_is_no_number_is_said_and_the_others_are_kept(tmp_path: Path) -> None:
+    world = nibabel.affines.apply_affine(AFFINES["straight"], VOXELS)
+    world[1] = np.nan
+    write_volume(tmp_path / "v.nii.gz", AFFINES["straight"])
+    (tmp_path / "v.mrk.json").write_text(markups(world, coordinateSystem="RAS"))
+    write_volume(tmp_path / "w.nii.gz", AFFINES["straight"])
+    whole = nibabel.affines.apply_affine(AFFINES["straight"], VOXELS)
+    (tmp_path / "w.mrk.json").write_text(markups(whole, coordinateSystem="RAS"))
+    data = prepared(tmp_path)
+    [case] = [case for case in data.cases("all") if case["case"] == "v"]
+    (domain,) = data.domains.values()
+    absent = [name for name, point in zip(domain.landmarks, case["landmarks"], strict=True) if point is None]
+    assert absent == ["b"]
+    assert [(item.what, item.name) for item in data.left_out] == [("control point", "v.mrk.json control point 1")]
+
+
+@pytest.mark.parametrize(("channels", "left_out"), [((1, 1, 3), "c"), ((2, 3, 3), "a"), ((1, 3), "b"), ((3,), None)])
+def test_volumes_of_other_channels_than_most_are_left_out_and_the_domain_has_theirs(
+    tmp_path: Path, channels: Sequence[int], left_out: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A volume of several points of time among others does not stop them, on the command line neither."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    lines = ["image,p_i,p_j,p_k,q_i,q_j,q_k,r_i,r_j,r_k"]
+    for name, count in zip("abc", channels, strict=False):
+        values = np.random.default_rng(count).normal(size=(*SHAPE, count)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(values, AFFINES["straight"]), folder / f"{name}.nii.gz")
+        lines.append(f"{name}.nii.gz,1,2,3,9,4,5,3,8,12")
+    (folder / "landmarks.csv").write_text("\n".join(lines))
+    output = tmp_path / "out.json"
+    assert main(["prepare", str(folder), "-o", str(output), "--test", "0", "--validation", "0"]) == 0
+    data = Datalist.load(output)
+    assert [case["case"] for case in data.training] == sorted(set("abc"[: len(channels)]) - {left_out})
+    usual = max(set(channels), key=lambda count: (channels.count(count), -count))
+    assert data.domains["d"].in_channels == usual
+    assert [item.name for item in data.left_out] == ([f"{left_out}.nii.gz"] if left_out else [])
+    said = f"channel(s), or points of time, and most volumes {usual}: {left_out}.nii.gz"
+    assert (said in capsys.readouterr().err) == (left_out is not None)
+
+
 @pytest.mark.parametrize(
     "options", [{"points": "voxel"}, {"orientation": "LPS"}, {"target_spacing": (1.0, 1.0, 1.0)}], ids=str
 )
@@ -417,3 +457,16 @@ def test_sizes_and_spacings_of_the_command_line_hold(tmp_path: Path, capsys: pyt
 def test_options_that_do_not_fit_volumes_are_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         prepared(TestScale().make(tmp_path, 0, 1), **options)
+
+
+def test_a_share_that_comes_to_nobody_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["image,patient,a_i,a_j,a_k"]
+    for number in range(4):
+        write_volume(tmp_path / "v" / f"{number}.nrrd", AFFINES["flipped"])
+        lines.append(f"{number}.nrrd,{number % 2},1,2,3")
+    (tmp_path / "v" / "landmarks.csv").write_text("\n".join(lines) + "\n")
+    options = ["--test", "0.2", "--validation", "0.2", "-o", str(tmp_path / "d.json")]
+    assert main(["prepare", str(tmp_path / "v"), *options]) == 0
+    said = capsys.readouterr().out
+    assert "2 training, 0 validation, 2 test" in said
+    assert "no validation case, for a share of 0.2 of so few patients is none: give a number, --validation 1" in said

@@ -200,4 +200,7 @@ def _position(control_point: dict[str, Any], label: str, path: Path) -> np.ndarr
         return np.full(3, np.nan)
     if not isinstance(position, list) or len(position) != 3:
         raise ParseError(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
-    return np.array(parse_point(position, path, None, f"a coordinate of {label!r}"))
+    point = np.array(parse_point(position, path, None, f"a coordinate of {label!r}"))
+    if np.isnan(point).any():  # as Python and ITK write what they could not compute
+        raise ParseError(path, None, f"position of {label!r} must be three numbers", position, "Correct it")
+    return point
