@@ -25,6 +25,8 @@ from .result_table import result_table as result_table
 from .result_table import write_csv as write_csv
 from .result_table import write_rows as write_rows
 from .result_table import write_tables as write_tables
+from .shifted_levels import shifted_levels as shifted_levels
+from .shifted_levels import summarize_shifts as summarize_shifts
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows
 from .undoubted import undoubted_rows as undoubted_rows
