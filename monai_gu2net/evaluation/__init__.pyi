@@ -7,6 +7,8 @@ from .case_measurements import compare_measurements as compare_measurements
 from .case_measurements import measure_rows as measure_rows
 from .case_measurements import measured_table as measured_table
 from .case_measurements import write_measurements as write_measurements
+from .cobb_scores import score_cobb_angles as score_cobb_angles
+from .cobb_scores import smape as smape
 from .comparison import Comparison as Comparison
 from .comparison import compare_rows as compare_rows
 from .coverage import radii_px as radii_px

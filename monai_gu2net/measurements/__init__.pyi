@@ -1,6 +1,9 @@
 # Copyright (c) the monai_gu2net authors
 # SPDX-License-Identifier: Apache-2.0
 
+from .aasce import AASCE_ANGLES as AASCE_ANGLES
+from .aasce import AASCE_SOURCE as AASCE_SOURCE
+from .aasce import aasce_angles as aasce_angles
 from .cephalometry import CEPHALOMETRY as CEPHALOMETRY
 from .chest import CHEST as CHEST
 from .classes import CHALLENGE_CLASSES as CHALLENGE_CLASSES

@@ -146,10 +146,11 @@ def write_report(
     facts |= {"Thresholds of volumes": voxels} if scoring.thresholds is not given else {}
     own = replace(ORIGINAL, left_out=scoring.left_out)  # the scale of the files, as the radii are
     in_own_scale = rescore(table, own)
+    known_in_own_scale = rescore(known, own)
     shifts = shifted_levels(in_own_scale, levels)
     shift_tables = {
         "Shifted levels": summarize_shifts(shifts),
-        "Shifted levels, without landmarks in doubt": summarize_shifts(shifted_levels(rescore(known, own), levels)),
+        "Shifted levels, without landmarks in doubt": summarize_shifts(shifted_levels(known_in_own_scale, levels)),
     }
     path = folder / "report.md"
     result = EvaluationResult(path, table, scored, summaries, apart, failures, left_out)
@@ -179,7 +180,7 @@ def write_report(
         raters = {comparison: rescore(of, own) for comparison, of in raters.items()}
         sections += shift_section(shift_tables)
         sections += coverage_section(folder, in_own_scale, calibrations or {})
-        sections += measurement_sections(folder, in_own_scale, measurements, raters)
+        sections += measurement_sections(folder, in_own_scale, measurements, raters, known_in_own_scale)
         sections += _by_landmark(folder, scored, summaries)
         sections += axis_sections(folder, in_own_scale)
         cases = write_case_pictures(folder, scored, images, worst)
