@@ -14,6 +14,7 @@ from .classes import classify as classify
 from .declaration import default_measurements as default_measurements
 from .declaration import measurement_to_dict as measurement_to_dict
 from .declaration import read_measurements as read_measurements
+from .fetal_head import FETAL_HEAD as FETAL_HEAD
 from .measurement import Measured as Measured
 from .measurement import Measurement as Measurement
 from .measurement import measure as measure
