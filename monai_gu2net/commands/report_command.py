@@ -74,7 +74,7 @@ def _rescore(options: argparse.Namespace) -> int:
     protocol = replace(protocol, ground_truth=earlier.get("scoring", {}).get("ground_truth", {}))
     words = protocol.words(landmarks)
     facts = {name: text for name, text in earlier.get("protocol", {}).items() if name not in words}
-    images, annotators, measurements, undoubted = {}, {}, {}, None
+    images, annotators, measurements, levels, undoubted = {}, {}, {}, {}, None
     if options.datalist is not None:
         data = Datalist.load(options.datalist)
         cases = data.cases("all")
@@ -82,6 +82,7 @@ def _rescore(options: argparse.Namespace) -> int:
         annotators = annotator_rows(rows, cases, data.domains)
         undoubted = undoubted_rows(rows, cases)
         measurements = {name: domain.all_measurements for name, domain in data.domains.items()}
+        levels = {name: domain.all_levels for name, domain in data.domains.items()}
     result = write_report(
         options.output_dir,
         rows,
@@ -93,6 +94,7 @@ def _rescore(options: argparse.Namespace) -> int:
         annotators=annotators,
         undoubted=undoubted,
         measurements=measurements,
+        levels=levels,
         worst=options.worst if images else 0,
     )
     say(f"Wrote {result.path}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from monai_gu2net.files import check_fields
+from monai_gu2net.landmarks.anatomical_names import vertebral_levels
 from monai_gu2net.measurements import Measurement, default_measurements, measurement_to_dict, read_measurements
 
 __all__ = ["Domain", "ReferenceLength", "spatial_dims_of"]
@@ -57,6 +58,9 @@ class Domain:
         in_channels: channels of an image; with 3, pictures are read in colour and grey images repeated.
         ground_truth: whose annotation the cases' ``landmarks`` are, in words, such as "mean of senior and junior".
         measurements: that are declared, beside the built-in ones of its landmarks, see :attr:`all_measurements`.
+        levels: landmarks of the parts that follow each other and look alike, such as vertebrae, from the first to the
+            last, where a whole part can be taken for its neighbour; of each its landmarks in the same order. Empty:
+            those known by name, see :attr:`all_levels`.
 
     Raises:
         ValueError: a field breaks its rule; the message names the domain, the field and its value.
@@ -74,6 +78,7 @@ class Domain:
     in_channels: int = 1
     ground_truth: str | None = None
     measurements: tuple[Measurement, ...] = ()
+    levels: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
@@ -123,6 +128,15 @@ class Domain:
             self._refuse("in_channels", "be a whole number, at least 1", self.in_channels, "Radiographs have 1")
         if self.ground_truth is not None and not (isinstance(self.ground_truth, str) and self.ground_truth.strip()):
             self._refuse("ground_truth", "be words", self.ground_truth, "Leave it out if there is nothing to say")
+        if self.levels:
+            if len(self.levels) < 2 or not all(isinstance(level, tuple) and level for level in self.levels):
+                rule = "be two or more, each a list of at least one landmark"
+                self._refuse("levels", rule, self.levels, "Leave them out if there are none")
+            in_levels = [name for level in self.levels for name in level]
+            self._check_named("levels", in_levels)
+            repeated = sorted({name for name in in_levels if in_levels.count(name) > 1})
+            if repeated:
+                self._refuse("levels", "name each landmark in one place", repeated, "Correct them")
         if self.measurements:  # checked in the form that is saved, so that a checkpoint can always be read back
             read_measurements(
                 [measurement_to_dict(each) for each in self.measurements],
@@ -142,6 +156,11 @@ class Domain:
     def dims(self) -> int:
         """The number of spatial axes of its images, 2 or 3."""
         return len(self.size)
+
+    @property
+    def all_levels(self) -> tuple[tuple[str, ...], ...]:
+        """Those declared; else those of a spine by its names, T1 to L5 with their four corners; empty: it has none."""
+        return self.levels or vertebral_levels(self.landmarks)
 
     @property
     def unit(self) -> str:
@@ -173,21 +192,28 @@ class Domain:
             name: the domain's name.
             fields: ``landmarks`` and ``size``; optionally ``orientation``, ``target_spacing``, ``mean_shape``,
                 ``spacing``, ``reference`` (``{"between": [a, b], "mm": 50}``), ``mirror``, ``in_channels``,
-                ``ground_truth``, ``measurements`` (see :func:`~monai_gu2net.measurements.read_measurements`).
+                ``ground_truth``, ``levels``, ``measurements`` (see
+                :func:`~monai_gu2net.measurements.read_measurements`).
 
         Raises:
             ValueError: a field is missing, unknown, or breaks its rule.
         """
-        allowed = {*_FIELDS, "reference", "mirror", "in_channels", "ground_truth", "measurements"}
+        allowed = {*_FIELDS, "reference", "mirror", "in_channels", "ground_truth", "measurements", "levels"}
         fields = {field: value for field, value in fields.items() if value is not None}
         for field in ("landmarks", "size"):
             if field not in fields:
                 raise ValueError(f"Domain {name!r} must have {field!r}; got {sorted(fields)}. Add it.")
         check_fields(fields, allowed, where=f"Domain {name!r}")
-        for field in ("landmarks", "size", "target_spacing", "mean_shape", "spacing", "mirror"):
+        for field in ("landmarks", "size", "target_spacing", "mean_shape", "spacing", "mirror", "levels"):
             # A string would pass for a list of letters.
             if not isinstance(fields.get(field, ()), list | tuple):
                 raise ValueError(f"Domain {name!r}: {field} must be a list; got {fields[field]!r}. Put it in brackets.")
+        for level in fields.get("levels", ()):
+            if not isinstance(level, list | tuple):
+                raise ValueError(
+                    f"Domain {name!r}: each of the levels must be a list of landmarks; got {level!r}. "
+                    "Put it in brackets."
+                )
         reference = fields.get("reference")
         if reference is not None:
             try:
@@ -217,6 +243,7 @@ class Domain:
                 where=f"Domain {name!r}",
                 dims=len(fields["size"]),
             ),
+            levels=tuple(map(tuple, fields.get("levels", ()))),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,6 +262,7 @@ class Domain:
             "in_channels": None if self.in_channels == 1 else self.in_channels,
             "ground_truth": self.ground_truth,
             "measurements": [measurement_to_dict(each) for each in self.measurements],
+            "levels": [list(level) for level in self.levels],
         }
         fields = {"landmarks": list(self.landmarks), "size": list(self.size)}
         return fields | {field: value for field, value in optional.items() if value}

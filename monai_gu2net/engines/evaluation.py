@@ -129,6 +129,7 @@ def evaluate_model(
             undoubted=undoubted_rows(rows, cases),
             calibrations=predictor.calibrations,
             measurements={name: domain.all_measurements for name, domain in domains.items()},
+            levels={name: domain.all_levels for name, domain in domains.items()},
             failures=[*refused, *lacking, *failures],
             left_out=left_out,
             worst=worst,

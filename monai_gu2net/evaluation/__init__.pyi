@@ -7,6 +7,8 @@ from .case_measurements import compare_measurements as compare_measurements
 from .case_measurements import measure_rows as measure_rows
 from .case_measurements import measured_table as measured_table
 from .case_measurements import write_measurements as write_measurements
+from .cobb_scores import score_cobb_angles as score_cobb_angles
+from .cobb_scores import smape as smape
 from .comparison import Comparison as Comparison
 from .comparison import compare_rows as compare_rows
 from .coverage import radii_px as radii_px
@@ -25,6 +27,8 @@ from .result_table import result_table as result_table
 from .result_table import write_csv as write_csv
 from .result_table import write_rows as write_rows
 from .result_table import write_tables as write_tables
+from .shifted_levels import shifted_levels as shifted_levels
+from .shifted_levels import summarize_shifts as summarize_shifts
 from .summary import bootstrap_mean_interval as bootstrap_mean_interval
 from .summary import summarize_rows as summarize_rows
 from .undoubted import undoubted_rows as undoubted_rows

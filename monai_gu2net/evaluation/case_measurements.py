@@ -16,7 +16,17 @@ import pandas as pd
 from monai_gu2net.evaluation.result_table import Rows, in_space, points_of, result_table, write_csv
 from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.measurements import Measured, Measurement, classify, default_measurements, measure
+from monai_gu2net.landmarks.anatomical_names import SPINE_LANDMARKS
+from monai_gu2net.measurements import (
+    AASCE_ANGLES,
+    AASCE_SOURCE,
+    Measured,
+    Measurement,
+    aasce_angles,
+    classify,
+    default_measurements,
+    measure,
+)
 
 __all__ = ["Measurements", "compare_measurements", "measure_rows", "measured_table", "write_measurements"]
 
@@ -31,6 +41,9 @@ _WITHIN = 1.96  # standard errors, that hold 95 % of a normal distribution
 
 def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.DataFrame:
     """Measure the landmarks of each case.
+
+    Of pictures of a spine with the corners of T1 to L5 there are the AASCE challenge's three angles as well, see
+    :func:`~monai_gu2net.measurements.aasce_angles`, which are for scores and have no standard error.
 
     Args:
         rows: see :func:`~monai_gu2net.evaluation.result_table`; in the files' own scale.
@@ -55,13 +68,14 @@ def measure_rows(rows: Rows, measurements: Measurements | None = None) -> pd.Dat
         if not of_domain:
             continue
         unit: Literal["mm", "px"] = case["unit"].iloc[0]
-        sets = []
+        sets, scored = [], []
         for kind in ("predicted", "reference"):
             points = points_of(case, kind)
             points[~np.isfinite(points).all(axis=1)] = np.nan  # a row may know one coordinate of an absent landmark
             sets.append(LandmarkSet(names, points, "mm" if unit == "mm" else "index"))
-        predicted = measure(of_domain, sets[0], unit=unit, radius=case["radius"].to_numpy())
-        cases.append((name, domain, unit, predicted, measure(of_domain, sets[1], unit=unit)))
+            scored.append(_aasce(case, sets[-1]))
+        predicted = measure(of_domain, sets[0], unit=unit, radius=case["radius"].to_numpy()) + scored[0]
+        cases.append((name, domain, unit, predicted, measure(of_domain, sets[1], unit=unit) + scored[1]))
     return measured_table(cases)
 
 
@@ -145,6 +159,16 @@ def write_measurements(path: str | os.PathLike[str], measured: pd.DataFrame) -> 
     """
     unknown = ["scale"] if measured["reference"].notna().any() else ["scale", "reference", "reference_class"]
     return write_csv(path, measured.drop(columns=unknown))
+
+
+def _aasce(case: pd.DataFrame, landmarks: LandmarkSet) -> list[Measured]:
+    """The challenge's angles of a case, where its landmarks are those of a spine in a picture."""
+    if landmarks.dims != 2 or not set(landmarks.names).issuperset(SPINE_LANDMARKS):
+        return []
+    corners = landmarks.points[[landmarks.names.index(name) for name in SPINE_LANDMARKS]]
+    height = float(case["image_y"].iloc[0]) * (float(case["spacing_y"].iloc[0]) if landmarks.frame == "mm" else 1)
+    angles = zip(AASCE_ANGLES, aasce_angles(corners, height).tolist(), strict=True)
+    return [Measured(name, angle, "deg", math.nan, "aasce", None, AASCE_SOURCE) for name, angle in angles]
 
 
 def _class(measured: Measured) -> str:

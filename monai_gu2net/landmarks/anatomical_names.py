@@ -14,6 +14,7 @@ __all__ = [
     "SPINE_LANDMARKS",
     "VERTEBRAE",
     "current_hand_names",
+    "vertebral_levels",
 ]
 
 HEAD_LANDMARKS = (
@@ -102,7 +103,8 @@ CHEST_LANDMARKS = tuple(
 
 VERTEBRAE = (*(f"T{number}" for number in range(1, 13)), *(f"L{number}" for number in range(1, 6)))
 # the corners of their bodies: top and bottom, left and right as the image shows them
-SPINE_LANDMARKS = tuple(f"{vertebra}_{corner}" for vertebra in VERTEBRAE for corner in ("tl", "tr", "bl", "br"))
+_CORNERS = ("tl", "tr", "bl", "br")
+SPINE_LANDMARKS = tuple(f"{vertebra}_{corner}" for vertebra in VERTEBRAE for corner in _CORNERS)
 
 
 def current_hand_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -116,3 +118,22 @@ def current_hand_names(names: Sequence[str]) -> tuple[str, ...]:
         ('sella', 'landmark_02')
     """
     return HAND_LANDMARKS if tuple(names) == _NUMBERED else tuple(names)
+
+
+def vertebral_levels(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The landmarks of each vertebra from T1 to L5, of those with all four corners ``T1_tl`` to ``L5_br``.
+
+    Args:
+        names: of a domain, in any order.
+
+    Returns:
+        From the uppermost to the lowest; empty where there are less than two.
+
+    Example:
+        >>> vertebral_levels(["L5_tl", "L5_tr", "L5_bl", "L5_br", "L4_br", "L4_bl", "L4_tr", "L4_tl", "L3_tl"])
+        (('L4_tl', 'L4_tr', 'L4_bl', 'L4_br'), ('L5_tl', 'L5_tr', 'L5_bl', 'L5_br'))
+    """
+    corners = (tuple(f"{vertebra}_{corner}" for corner in _CORNERS) for vertebra in VERTEBRAE)
+    present = set(names)
+    levels = tuple(level for level in corners if present.issuperset(level))
+    return levels if len(levels) > 1 else ()

@@ -10,6 +10,7 @@ from typing import Any
 from monai_gu2net.files import check_fields
 from monai_gu2net.measurements.cephalometry import CEPHALOMETRY
 from monai_gu2net.measurements.chest import CHEST
+from monai_gu2net.measurements.fetal_head import FETAL_HEAD
 from monai_gu2net.measurements.measurement import Measurement
 from monai_gu2net.measurements.spine import SPINE
 
@@ -26,20 +27,20 @@ _FIELDS = {"name", "kind", "landmarks", "positive", "negative", "terms", "source
 
 
 def default_measurements(names: Sequence[str]) -> tuple[Measurement, ...]:
-    """The built-in measurements of a radiograph whose landmarks are all among these.
+    """The built-in measurements of a picture whose landmarks are all among these.
 
     Args:
         names: of landmarks.
 
     Returns:
-        Of the head, the chest and the spine, as far as their landmarks are there; often none.
+        Of the head, the chest, the spine and the fetal head, as far as their landmarks are there; often none.
 
     Example:
         >>> [each.name for each in default_measurements(["sella", "nasion", "subspinale"])]
         ['SNA']
     """
     present = set(names)
-    return tuple(each for each in (*CEPHALOMETRY, *CHEST, *SPINE) if present.issuperset(each.needs))
+    return tuple(each for each in (*CEPHALOMETRY, *CHEST, *SPINE, *FETAL_HEAD) if present.issuperset(each.needs))
 
 
 def read_measurements(declared: Any, *, landmarks: Sequence[str], where: str, dims: int = 2) -> tuple[Measurement, ...]:

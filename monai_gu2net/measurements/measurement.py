@@ -48,6 +48,7 @@ class Measurement:
     - ``projected_distance`` (a, b, c, d): how far b lies ahead of a in the direction c to d.
     - ``directed_distance`` (a, b, c, d): from a to b, negative where b lies behind a in the direction c to d.
     - ``ratio`` (a, b, c, d): distance from a to b over distance from c to d.
+    - ``ellipse_perimeter`` (a, b, c, d): of the ellipse whose axes are as long as a to b and c to d, wherever they lie.
     - ``sum`` (none): of other measurements of one unit, each with its factor.
 
     Signs follow the anatomy, not the picture: a landmark says which side of the line a-b is positive (or negative), so

@@ -18,6 +18,7 @@ from monai_gu2net.evaluation.case_measurements import Measurements
 from monai_gu2net.evaluation.protocol import ORIGINAL, Protocol
 from monai_gu2net.evaluation.rescoring import rescore
 from monai_gu2net.evaluation.result_table import Rows, result_table, write_csv, write_tables
+from monai_gu2net.evaluation.shifted_levels import Levels, shifted_levels, summarize_shifts
 from monai_gu2net.evaluation.summary import of_landmarks, summarize_rows
 from monai_gu2net.evaluation.volume_thresholds import suited_thresholds
 from monai_gu2net.files import LeftOut, left_out_lines, results_of_one_run, write_text_whole
@@ -27,6 +28,7 @@ from monai_gu2net.report.coverage_section import coverage_section
 from monai_gu2net.report.document import Document, Part, Picture, Section
 from monai_gu2net.report.measurement_report import measurement_sections
 from monai_gu2net.report.rendering import render_markdown, write_page
+from monai_gu2net.report.shift_section import shift_section
 from monai_gu2net.report.tables import rates_by_threshold, summary_table, write_json
 from monai_gu2net.uncertainty import Calibration
 from monai_gu2net.visualize.curves import draw_cumulative_errors, draw_landmark_errors
@@ -39,6 +41,7 @@ _log = logging.getLogger(__name__)
 _IN_DOUBT = (
     "The data names landmarks that may be annotated wrongly. Above they count like the others; here they do not."
 )
+_SHIFTS = ("shifts", "shifts_without_doubtful")  # in summary.json
 _COUNTED = {
     "Pooling": "every annotated landmark weighs the same; one not found has the error inf",
     "95 % interval": "of the MRE: percentile bootstrap, images drawn with replacement",
@@ -84,6 +87,7 @@ def write_report(
     undoubted: Rows | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
     measurements: Measurements | None = None,
+    levels: Levels | None = None,
     failures: Sequence[Mapping[str, str]] = (),
     left_out: Sequence[LeftOut] = (),
     worst: int = 6,
@@ -96,7 +100,8 @@ def write_report(
     errors or leaves landmarks out), both as ``.parquet`` too, ``summary.csv``,
     ``summary.json``, ``curves.png``, ``per_landmark_DOMAIN.png``, ``overlays/DOMAIN_CASE.png`` and
     ``overlays.png``, all of them on one page; ``coverage.json`` and ``coverage.png`` where
-    the rows have radii; ``measurements.csv`` and ``measurements.json`` where there is anything to measure. Each is
+    the rows have radii; ``measurements.csv`` and ``measurements.json`` where there is anything to measure;
+    ``levels.csv`` where a domain has levels, such as vertebrae. Each is
     written whole or not at all. What needs annotated landmarks is left out where there are none; of such a domain the
     first cases are drawn. Of domains of volumes in mm there is ``axis_errors.csv`` too, and the default thresholds are
     1 to 4 voxels.
@@ -113,6 +118,7 @@ def write_report(
         undoubted: see :func:`~monai_gu2net.evaluation.undoubted_rows`.
         calibrations: by domain, those that the rows' radii come from.
         measurements: by domain, see :func:`~monai_gu2net.evaluation.measure_rows`; by default the built-in ones.
+        levels: by domain, see :func:`~monai_gu2net.evaluation.shifted_levels`; by default those that names tell.
         failures: cases without result: ``case``, ``domain``, ``reason``.
         left_out: what was not taken, and why.
         worst: number of worst cases to draw in each domain, by their mean error; 0: no pictures of cases.
@@ -138,17 +144,28 @@ def write_report(
     facts = {**scoring.words(table["domain"].unique()), **_COUNTED, **(protocol or {})}
     voxels = "the side of a cube as large as a voxel, times 1, 2, 3 and 4"
     facts |= {"Thresholds of volumes": voxels} if scoring.thresholds is not given else {}
+    own = replace(ORIGINAL, left_out=scoring.left_out)  # the scale of the files, as the radii are
+    in_own_scale = rescore(table, own)
+    known_in_own_scale = rescore(known, own)
+    shifts = shifted_levels(in_own_scale, levels)
+    shift_tables = {
+        "Shifted levels": summarize_shifts(shifts),
+        "Shifted levels, without landmarks in doubt": summarize_shifts(shifted_levels(known_in_own_scale, levels)),
+    }
     path = folder / "report.md"
     result = EvaluationResult(path, table, scored, summaries, apart, failures, left_out)
     with results_of_one_run(folder, kind="report"):
         write_tables(folder, {"landmarks": table} | ({"scored": scored} if scoring.changes_rows else {}))
         write_csv(folder / "summary.csv", summaries)
+        if not shifts.empty:
+            write_csv(folder / "levels.csv", shifts)
         content = {
             "protocol": facts,
             "scoring": scoring.to_dict(),
             "summaries": rates_by_threshold(summaries, scoring.thresholds),
             "annotators": rates_by_threshold(apart, scoring.thresholds),
             "without_doubtful": rates_by_threshold(sure, scoring.thresholds),
+            **{name: of.to_dict("records") for name, of in zip(_SHIFTS, shift_tables.values(), strict=True)},
             "failures": failures,
             "left_out": [asdict(item) for item in left_out],
         }
@@ -160,11 +177,10 @@ def write_report(
             named = apart.assign(domain=apart["domain"] + ": " + apart["comparison"])
             title = "Disagreement of the annotators"
             sections.append(Section(title, [summary_table(title, named)]))
-        own = replace(ORIGINAL, left_out=scoring.left_out)  # the scale of the files, as the radii are
-        in_own_scale = rescore(table, own)
         raters = {comparison: rescore(of, own) for comparison, of in raters.items()}
+        sections += shift_section(shift_tables)
         sections += coverage_section(folder, in_own_scale, calibrations or {})
-        sections += measurement_sections(folder, in_own_scale, measurements, raters)
+        sections += measurement_sections(folder, in_own_scale, measurements, raters, known_in_own_scale)
         sections += _by_landmark(folder, scored, summaries)
         sections += axis_sections(folder, in_own_scale)
         cases = write_case_pictures(folder, scored, images, worst)

@@ -17,6 +17,7 @@ from monai_gu2net.evaluation.case_measurements import (
     measure_rows,
     write_measurements,
 )
+from monai_gu2net.evaluation.cobb_scores import score_cobb_angles
 from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, class_agreement
 from monai_gu2net.report.document import Section, Table
 from monai_gu2net.report.tables import table_of, write_json
@@ -35,6 +36,12 @@ _CLASS_NOTE = (
     "not found is a failure. SN-GoGn is the challenge's FMA. Images whose MW the challenge gives no class, from 0 to 2 "
     "mm, do not count."
 )
+_COBB_NOTE = (
+    "Of the three angles that the AASCE challenge scored, which are between middle lines of vertebrae. SMAPE: mean "
+    "over images of the sum of the absolute differences over the sum of found and reference angles. MAE: mean absolute "
+    "difference in degrees over all three. With the 95 % percentile bootstrap over images. Lost: measured in the "
+    "reference, a corner not found."
+)
 
 
 def measurement_sections(
@@ -42,6 +49,7 @@ def measurement_sections(
     table: pd.DataFrame,
     measurements: Measurements | None = None,
     annotators: Mapping[str, pd.DataFrame] | None = None,
+    undoubted: pd.DataFrame | None = None,
 ) -> list[Section]:
     """Write ``measurements.csv`` and ``measurements.json``, and say what they hold.
 
@@ -50,6 +58,7 @@ def measurement_sections(
         table: in the files' own scale, see :func:`~monai_gu2net.evaluation.result_table`.
         measurements: see :func:`~monai_gu2net.evaluation.measure_rows`.
         annotators: the table of each comparison of annotators, whose classes stand beside the model's.
+        undoubted: the table without landmarks in doubt, see :func:`~monai_gu2net.evaluation.undoubted_rows`.
 
     Returns:
         A section per domain with a reference; none without.
@@ -74,13 +83,22 @@ def measurement_sections(
         for rater, found in raters.items()
         for (domain, _), each in found.items()
     ]
-    write_json(folder / "measurements.json", {"measurements": compared.to_dict("records"), "classes": classes})
+    cobb = {"Cobb angles": score_cobb_angles(measured)}
+    if undoubted is not None and len(undoubted):
+        cobb["Cobb angles, without images in doubt"] = score_cobb_angles(measure_rows(undoubted, measurements))
+    content = {"measurements": compared.to_dict("records"), "classes": classes}
+    for name, scores in zip(("cobb", "cobb_without_doubtful"), cobb.values(), strict=False):
+        content[name] = scores.to_dict("records")
+    write_json(folder / "measurements.json", content)
     sections = []
     for domain, of_domain in compared.groupby("domain", sort=False) if len(compared) else ():
         title = f"Measurements of {domain}"
         parts: list[Any] = [_table(title, of_domain), _NOTE]
         if any(of == domain for of, _ in raters["Model"]):
             parts += [_class_table(domain, raters), _CLASS_NOTE]
+        of_spine = {name: scores[scores["domain"] == domain] for name, scores in cobb.items() if not scores.empty}
+        if any(len(scores) for scores in of_spine.values()):
+            parts += [_cobb_table(f"{name} of {domain}", scores) for name, scores in of_spine.items()] + [_COBB_NOTE]
         sections.append(Section(title, parts))
     return sections
 
@@ -101,6 +119,13 @@ def _table(title: str, compared: pd.DataFrame) -> Table:
     columns |= {"Bias": "{bias:.{digits}f}"}
     columns |= {"Limits of agreement": "{limit_low:.{digits}f} to {limit_high:.{digits}f}", "Covered": "{covered:.1f}"}
     return table_of(title, compared.assign(digits=np.where(compared["unit"] == "1", 3, 2)), columns)
+
+
+def _cobb_table(title: str, scores: pd.DataFrame) -> Table:
+    columns = {"Domain": "{domain}", "Images": "{images}", "Lost": "{lost}"}
+    columns |= {"SMAPE %": "{smape:.2f}", "SMAPE's 95 % interval": "{smape_low:.2f} to {smape_high:.2f}"}
+    columns |= {"MAE": "{mae:.2f}", "MAE's 95 % interval": "{mae_low:.2f} to {mae_high:.2f}"}
+    return table_of(title, scores, columns)
 
 
 def _class_table(domain: str, raters: Mapping[str, Mapping[tuple[str, str], ClassAgreement]]) -> Table:

@@ -27,8 +27,8 @@ def table_entries(
     """``landmarks.csv``, wide or long, and the images it names, which lie beside it or in ``images/``.
 
     It names an image by its file, a series of DICOM slices by its folder, or a DICOM image by its SOP Instance UID. Its
-    columns ``patient``, ``split`` and ``spacing_x`` with ``spacing_y`` (of volumes ``spacing_z`` as well) are taken
-    over.
+    columns ``patient``, ``split`` and ``spacing_x`` with ``spacing_y`` (of volumes ``spacing_z`` as well; also as
+    ``spacing_x_mm`` and so on) are taken over.
 
     Args:
         folder: the dataset.

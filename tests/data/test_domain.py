@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monai_gu2net.data import Domain, ReferenceLength
+from monai_gu2net.landmarks.anatomical_names import SPINE_LANDMARKS
 from monai_gu2net.measurements import CEPHALOMETRY, Measurement, default_measurements
 
 FIELDS: dict[str, Any] = {"name": "hand", "landmarks": ("a", "b", "c"), "size": (384, 512)}
@@ -64,6 +65,10 @@ SHAPE = ((0.0, 0, 0), (4.0, 0, 0), (0, 3.0, 1.0))
         ({"mirror": (("a", "b", "c"),)}, r"mirror must be pairs of landmark names; got \('a', 'b', 'c'\)"),
         ({"mirror": (("a", "b"), ("b", "c"))}, r"mirror must name each landmark in one place; got \['b'\]"),
         ({"mirror": (("a", "a"),)}, r"mirror must name each landmark in one place; got \['a'\]"),
+        ({"levels": (("a", "b"),)}, r"'hand': levels must be two or more, each a list of at least one landmark; got"),
+        ({"levels": (("a",), ())}, r"levels must be two or more, each a list of at least one landmark"),
+        ({"levels": (("a",), ("x",))}, r"'hand': levels must name landmarks among .*; got \['x'\]"),
+        ({"levels": (("a", "b"), ("b",))}, r"'hand': levels must name each landmark in one place; got \['b'\]"),
         ({"in_channels": 0}, r"'hand': in_channels must be a whole number, at least 1; got 0"),
         ({"in_channels": 1.5}, r"in_channels must be a whole number, at least 1; got 1\.5"),
         (
@@ -113,6 +118,11 @@ def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None
         (
             {"landmarks": ["a", "b"], "size": [4, 4], "reference": {"between": ["a", "b"], "mm": "x"}},
             r"reference must be \{'between'",
+        ),
+        ({"landmarks": ["a", "b"], "size": [4, 4], "levels": "ab"}, r"'hand': levels must be a list; got 'ab'"),
+        (
+            {"landmarks": ["a", "b"], "size": [4, 4], "levels": ["a", "b"]},
+            r"'hand': each of the levels must be a list of landmarks; got 'a'\. Put it in brackets",
         ),
         (
             {"landmarks": ["a", "b"], "size": [4, 4], "measurements": [{"name": "width", "kind": "area"}]},
@@ -166,6 +176,19 @@ def test_declared_measurements_come_after_the_built_in_ones_and_before_their_nam
     assert Domain("head", landmarks, (4, 4, 4)).all_measurements == ()
 
 
+def test_levels_are_those_declared_or_the_vertebrae_that_the_names_tell() -> None:
+    assert Domain(**FIELDS).all_levels == ()
+    assert Domain(**FIELDS, levels=(("c", "a"), ("b",))).all_levels == (("c", "a"), ("b",))
+    corners = ("tl", "tr", "bl", "br")
+    # as a table may have them: not in order, and a sacrum of two corners
+    names = (*(f"{level}_{corner}" for level in ("L1", "T12", "T11") for corner in corners), "S1_tl", "S1_tr")
+    known = tuple(tuple(f"{level}_{corner}" for corner in corners) for level in ("T11", "T12", "L1"))
+    assert Domain("spine", names, (4, 4)).all_levels == known
+    assert Domain("spine", names[:7], (4, 4)).all_levels == ()
+    assert Domain("spine", names, (4, 4), levels=(names[:2], names[2:4])).all_levels == (names[:2], names[2:4])
+    assert len(Domain("spine", SPINE_LANDMARKS, (4, 4)).all_levels) == 17
+
+
 @st.composite
 def any_domains(draw: st.DrawFn) -> Domain:
     landmarks = draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=9, unique=True))
@@ -187,6 +210,7 @@ def any_domains(draw: st.DrawFn) -> Domain:
         in_channels=draw(st.integers(1, 4)),
         ground_truth=draw(st.none() | st.just("mean of senior and junior")),
         measurements=draw(st.sampled_from([(), (Measurement("width", "distance", (landmarks[0], landmarks[-1])),)])),
+        levels=draw(st.sampled_from([(), tuple((name,) for name in order), (tuple(order[1:]), (order[0],))])),
     )
 
 

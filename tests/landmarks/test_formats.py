@@ -131,6 +131,15 @@ class TestTable:
         assert first.landmarks.points[0].tolist() == [1, 2.5]
         assert second.landmarks.present.tolist() == [True, False]
 
+    def test_spacing_with_its_unit_is_read_from_wide_and_long_tables(self, write):
+        wide = "image,spacing_x_mm,spacing_y_mm,a_x,a_y\n1.png,0.1,0.2,3,4\n"
+        long = "image,landmark,x,y,spacing_x_mm,spacing_y_mm\n1.png,a,3,4,0.1,0.2\n"
+        for name, text in (("wide.csv", wide), ("long.csv", long)):
+            (row,) = read_table(write(name, text))
+            assert (row.spacing, row.landmarks.names, row.unused) == ((0.1, 0.2), ("a",), ())
+        with pytest.raises(ValueError, match="line 2: spacing_x_mm and spacing_y_mm must be positive"):
+            read_table(write("wide.csv", wide.replace("0.2", "0")))
+
     @pytest.mark.parametrize("separator", [";", "\t"])
     def test_a_table_with_another_separator_is_told_so(self, write, separator):
         text = "image,a_x,a_y\na.png,1,2\n".replace(",", separator)

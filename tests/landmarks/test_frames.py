@@ -166,6 +166,9 @@ class TestTable:
         head = "image,a_i,a_j,a_k,spacing_x,spacing_y,spacing_z\n"
         [row] = self.read(tmp_path, f"{head}v,1,2,3,0.5,0.25,2\n")
         assert (row.spacing, row.unused) == ((0.5, 0.25, 2.0), ())
+        with_unit = head.replace("spacing_x,spacing_y,spacing_z", "spacing_x_mm,spacing_y_mm,spacing_z_mm")
+        [row] = self.read(tmp_path, f"{with_unit}v,1,2,3,0.5,0.25,2\n")
+        assert (row.spacing, row.unused) == ((0.5, 0.25, 2.0), ())
         with pytest.raises(ValueError, match="spacing_x, spacing_y and spacing_z must be positive"):
             self.read(tmp_path, f"{head}v,1,2,3,0.5,0.25,\n")
 

@@ -30,6 +30,7 @@ KINDS = {
     "projected_distance": "abcd",
     "directed_distance": "abcd",
     "ratio": "abcd",
+    "ellipse_perimeter": "abcd",
 }
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ellipe
 from scipy.stats import chi2
 
 from monai_gu2net.landmarks import LandmarkSet
-from monai_gu2net.measurements import CEPHALOMETRY, CHEST, SPINE, Measurement, measure, standard_deviation
+from monai_gu2net.measurements import CEPHALOMETRY, CHEST, FETAL_HEAD, SPINE, Measurement, measure, standard_deviation
 
 NAMES = ("a", "b", "c", "d")
 NAN = math.nan
@@ -44,6 +45,7 @@ def value(measurement: Measurement, points: Any, names: tuple[str, ...] = NAMES)
         (Measurement("m", "projected_distance", NAMES), [[0, 0], [3, 7], [2, 0], [0, 0]], -3, "mm"),
         (Measurement("m", "directed_distance", NAMES), [[0, 0], [-3, 4], [0, 0], [2, 0]], -5, "mm"),
         (Measurement("m", "ratio", NAMES), [[0, 0], [3, 4], [0, 0], [0, 2]], 2.5, "1"),
+        (Measurement("m", "ellipse_perimeter", NAMES), [[0, 0], [6, 8], [1, 2], [1, 12]], 10 * math.pi, "mm"),
     ],
 )
 def test_each_kind_gives_the_value_worked_out_by_hand(
@@ -75,6 +77,12 @@ def _slope(p, a, b):
     return np.degrees(np.arctan2(*(p[:, b] - p[:, a]).T[::-1]))
 
 
+def _perimeter(one, other):
+    """Of an ellipse with these half axes, by the complete elliptic integral."""
+    a, b = np.maximum(one, other), np.minimum(one, other)
+    return 4 * a * ellipe(1 - (b / a) ** 2)
+
+
 ORACLES = {
     "distance": (("a", "b"), lambda p: _length(p, 0, 1)),
     "angle": (
@@ -95,6 +103,7 @@ ORACLES = {
     "projected_distance": (NAMES, lambda p: _length(p, 0, 1) * np.cos(np.radians(_slope(p, 0, 1) - _slope(p, 2, 3)))),
     "directed_distance": (NAMES, lambda p: _length(p, 0, 1)),
     "ratio": (NAMES, lambda p: _length(p, 0, 1) / _length(p, 2, 3)),
+    "ellipse_perimeter": (NAMES, lambda p: _perimeter(_length(p, 0, 1) / 2, _length(p, 2, 3) / 2)),
 }
 PLACES = np.array([[0.0, 0.0], [60.0, 10.0], [20.0, 50.0], [90.0, 95.0]])
 
@@ -151,7 +160,7 @@ def test_a_landmark_that_only_tells_the_side_needs_no_radius() -> None:
     assert measure([measurement], landmarks, unit="mm", radius=[1, 1, 1, NAN])[0].error > 0
 
 
-@pytest.mark.parametrize("measurement", [*CEPHALOMETRY, *CHEST, *SPINE], ids=lambda each: each.name)
+@pytest.mark.parametrize("measurement", [*CEPHALOMETRY, *CHEST, *SPINE, *FETAL_HEAD], ids=lambda each: each.name)
 def test_an_absent_landmark_gives_no_number(measurement: Measurement, rng: np.random.Generator) -> None:
     names = measurement.needs
     points = rng.uniform(0, 100, (len(names), 2))
@@ -268,7 +277,7 @@ SCALARS = {"deg": 0, "1": 0, "mm": 1}
 def test_place_turn_size_and_side_of_the_picture_change_no_measurement(
     seed: int, turn: float, scale: float, shift: tuple[float, float], mirror: bool
 ) -> None:
-    measurements = (*CEPHALOMETRY, *CHEST)
+    measurements = (*CEPHALOMETRY, *CHEST, *FETAL_HEAD)
     names = tuple(dict.fromkeys(name for each in measurements for name in each.needs))
     points = np.random.default_rng(seed).uniform(0, 100, (len(names), 2))
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))

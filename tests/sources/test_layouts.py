@@ -358,6 +358,23 @@ class TestTable:
         assert domain.spacing is None
         assert [case.get("spacing") for case in data.training] == [[0.1, 0.2], None]
 
+    def test_spacing_columns_may_name_their_unit(self, tmp_path):
+        header = "image,patient,spacing_x_mm,spacing_y_mm,ofd_a_x,ofd_a_y"
+        make_table(tmp_path, ["1.png,p,0.1,0.2,1,2", "2.png,q,,,1,2"], header=header)
+        data = read_table_folder(tmp_path, test=0, validation=0)
+        [domain] = data.domains.values()
+        assert domain.landmarks == ("ofd_a",)
+        assert data.left_out == ()
+        assert [case.get("spacing") for case in data.training] == [[0.1, 0.2], None]
+
+    def test_of_two_pairs_of_spacing_columns_those_that_name_a_unit_are_left_out_and_named(self, tmp_path):
+        header = "image,spacing_x,spacing_y,spacing_x_mm,spacing_y_mm,a_x,a_y"
+        make_table(tmp_path, ["1.png,0.1,0.2,0.5,0.5,1,2"], header=header)
+        data = read_table_folder(tmp_path)
+        [domain] = data.domains.values()
+        assert domain.spacing == (0.1, 0.2)
+        assert [item.name for item in data.left_out] == ["spacing_x_mm", "spacing_y_mm"]
+
     def test_a_long_table_reads_as_well(self, tmp_path):
         blank(tmp_path / "1.png")
         (tmp_path / "landmarks.csv").write_text("image,landmark,x,y\n1.png,a,1,2\n1.png,b,3,4\n")

@@ -3,9 +3,9 @@
 """A table with a header, one line per image (wide) or per landmark (long).
 
 Wide: ``image, [patient,] [split,] NAME_x, NAME_y, ...``. Long: ``image, landmark, x, y``, where ``image`` may be left
-out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and ``spacing_y`` (mm per pixel); the
-long one ``frame`` ("index" or "mm"). Nothing is read from other columns, which :attr:`TableRow.unused` names. Empty
-fields or "nan" in a landmark's coordinates: absent.
+out of a file about one image. Both take ``patient``, ``split``, ``spacing_x`` and ``spacing_y`` (mm per pixel; where
+these are not there, ``spacing_x_mm`` and ``spacing_y_mm``); the long one ``frame`` ("index" or "mm"). Nothing is read
+from other columns, which :attr:`TableRow.unused` names. Empty fields or "nan" in a landmark's coordinates: absent.
 
 A table of volumes has other columns of coordinates (see :mod:`~monai_gu2net.landmarks.formats.table_columns`), which
 say whether they are voxels, LPS or RAS mm; or x, y and z with a column ``frame`` ("index", "LPS" or "RAS"). It takes
@@ -129,7 +129,7 @@ def read_table(
         raise ParseError(path, 1, rule, ",".join(header)[:200], "Add the missing columns")
     chosen, also = point_columns(header, wide=not is_long, points=points, path=path)
     says_frame = is_long or chosen.dims == 3
-    spacings = tuple(f"spacing_{axis}" for axis in _AXES[: chosen.dims])
+    spacings = _spacing_columns(header, chosen.dims)
     used = {*_OF_IMAGE, *spacings, *(["landmark"] if is_long else []), *(["frame"] if says_frame else [])}
     used = used.union(*chosen.columns.values(), *(also.columns.values() if also else []))
     unused = tuple(column for column in header if column not in used)
@@ -294,8 +294,14 @@ def _point(fields: list[str], name: str, path: Path, line: int, lost: list[LeftO
     return [math.nan] * len(numbers)
 
 
+def _spacing_columns(header: Sequence[str], dims: int) -> tuple[str, ...]:
+    """Of all axes; those that name their unit only where all are there, and none of the others."""
+    plain, with_unit = (tuple(f"spacing_{axis}{unit}" for axis in _AXES[:dims]) for unit in ("", "_mm"))
+    return plain if {*plain}.intersection(header) or not {*with_unit}.issubset(header) else with_unit
+
+
 def _spacing(fields: Mapping[str, str], columns: Sequence[str], path: Path, line: int) -> tuple[float, ...] | None:
-    """spacing_x and spacing_y, of volumes spacing_z, where the line has them."""
+    """In the columns of the axes, where the line has it."""
     texts = [fields.get(column, "") for column in columns]
     if not any(texts):
         return None
