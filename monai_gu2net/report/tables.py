@@ -81,7 +81,7 @@ def table_of(title: str, rows: pd.DataFrame, columns: Mapping[str, str], *, text
 
 
 def with_and_without_doubtful(rows: pd.DataFrame, without: pd.DataFrame) -> pd.DataFrame:
-    """The rows, each followed by that of its ``domain`` without landmarks in doubt where there is one, which says it."""
+    """The rows, each followed by the one without landmarks in doubt of its ``domain``, where there is any."""
     named = without.assign(domain=without["domain"] + ", without doubtful") if len(without) else without
     order = [*rows.get("domain", ()), *without.get("domain", ())]
     both = pd.concat([rows, named], ignore_index=True)
