@@ -293,6 +293,30 @@ def make_head(folder: Path, numbers: list[int]) -> Path:
 
 
 class TestPrepare:
+    @pytest.mark.parametrize(
+        ("spacings", "unit"),
+        [
+            (["0.07,0.07", "0.1,0.2", "0.12,0.12"], "mm"),
+            (["0.07,0.07", ",", ","], "mm; px of 2 without spacing"),
+            ([",", ",", ","], "px"),
+        ],
+    )
+    def test_the_unit_is_that_of_the_cases_own_spacings(
+        self, spacings: list[str], unit: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "heads"
+        folder.mkdir()
+        lines = ["image,patient,spacing_x_mm,spacing_y_mm,ofd_a_x,ofd_a_y"]
+        for number, spacing in enumerate(spacings):
+            Image.new("L", (60, 75)).save(folder / f"{number}.png")
+            lines.append(f"{number}.png,{number},{spacing},{10 + number},20")
+        (folder / "landmarks.csv").write_text("\n".join(lines) + "\n")
+        options = ["-o", str(tmp_path / "d.json"), "--test", "1", "--validation", "1"]
+        assert main(["prepare", str(folder), *options]) == 0
+        said = capsys.readouterr()
+        assert f"heads: 1 landmarks, 1 training, 1 validation, 1 test, unit {unit}\n" in said.out
+        assert "left out" not in said.err
+
     def test_a_known_layout_becomes_a_datalist(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         source = make_head(tmp_path / "source", [1, 2, 3, 4, 151])
         out = tmp_path / "mix" / "datalist.json"

@@ -105,6 +105,16 @@ def test_a_datalist_adds_pictures_and_the_annotators_disagreement(evaluated: Pat
     assert (out / "overlays" / "head_1.png").is_file()
 
 
+def test_a_datalist_adds_its_levels(evaluated: Path, tmp_path: Path) -> None:
+    domain = Domain("head", NAMES, (416, 512), levels=tuple((name,) for name in NAMES))
+    path = Datalist("d", {"head": domain}, test=[]).save(tmp_path / "d.json")
+    for options, count in (([], 0), (["--datalist", str(path)], 1)):
+        out = tmp_path / f"out{count}"
+        assert main(["report", "rescore", str(evaluated), *options, "-o", str(out)]) == 0
+        shifts = json.loads((out / "summary.json").read_text())["shifts"]
+        assert [(each["domain"], each["levels"]) for each in shifts] == [("head", 4)] * count
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -148,10 +148,13 @@ def _unit(domain: Domain, data: Datalist) -> str:
 
     if domain.unit == "mm":
         return "mm"
-    cases = [case for case in data.cases("all") if case["domain"] == domain.name and "spacing" not in case]
-    images = [Path(case["image"]) for case in cases]
-    by_tags = any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images)
-    return "by each file's tags" if by_tags else "px"
+    cases = [case for case in data.cases("all") if case["domain"] == domain.name]
+    images = [Path(case["image"]) for case in cases if "spacing" not in case]
+    if any(is_dicom(image) or image.suffix.lower() not in PICTURES for image in images):
+        return "by each file's tags"
+    if len(images) == len(cases):
+        return "px"
+    return f"mm; px of {len(images)} without spacing" if images else "mm"
 
 
 def _source(path: Path, options: argparse.Namespace) -> Datalist:

@@ -41,7 +41,6 @@ _log = logging.getLogger(__name__)
 _IN_DOUBT = (
     "The data names landmarks that may be annotated wrongly. Above they count like the others; here they do not."
 )
-_SHIFTS = ("shifts", "shifts_without_doubtful")  # in summary.json
 _COUNTED = {
     "Pooling": "every annotated landmark weighs the same; one not found has the error inf",
     "95 % interval": "of the MRE: percentile bootstrap, images drawn with replacement",
@@ -148,10 +147,7 @@ def write_report(
     in_own_scale = rescore(table, own)
     known_in_own_scale = rescore(known, own)
     shifts = shifted_levels(in_own_scale, levels)
-    shift_tables = {
-        "Shifted levels": summarize_shifts(shifts),
-        "Shifted levels, without landmarks in doubt": summarize_shifts(shifted_levels(known_in_own_scale, levels)),
-    }
+    shifted, surely_shifted = summarize_shifts(shifts), summarize_shifts(shifted_levels(known_in_own_scale, levels))
     path = folder / "report.md"
     result = EvaluationResult(path, table, scored, summaries, apart, failures, left_out)
     with results_of_one_run(folder, kind="report"):
@@ -165,7 +161,8 @@ def write_report(
             "summaries": rates_by_threshold(summaries, scoring.thresholds),
             "annotators": rates_by_threshold(apart, scoring.thresholds),
             "without_doubtful": rates_by_threshold(sure, scoring.thresholds),
-            **{name: of.to_dict("records") for name, of in zip(_SHIFTS, shift_tables.values(), strict=True)},
+            "shifts": shifted.to_dict("records"),
+            "shifts_without_doubtful": surely_shifted.to_dict("records"),
             "failures": failures,
             "left_out": [asdict(item) for item in left_out],
         }
@@ -178,7 +175,7 @@ def write_report(
             title = "Disagreement of the annotators"
             sections.append(Section(title, [summary_table(title, named)]))
         raters = {comparison: rescore(of, own) for comparison, of in raters.items()}
-        sections += shift_section(shift_tables)
+        sections += shift_section(shifted, surely_shifted)
         sections += coverage_section(folder, in_own_scale, calibrations or {})
         sections += measurement_sections(folder, in_own_scale, measurements, raters, known_in_own_scale)
         sections += _by_landmark(folder, scored, summaries)

@@ -20,7 +20,7 @@ from monai_gu2net.evaluation.case_measurements import (
 from monai_gu2net.evaluation.cobb_scores import score_cobb_angles
 from monai_gu2net.measurements import CHALLENGE_CLASSES, ClassAgreement, class_agreement
 from monai_gu2net.report.document import Section, Table
-from monai_gu2net.report.tables import table_of, write_json
+from monai_gu2net.report.tables import table_of, with_and_without_doubtful, write_json
 
 __all__ = ["measurement_sections"]
 
@@ -83,12 +83,14 @@ def measurement_sections(
         for rater, found in raters.items()
         for (domain, _), each in found.items()
     ]
-    cobb = {"Cobb angles": score_cobb_angles(measured)}
-    if undoubted is not None and len(undoubted):
-        cobb["Cobb angles, without images in doubt"] = score_cobb_angles(measure_rows(undoubted, measurements))
-    content = {"measurements": compared.to_dict("records"), "classes": classes}
-    for name, scores in zip(("cobb", "cobb_without_doubtful"), cobb.values(), strict=False):
-        content[name] = scores.to_dict("records")
+    cobb = score_cobb_angles(measured)
+    surely = score_cobb_angles(measure_rows([] if undoubted is None else undoubted, measurements))
+    content = {
+        "measurements": compared.to_dict("records"),
+        "classes": classes,
+        "cobb": cobb.to_dict("records"),
+        "cobb_without_doubtful": surely.to_dict("records"),
+    }
     write_json(folder / "measurements.json", content)
     sections = []
     for domain, of_domain in compared.groupby("domain", sort=False) if len(compared) else ():
@@ -96,9 +98,8 @@ def measurement_sections(
         parts: list[Any] = [_table(title, of_domain), _NOTE]
         if any(of == domain for of, _ in raters["Model"]):
             parts += [_class_table(domain, raters), _CLASS_NOTE]
-        of_spine = {name: scores[scores["domain"] == domain] for name, scores in cobb.items() if not scores.empty}
-        if any(len(scores) for scores in of_spine.values()):
-            parts += [_cobb_table(f"{name} of {domain}", scores) for name, scores in of_spine.items()] + [_COBB_NOTE]
+        if domain in set(cobb.get("domain", ())):
+            parts += [_cobb_table(domain, cobb, surely), _COBB_NOTE]
         sections.append(Section(title, parts))
     return sections
 
@@ -121,11 +122,12 @@ def _table(title: str, compared: pd.DataFrame) -> Table:
     return table_of(title, compared.assign(digits=np.where(compared["unit"] == "1", 3, 2)), columns)
 
 
-def _cobb_table(title: str, scores: pd.DataFrame) -> Table:
+def _cobb_table(domain: str, cobb: pd.DataFrame, surely: pd.DataFrame) -> Table:
     columns = {"Domain": "{domain}", "Images": "{images}", "Lost": "{lost}"}
     columns |= {"SMAPE %": "{smape:.2f}", "SMAPE's 95 % interval": "{smape_low:.2f} to {smape_high:.2f}"}
     columns |= {"MAE": "{mae:.2f}", "MAE's 95 % interval": "{mae_low:.2f} to {mae_high:.2f}"}
-    return table_of(title, scores, columns)
+    own, sure = (scores[scores["domain"] == domain] if len(scores) else scores for scores in (cobb, surely))
+    return table_of(f"Cobb angles of {domain}", with_and_without_doubtful(own, sure), columns)
 
 
 def _class_table(domain: str, raters: Mapping[str, Mapping[tuple[str, str], ClassAgreement]]) -> Table:

@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from monai_gu2net.report.document import Part, Section
-from monai_gu2net.report.tables import table_of
+from monai_gu2net.report.document import Section
+from monai_gu2net.report.tables import table_of, with_and_without_doubtful
 
 __all__ = ["shift_section"]
 
@@ -20,14 +18,17 @@ _NOTE = (
 )
 
 
-def shift_section(summaries: Mapping[str, pd.DataFrame]) -> list[Section]:
-    """A table for each of the summaries that has anything to say.
+def shift_section(shifts: pd.DataFrame, without_doubtful: pd.DataFrame) -> list[Section]:
+    """A line per domain, and one more where the data names landmarks in doubt; none where no domain has levels.
 
     Args:
-        summaries: by what they show, see :func:`~monai_gu2net.evaluation.summarize_shifts`.
+        shifts: see :func:`~monai_gu2net.evaluation.summarize_shifts`.
+        without_doubtful: the same without landmarks in doubt.
     """
     columns = {"Domain": "{domain}", "Images": "{images}", "With any shifted": "{shifted_images}"}
     columns |= {"Share %": "{share:.1f}", "95 % interval": "{share_low:.1f} to {share_high:.1f}"}
     columns |= {"Levels": "{levels}", "Shifted levels": "{shifted_levels}", "Not found": "{not_found}"}
-    parts: list[Part] = [table_of(title, of, columns) for title, of in summaries.items() if not of.empty]
-    return [Section("Shifted levels", [*parts, _NOTE])] if parts else []
+    if shifts.empty:
+        return []
+    table = table_of("Shifted levels", with_and_without_doubtful(shifts, without_doubtful), columns)
+    return [Section("Shifted levels", [table, _NOTE])]

@@ -18,7 +18,7 @@ from monai_gu2net.evaluation.summary import Thresholds, thresholds_of
 from monai_gu2net.files import write_text_whole
 from monai_gu2net.report.document import Table
 
-__all__ = ["jsonable", "rates_by_threshold", "summary_table", "table_of", "write_json"]
+__all__ = ["jsonable", "rates_by_threshold", "summary_table", "table_of", "with_and_without_doubtful", "write_json"]
 
 
 def rates_by_threshold(summaries: pd.DataFrame, thresholds: Thresholds) -> list[dict[str, Any]]:
@@ -78,6 +78,14 @@ def table_of(title: str, rows: pd.DataFrame, columns: Mapping[str, str], *, text
     records = [{"number": number, **row} for number, row in enumerate(rows.to_dict("records"), start=1)]
     lines = [[_cell(form, row) for form in columns.values()] for row in records]
     return Table(title, list(columns), lines, text_columns=text_columns)
+
+
+def with_and_without_doubtful(rows: pd.DataFrame, without: pd.DataFrame) -> pd.DataFrame:
+    """The rows, each followed by the one without landmarks in doubt of its ``domain``, where there is any."""
+    named = without.assign(domain=without["domain"] + ", without doubtful") if len(without) else without
+    order = [*rows.get("domain", ()), *without.get("domain", ())]
+    both = pd.concat([rows, named], ignore_index=True)
+    return both.iloc[pd.factorize(pd.Series(order, dtype=object))[0].argsort(kind="stable")]
 
 
 def _cell(form: str, row: Mapping[str, Any]) -> str:

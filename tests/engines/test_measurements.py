@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from monai_gu2net.data import Datalist
@@ -17,13 +18,15 @@ from monai_gu2net.networks.model_card import ModelCard, load_model, save_model
 from monai_gu2net.prediction import load
 
 OWN = Measurement("tilt", "signed_angle", (*CHEST[0].landmarks, *CHEST[3].landmarks), positive=CHEST[2].landmarks[1])
+# the two apices, which no names tell to be levels
+LEVELS = ((CHEST[0].landmarks[0],), (CHEST[3].landmarks[0],))
 
 
 @pytest.fixture(scope="module")
 def data(tiny_phantom: Path) -> Datalist:
-    """Small images of the phantom's chest, with a measurement that is declared."""
+    """Small images of the phantom's chest, with a measurement and levels that are declared."""
     data = Datalist.load(tiny_phantom).only(["chest"])
-    data.domains["chest"] = replace(data.domains["chest"].resized((48, 64)), measurements=(OWN,))
+    data.domains["chest"] = replace(data.domains["chest"].resized((48, 64)), measurements=(OWN,), levels=LEVELS)
     return data
 
 
@@ -63,3 +66,20 @@ def test_a_report_compares_them_with_the_reference(model: Path, data: Datalist, 
     compared = json.loads((tmp_path / "measurements.json").read_text())["measurements"]
     assert [each["measurement"] for each in compared] == [each.name for each in (*CHEST, OWN)]
     assert all(each["count"] + each["lost"] == len(data.test) for each in compared)
+
+
+def test_a_report_says_how_many_of_the_declared_levels_are_shifted(model: Path, data: Datalist, tmp_path: Path) -> None:
+    """Counted again from the points, each apex at its own or at the other's place."""
+    report = evaluate_model(model, data, output_dir=tmp_path, worst=0)
+    shifted = 0
+    for _, case in report.table.groupby("case"):
+        found, truth = (
+            case.set_index("landmark").loc[[name for (name,) in LEVELS], [f"{kind}_x", f"{kind}_y"]].to_numpy()
+            for kind in ("predicted", "reference")
+        )
+        scale = case[["spacing_x", "spacing_y"]].fillna(1.0).to_numpy()[0]
+        own, other = (np.linalg.norm((found - places) * scale, axis=1) for places in (truth, truth[::-1]))
+        shifted += int((other < own).sum())
+    (summary,) = json.loads((tmp_path / "summary.json").read_text())["shifts"]
+    assert (summary["levels"] + summary["not_found"], summary["shifted_levels"]) == (2 * len(data.test), shifted)
+    assert "## Shifted levels" in report.path.read_text()

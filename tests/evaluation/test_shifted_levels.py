@@ -165,7 +165,7 @@ def test_a_report_says_how_many_levels_and_images_are_shifted(tmp_path: Path) ->
     lines = report.path.read_text().splitlines()
     assert "## Shifted levels" in lines
     assert "| spine | 2 | 1 | 50.0 | 0.0 to 100.0 | 34 | 1 | 0 |" in lines
-    assert "| spine | 2 | 0 | 0.0 | 0.0 to 0.0 | 32 | 0 | 0 |" in lines
+    assert "| spine, without doubtful | 2 | 0 | 0.0 | 0.0 to 0.0 | 32 | 0 | 0 |" in lines
     assert "Shifted levels" in (tmp_path / "report.html").read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["shifts"][0]["share"] == pytest.approx(50)
@@ -179,6 +179,14 @@ def test_a_report_says_how_many_levels_and_images_are_shifted(tmp_path: Path) ->
     report = write_report(tmp_path, plain, images={}, worst=0)
     assert "Shifted levels" not in report.path.read_text()
     assert not (tmp_path / "levels.csv").exists()
+
+
+def test_each_domain_s_line_is_followed_by_the_one_without_doubt(tmp_path: Path) -> None:
+    rows = spine("1", domain="first") + spine("1", domain="second")
+    report = write_report(tmp_path, rows, images={}, undoubted=rows[:68], worst=0)
+    text = report.path.read_text().split("## Shifted levels")[1].split("##")[0]
+    domains = [line.split(" | ")[0] for line in text.splitlines() if line.startswith(("| first", "| second"))]
+    assert domains == ["| first", "| first, without doubtful", "| second"]
 
 
 def test_landmarks_left_out_leave_their_levels_to_the_others(tmp_path: Path) -> None:
