@@ -91,12 +91,12 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
 
 
 def volume_shape(path: Path) -> tuple[int, ...]:
-    """The lengths of the axes, then of the channels, from the file's header; raises as :func:`read_volume`."""
+    """The lengths of the two or three axes in space, from the file's header; raises as :func:`read_volume`."""
     if not _is_nifti(path):
-        return _shape_of(_itk_header(path))
+        return _shape_of(_itk_header(path))[:-1]
     import nibabel
 
-    return tuple(int(n) for n in nibabel.load(path).shape)  # type: ignore[attr-defined]
+    return tuple(int(n) for n in nibabel.load(path).shape[:_AXES])  # type: ignore[attr-defined]
 
 
 def _is_nifti(path: Path) -> bool:
@@ -217,5 +217,6 @@ def _pixel_type(path: Path, header: Any) -> dict[str, Any]:
 
 
 def _shape_of(header: Any) -> tuple[int, ...]:
+    """The lengths of the axes, then the number of channels."""
     axes = [header.GetDimensions(axis) for axis in range(header.GetNumberOfDimensions())]
     return (*axes, header.GetNumberOfComponents())
