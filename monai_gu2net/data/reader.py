@@ -22,7 +22,7 @@ from monai_gu2net.dicom.radiograph import radiograph_and_problem
 from monai_gu2net.dicom.series import series_shape
 from monai_gu2net.landmarks import image_plane_affine
 
-__all__ = ["RadiographReader", "image_shape", "is_image", "radiograph_size"]
+__all__ = ["RadiographReader", "image_dims", "image_shape", "is_image", "radiograph_size"]
 
 _ENDINGS = (*PICTURES, *VOLUMES)
 _LIMITS = Limits()
@@ -157,7 +157,7 @@ def radiograph_size(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, int] 
 
 
 def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | None:
-    """The lengths of an image's axes from the header of its file or files, width first; channels may follow.
+    """The lengths of an image's axes in space from the header of its file or files, width first.
 
     Returns:
         None where the file is of no kind that this package reads.
@@ -174,6 +174,16 @@ def image_shape(path: Path, *, limits: Limits = _LIMITS) -> tuple[int, ...] | No
     if is_dicom(path) and _is_multi_frame_volume(path, limits):
         return series_shape(path, limits=limits)
     return radiograph_size(path, limits=limits)
+
+
+def image_dims(path: Path) -> int:
+    """How many axes an image has by its header, 2 or 3, where a third one of a single slice is none.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`radiograph_size`.
+    """
+    shape = image_shape(path) or ()
+    return 3 if len(shape) > 2 and shape[2] > 1 else 2
 
 
 def _is_multi_frame_volume(path: Path, limits: Limits) -> bool:

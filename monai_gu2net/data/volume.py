@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from monai_gu2net.data.itk_module import itk_module
 from monai_gu2net.data.stated_grid import StatedGrid, metaimage_grid, nifti_grid, nrrd_grid
 from monai_gu2net.dicom import Limits
 from monai_gu2net.landmarks import image_plane_affine
@@ -90,12 +91,12 @@ def read_volume(path: Path, *, limits: Limits) -> tuple[np.ndarray, np.ndarray, 
 
 
 def volume_shape(path: Path) -> tuple[int, ...]:
-    """The lengths of the axes, then of the channels, from the file's header; raises as :func:`read_volume`."""
+    """The lengths of the two or three axes in space, from the file's header; raises as :func:`read_volume`."""
     if not _is_nifti(path):
-        return _shape_of(_itk_header(path))
+        return _shape_of(_itk_header(path))[:-1]
     import nibabel
 
-    return tuple(int(n) for n in nibabel.load(path).shape)  # type: ignore[attr-defined]
+    return tuple(int(n) for n in nibabel.load(path).shape[:_AXES])  # type: ignore[attr-defined]
 
 
 def _is_nifti(path: Path) -> bool:
@@ -187,8 +188,7 @@ def _read_by_itk(path: Path, limits: Limits) -> _Stored:
 
 def _itk_header(path: Path) -> Any:
     """What ITK reads of a file before its values."""
-    import itk
-
+    itk = itk_module()
     header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
     if header is None:
         raise ValueError("no NRRD or MetaImage")
@@ -199,8 +199,7 @@ def _itk_header(path: Path) -> Any:
 
 def _pixel_type(path: Path, header: Any) -> dict[str, Any]:
     """How ITK is to read values for which its Python package (5.4) has no image: as float32, which all become."""
-    import itk
-
+    itk = itk_module()
     kinds = itk.CommonEnums
     if header.GetComponentType() not in (
         kinds.IOComponent_CHAR,
@@ -218,5 +217,6 @@ def _pixel_type(path: Path, header: Any) -> dict[str, Any]:
 
 
 def _shape_of(header: Any) -> tuple[int, ...]:
+    """The lengths of the axes, then the number of channels."""
     axes = [header.GetDimensions(axis) for axis in range(header.GetNumberOfDimensions())]
     return (*axes, header.GetNumberOfComponents())

@@ -14,8 +14,7 @@ import numpy as np
 
 from monai_gu2net.data import RadiographReader
 from monai_gu2net.data.picture import PICTURES
-from monai_gu2net.data.reader import image_shape
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.reader import image_dims
 from monai_gu2net.dicom import is_dicom, read_header
 from monai_gu2net.dicom.slicer_spacing import slicer_affine, slicer_note, slicer_spacing
 from monai_gu2net.files import Stamps, stamps_of
@@ -131,8 +130,4 @@ def axes_of(path: Path) -> int | None:
 
 @lru_cache(maxsize=_KEPT_FRAMES)
 def _kept_axes(path: Path, stamps: Stamps) -> int:
-    shape = image_shape(path) or ()
-    name = path.name.lower()
-    counted = name.endswith(VOLUMES) and not name.endswith(NIFTI)  # of those the number of channels comes last
-    axes = shape[:-1] if counted else shape
-    return 3 if len(axes) > 2 and axes[2] > 1 else 2
+    return image_dims(path)

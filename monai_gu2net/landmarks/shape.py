@@ -105,7 +105,7 @@ def _fit(found: Array, wanted: Array, kept: NDArray[np.bool_]) -> tuple[Pose | N
     """The least-squares pose of some of the landmarks, and how far each then lies from its place."""
     middle, target = found[kept].mean(axis=0), wanted[kept].mean(axis=0)
     left, sizes, right = np.linalg.svd((found[kept] - middle).T @ (wanted[kept] - target))
-    if sizes[-2] <= _FLAT * max(sizes[0], 1e-300):  # in one place or, in space, on a line, about which any turn will do
+    if sizes[-2] <= _FLAT * sizes[0]:  # in one place or, in space, on a line, about which any turn will do
         return None, np.zeros(len(found))
     proper = np.ones(len(sizes))
     proper[-1] = np.sign(np.linalg.det(left @ right)) or 1.0

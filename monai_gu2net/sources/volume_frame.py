@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_gu2net.data.dicom_entries import DicomEntry
-from monai_gu2net.data.reader import RadiographReader, image_shape
-from monai_gu2net.data.volume import NIFTI, VOLUMES
+from monai_gu2net.data.reader import RadiographReader, image_dims
+from monai_gu2net.data.volume import VOLUMES
 from monai_gu2net.files import Stamps, stamps_of
 from monai_gu2net.landmarks import LandmarkSet
 
@@ -72,12 +72,9 @@ def is_volume(path: Path, dicom: DicomEntry | None = None) -> bool:
     Raises:
         FileNotFoundError, ValueError: the file is not there or broken; the message begins with its name.
     """
-    name = path.name.lower()
-    if path.is_dir() or not name.endswith(VOLUMES):
+    if path.is_dir() or not path.name.lower().endswith(VOLUMES):
         return path.is_dir() or (dicom is not None and dicom.is_volume)
-    shape = image_shape(path) or ()
-    axes = shape if name.endswith(NIFTI) else shape[:-1]  # of the others channels are counted, too
-    return len(axes) > 2 and axes[2] > 1
+    return image_dims(path) == 3
 
 
 def volume_frame(path: Path) -> VolumeFrame:

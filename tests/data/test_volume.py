@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +380,23 @@ def test_a_volume_beyond_the_limits_is_refused(tmp_path: Path, volume: np.ndarra
     path = write(tmp_path / ("a.nii" if write is write_nifti else "a.mha"), volume, oblique_affine())
     with pytest.raises(ValueError, match=r"must take at most 200 bytes of memory; got 5 x 4 x 3"):
         read(path, limits=Limits(memory_bytes=200))
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+def test_reading_does_not_move_the_process_to_another_folder(tmp_path: Path, volume: np.ndarray, ending: str) -> None:
+    """In a process of its own, for ITK loads its libraries once; other threads would look for their files elsewhere."""
+    itk.imwrite(itk.image_from_array(volume), str(tmp_path / f"a.{ending}"))
+    code = (
+        "import os, threading; moved = []; change = os.chdir\n"
+        "os.chdir = lambda place: (moved.append(place), change(place))\n"
+        "from monai_gu2net.data import RadiographReader\n"
+        "shapes = []\n"
+        "def read():\n"
+        "    reader = RadiographReader()\n"
+        f"    shapes.append(reader.get_data(reader.read('a.{ending}'))[0].shape)\n"
+        "threads = [threading.Thread(target=read) for _ in range(4)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+        "print(moved, len(shapes), set(shapes))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == f"[] 4 {{{volume.T.shape}}}", done.stderr
