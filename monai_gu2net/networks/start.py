@@ -110,7 +110,8 @@ def start_from(
 
     Shared weights and those of the domains that both have are copied. A domain that only the network has starts as a
     copy of an earlier domain, as far as the shapes are the same, for the shared convolutions expect features like those
-    they were trained on; its last convolutions stay as they are.
+    they were trained on; its last convolutions stay as they are. ``downsample`` may differ from the checkpoint's: twice
+    as much at twice the input size leaves the global network the same cells of the image.
 
     Args:
         network: has the checkpoint's options; those by domain may differ for a new domain.
@@ -131,7 +132,7 @@ def start_from(
     common = [name for name in network.domain_names if name in trained.domain_names] or [""]
     different = {
         key
-        for key in {*ours["options"], *theirs["options"]} - {"prior"}
+        for key in {*ours["options"], *theirs["options"]} - {"prior", "downsample"}
         for name in common
         if _setting(network, key, name) != _setting(trained, key, name)
     }

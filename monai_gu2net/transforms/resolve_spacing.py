@@ -36,8 +36,8 @@ class PhysicalSpaced(MapTransform):
 
     Where spacing comes from is decided by :func:`~monai_gu2net.data.case_spacing`: what is given, the case, its
     domain, the file's own affine, or a reference length between two landmarks; else it stays unknown: the world is then
-    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside`` and
-    ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
+    the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside``,
+    ``doubtful`` and ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
     file to the world) and ``file_size`` (D, pixels) are added; for a volume also ``file_directions`` (4x4), the affine
     of the file itself, which :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
 
@@ -80,7 +80,7 @@ class PhysicalSpaced(MapTransform):
         domain = self.domains[name]
         case = {"spacing": sample.pop("spacing", None), "landmarks": sample.get("landmarks")}
         file_source = sample.pop("file_spacing_source", None)
-        for used_up in ("patient", "annotators", "outside"):
+        for used_up in ("patient", "annotators", "outside", "doubtful"):
             sample.pop(used_up, None)
         for key in self.key_iterator(sample):
             image = sample[key]

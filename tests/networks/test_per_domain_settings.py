@@ -121,4 +121,14 @@ def test_a_new_domain_may_have_settings_of_its_own_and_the_earlier_ones_keep_the
     for domain in COUNTS:
         assert torch.equal(started(image, domain), model(image, domain))
     with pytest.raises(ValueError, match="The network must be as that of"):
-        start_from(network(HEAD, SPINE, KNEE, downsample={"spine": own}), path)
+        start_from(network(HEAD, SPINE, KNEE, dilations={"spine": (1, 2, 5, 2, 1)}), path)
+
+
+def test_at_twice_the_size_a_domain_may_go_on_in_the_same_cells(tmp_path: Path) -> None:
+    """The global network answers a piecewise constant image of twice the size as it answered the small one."""
+    path = saved(tmp_path / "model.pt", model := network(HEAD, SPINE, branches="global"), HEAD, SPINE)
+    started = start_from(network(HEAD, SPINE, branches="global", downsample={"spine": 16}), path).eval()
+    image = torch.randn(1, 1, 32, 48)
+    larger = image.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    expected = model(image, "spine").repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(started(larger, "spine"), expected, rtol=0, atol=1e-5)

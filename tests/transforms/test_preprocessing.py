@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from monai.data import list_data_collate
 from monai.transforms import Randomizable
 from PIL import Image
 
-from monai_gu2net.data import Domain
+from monai_gu2net.data import Datalist, Domain
+from monai_gu2net.data.checked_case import checked_case
 from monai_gu2net.networks import GU2Net
 from monai_gu2net.transforms import LandmarksToPointsd, LoadRadiographd, PhysicalSpaced, RadiographPreprocessing
 
@@ -42,6 +44,21 @@ def test_a_case_becomes_network_input(case: dict[str, Any]) -> None:
     assert (sample["unit"], sample["spacing_source"], sample["case"]) == ("mm", "domain", "x")
     assert not {"patient", "spacing", "annotators"} & sample.keys()
     assert np.all(sample["image"].numpy()[0, :, :6] == 0)
+
+
+def test_cases_with_and_without_every_field_that_a_case_may_have_lie_in_one_batch(case: dict[str, Any]) -> None:
+    fields = {
+        "outside": ["b"],
+        "doubtful": ["a"],
+        "spacing": [0.5, 0.25],
+        "patient": "p",
+        "annotators": {"x": [[2, 3], None]},
+    }
+    bare = {key: case[key] for key in ("image", "domain", "case", "landmarks")}
+    domains = {"d": Domain("d", ("a", "b"), (24, 24), spacing=(0.5, 0.25))}
+    declared = Datalist("d", domains, training=[checked_case(bare | fields, domains, "case 1"), bare]).training
+    batch = list_data_collate([LandmarksToPointsd()(RadiographPreprocessing(domains)(each)) for each in declared])
+    assert batch["image"].shape == (2, 1, 24, 24)
 
 
 def test_intensities_are_normalised_before_the_image_is_padded(case: dict[str, Any]) -> None:
