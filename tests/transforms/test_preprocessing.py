@@ -12,7 +12,7 @@ from monai.data import list_data_collate
 from monai.transforms import Randomizable
 from PIL import Image
 
-from monai_gu2net.data import Datalist, Domain
+from monai_gu2net.data import Domain
 from monai_gu2net.data.checked_case import checked_case
 from monai_gu2net.networks import GU2Net
 from monai_gu2net.transforms import LandmarksToPointsd, LoadRadiographd, PhysicalSpaced, RadiographPreprocessing
@@ -56,7 +56,7 @@ def test_cases_with_and_without_every_field_that_a_case_may_have_lie_in_one_batc
     }
     bare = {key: case[key] for key in ("image", "domain", "case", "landmarks")}
     domains = {"d": Domain("d", ("a", "b"), (24, 24), spacing=(0.5, 0.25))}
-    declared = Datalist("d", domains, training=[checked_case(bare | fields, domains, "case 1"), bare]).training
+    declared = [checked_case(each, domains, "a case") for each in (bare | fields, bare)]
     batch = list_data_collate([LandmarksToPointsd()(RadiographPreprocessing(domains)(each)) for each in declared])
     assert batch["image"].shape == (2, 1, 24, 24)
 
