@@ -37,9 +37,9 @@ class PhysicalSpaced(MapTransform):
     Where spacing comes from is decided by :func:`~monai_gu2net.data.case_spacing`: what is given, the case, its
     domain, the file's own affine, or a reference length between two landmarks; else it stays unknown: the world is then
     the pixel grid and the unit "px". The case's fields ``spacing``, ``patient``, ``annotators``, ``outside``,
-    ``doubtful`` and ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of the
-    file to the world) and ``file_size`` (D, pixels) are added; for a volume also ``file_directions`` (4x4), the affine
-    of the file itself, which :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
+    ``doubtful`` and ``file_spacing_source`` are used up; ``unit``, ``spacing_source``, ``file_affine`` (4x4, pixels of
+    the file to the world) and ``file_size`` (D, pixels) are added; for a volume also ``file_directions`` (4x4), the
+    affine of the file itself, which :class:`~monai_gu2net.transforms.TurnUprightd` uses up.
 
     Args:
         keys: the image, (C, *spatial) MetaTensor as loaded. Its ``landmarks``, where it has any, are (N, D) points
