@@ -4,16 +4,16 @@
 
     python benchmarks/robustness.py MODEL [--datalist DATA.json] [-o FOLDER] [--corruptions NAME ...] [--pictures N]
 
-Every image is corrupted in every way of ``corruptions.py``, at three strengths, written as a file and given to the model
-as anybody's file. Without a datalist the images are the phantom's. Landmarks that are covered or cut off are left out of
-all figures. The table has a line for each domain, corruption and strength:
+Every image is corrupted in every way of ``corruptions.py``, at three strengths, written as a file and given to the
+model as anybody's file. Without a datalist the images are the phantom's. Landmarks that are covered or cut off are left
+out of all figures. The table has a line for each domain, corruption and strength:
 
 - moved: share of the landmarks that were found more than 1 % of the image's height from where they were found before
 - before, after: mean radial error of the same landmarks, in the domain's unit
 - confidence, radius: Spearman's correlation with the error under corruption; one that says so has confidences that fall
   (-1) and radii that grow (1)
 - within: share of the landmarks within their 90 % radius
-- noticed: of the landmarks that moved, the share whose presence is 0.05 or less, or whose radius reaches where they were
+- noticed: of the landmarks that moved, those whose presence is 0.05 or less, or whose radius reaches where they were
 - turned: share of the images whose polarity was turned
 
 and lines over all corruptions. FOLDER gets robustness.md, robustness.csv and, in rows/, what was found: a file for each
@@ -113,12 +113,12 @@ def measured(
     *,
     seed: int,
 ) -> pd.DataFrame:
-    """What is found in the corrupted images, a row for each landmark that can be seen, in pixels of the images before."""
+    """What is found in the corrupted images, a row for each landmark to be seen, in pixels of the images before."""
     in_pixels = {key: replace(domain, spacing=None, reference=None) for key, domain in domains.items()}
     turned: set[tuple[str, str]] = set()
 
     def note(found: Found) -> None:
-        if getattr(found, "polarity", ""):
+        if found.polarity:
             turned.add((found.domain.name, found.case))
 
     rows = []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from monai_gu2net.prediction.background import ahead, background
 from monai_gu2net.prediction.calibrated_radius import calibrations_of
 from monai_gu2net.prediction.failures import Failures
 from monai_gu2net.prediction.model_identity import model_identity
+from monai_gu2net.prediction.polarity import logits_of_either_polarity
 from monai_gu2net.prediction.postprocessing import PredictionPostprocessing
 from monai_gu2net.prediction.prediction_options import PredictionOptions
 from monai_gu2net.prediction.result_files import ResultFiles
@@ -41,6 +43,7 @@ Checkpoints = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """The file of a model, or those of several models whose heatmaps are averaged."""
 
 _OPTIONS = PredictionOptions()
+_log = logging.getLogger(__name__)
 _READ_AHEAD, _UNSAVED = 2, 2  # images in memory beside the one that the network has
 
 
@@ -304,8 +307,15 @@ class _Chain:
     def find(self, sample: Mapping[Any, Any]) -> Found:
         """What the network finds in a prepared sample."""
         image = sample["image"].as_tensor()[None].to(self.predictor.device)
-        logits = self.predictor.inferer(image, self.predictor.network, sample["domain"])
-        decoded = self.decode({**sample, "pred": logits[0]})
+
+        def look(seen: torch.Tensor) -> torch.Tensor:
+            return self.predictor.inferer(seen, self.predictor.network, sample["domain"])
+
+        # a volume's values have a meaning that nobody inverts
+        logits, polarity = logits_of_either_polarity(image, look) if image.ndim == 4 else (look(image), "")
+        if polarity:
+            _log.warning("%s: %s", Path(str(sample.get("image_file", "the image"))).name, polarity)
+        decoded = self.decode({**sample, "pred": logits[0], "polarity": polarity})
         return Found.of_sample(decoded, self.domains[sample["domain"]])
 
 

@@ -46,6 +46,7 @@ class Found:
         radius: (N,) in ``unit``, holds the landmark at 90 percent; None: the model is not calibrated.
         presence: (N,) p-value of the landmark being in the image; None: the model is not calibrated.
         orientation: what was done to, or is odd about, the way the image lies, in words; empty: nothing.
+        polarity: what was done to it, in words; empty: nothing.
         image_file: path of the image; None: not known.
         image: (1, X, Y) its first channel as the file has it, of a radiograph to be drawn; None: not kept, as
             that of a volume, which is large.
@@ -64,6 +65,7 @@ class Found:
     radius: Array | None = None
     presence: Array | None = None
     orientation: str = ""
+    polarity: str = ""
     image_file: str | None = None
     image: torch.Tensor | None = None
 
@@ -74,7 +76,7 @@ class Found:
         Args:
             sample: with ``{key}_landmarks``, ``{key}_confidence``, ``file_affine``, ``unit``, ``spacing_source`` and,
                 where they are there, ``{key}_spread``, ``{key}_radius``, ``{key}_presence``, ``case``, ``file_size``,
-                ``orientation``, ``image_file`` and ``file_image``.
+                ``orientation``, ``polarity``, ``image_file`` and ``file_image``.
             domain: of the sample.
             key: prefix of what was found.
         """
@@ -96,6 +98,7 @@ class Found:
             confidence=_numbers(sample[f"{key}_confidence"]),
             size=tuple(int(length) for length in sample.get("file_size", ())),
             orientation=sample.get("orientation") or _pose_in_words(world.numpy(), domain),
+            polarity=sample.get("polarity", ""),
             image_file=sample.get("image_file"),
             image=sample.get("file_image"),
             **optional,
@@ -165,10 +168,10 @@ class Found:
             model: name and version of what found the landmarks.
 
         Returns:
-            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}`` and ``orientation`` where there is
-            something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z`` in a volume) in pixels of the
-            image file, ``confidence`` and, where the scale is known, ``lps``: three numbers in mm, for a radiograph
-            (x*sx, y*sy, 0), which is where Slicer shows an image without patient geometry. A calibrated model adds
+            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}`` and ``orientation`` and ``polarity``
+            where there is something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z`` in a volume) in
+            pixels of the image file, ``confidence`` and, where the scale is known, ``lps``: three numbers in mm, for a
+            radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without patient geometry. A calibrated model adds
             ``radius_90`` (pixels of the file), ``radius_90_mm`` where the scale is known, and ``presence``.
         """
         columns = {
@@ -193,7 +196,8 @@ class Found:
             "domain": self.domain.name,
             "model": model,
         }
-        return content | ({"orientation": self.orientation} if self.orientation else {})
+        said = {"orientation": self.orientation, "polarity": self.polarity}
+        return content | {what: words for what, words in said.items() if words}
 
 
 def points_in_file(world: Any, file_affine: torch.Tensor) -> Array:

@@ -39,8 +39,8 @@ class SaveLandmarksd(MapTransform):
 
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
-    domain's measurements (``all_measurements``), with standard errors of a calibrated model, and ``orientation`` where
-    there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's markups are in
+    domain's measurements (``all_measurements``), with standard errors of a calibrated model, ``orientation``
+    and ``polarity`` where there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's markups are in
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.
 
@@ -117,7 +117,8 @@ class SaveLandmarksd(MapTransform):
                     "domain": found.domain.name,
                     "spacing_source": found.spacing_source,
                 }
-                about |= {"orientation": found.orientation} if found.orientation else {}
+                said = {"orientation": found.orientation, "polarity": found.polarity}
+                about |= {what: words for what, words in said.items() if words}
                 about |= {"measurements": [each.to_dict() for each in measured]} if measured else {}
                 write_landmark_json(
                     path,

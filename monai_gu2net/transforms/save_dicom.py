@@ -51,7 +51,7 @@ def save_dicom(
         return
     slices = _slices(stem, image) if found.dims == 3 else ()
     header = slices[0] if slices else read_header(str(image))
-    parameters = [f"spacing source: {found.spacing_source}", *([found.orientation] if found.orientation else [])]
+    parameters = [f"spacing source: {found.spacing_source}", *filter(None, (found.orientation, found.polarity))]
     for kind in (each for name in formats for each in OBJECTS[name]):
         path = stem.with_name(f"{stem.name}.{_ENDINGS[kind]}")
         uid = sop_instance_uids.get(kind)
