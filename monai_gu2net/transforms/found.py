@@ -171,7 +171,8 @@ class Found:
             ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}`` and ``orientation`` and ``polarity``
             where there is something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z`` in a volume) in
             pixels of the image file, ``confidence`` and, where the scale is known, ``lps``: three numbers in mm, for a
-            radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without patient geometry. A calibrated model adds
+            radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without patient geometry. A calibrated
+            model adds
             ``radius_90`` (pixels of the file), ``radius_90_mm`` where the scale is known, and ``presence``.
         """
         columns = {

@@ -40,7 +40,8 @@ class SaveLandmarksd(MapTransform):
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
     domain's measurements (``all_measurements``), with standard errors of a calibrated model, ``orientation``
-    and ``polarity`` where there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's markups are in
+    and ``polarity`` where there is something to say of it (:class:`~monai_gu2net.transforms.TurnUprightd`). Slicer's
+    markups are in
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.
 
