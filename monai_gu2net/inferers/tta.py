@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.inferers.inferer import LandmarkInferer, with_domain
+from monai_gu2net.inferers.polarity import logits_of_either_polarity
 from monai_gu2net.transforms.beyond import beyond_border
 
 __all__ = ["TTAInferer"]
@@ -27,7 +28,8 @@ class TTAInferer(LandmarkInferer):
 
     The heatmaps of each version are brought back to the grid of the image, where their mean is taken over the versions
     that show a pixel. The first one is the image itself; the others are the same for every image. None is mirrored, for
-    left and right landmarks are different ones.
+    left and right landmarks are different ones. A radiograph that is recognised only when it is inverted is seen
+    inverted, see :func:`~monai_gu2net.inferers.polarity.logits_of_either_polarity`.
 
     A network that can take one domain out (``specialize``), as those of this package, runs so: without the other
     domains' weights and with batch norms folded. What was taken out is kept, and taken out anew when the network is
@@ -77,7 +79,10 @@ class TTAInferer(LandmarkInferer):
         """Logits (B, N, *spatial) of the mean heatmaps of image (B, C, *spatial); the rest goes to the network."""
         args = with_domain(inputs, args)
         image = inputs.as_subclass(Tensor)  # without the mark, which has been read
-        return self.found(image, self._one_domain(network, args, image), self.domain(args))
+        run, domain = self._one_domain(network, args, image), self.domain(args)
+        if image.ndim == 4:  # a volume's values have a meaning that nobody inverts
+            return logits_of_either_polarity(image, lambda seen: self.found(seen, run, domain))
+        return self.found(image, run, domain)
 
     def last_look(self, image: Tensor, network: Callable[[Tensor], Tensor], domain: Domain | None) -> Tensor:
         """See :class:`LandmarkInferer`; the mean of the versions."""

@@ -46,6 +46,7 @@ class Found:
         radius: (N,) in ``unit``, holds the landmark at 90 percent; None: the model is not calibrated.
         presence: (N,) p-value of the landmark being in the image; None: the model is not calibrated.
         orientation: what was done to, or is odd about, the way the image lies, in words; empty: nothing.
+        polarity: whether the image was inverted to be recognised, in words; empty: it was not.
         domain_doubt: what speaks against the domain, in words, see :class:`~monai_gu2net.transforms.TellDomaind`;
             empty: nothing.
         image_file: path of the image; None: not known.
@@ -66,6 +67,7 @@ class Found:
     radius: Array | None = None
     presence: Array | None = None
     orientation: str = ""
+    polarity: str = ""
     domain_doubt: str = ""
     image_file: str | None = None
     image: torch.Tensor | None = None
@@ -77,7 +79,7 @@ class Found:
         Args:
             sample: with ``{key}_landmarks``, ``{key}_confidence``, ``file_affine``, ``unit``, ``spacing_source`` and,
                 where they are there, ``{key}_spread``, ``{key}_radius``, ``{key}_presence``, ``case``, ``file_size``,
-                ``orientation``, ``domain_doubt``, ``image_file`` and ``file_image``.
+                ``orientation``, ``polarity``, ``domain_doubt``, ``image_file`` and ``file_image``.
             domain: of the sample.
             key: prefix of what was found.
         """
@@ -99,6 +101,7 @@ class Found:
             confidence=_numbers(sample[f"{key}_confidence"]),
             size=tuple(int(length) for length in sample.get("file_size", ())),
             orientation=sample.get("orientation") or _pose_in_words(world.numpy(), domain),
+            polarity=sample.get("polarity", ""),
             domain_doubt=sample.get("domain_doubt", ""),
             image_file=sample.get("image_file"),
             image=sample.get("file_image"),
@@ -155,7 +158,7 @@ class Found:
     @property
     def said(self) -> dict[str, str]:
         """What there is to say of the image beside its landmarks, by its topic."""
-        said = {"orientation": self.orientation, "domain_doubt": self.domain_doubt}
+        said = {"orientation": self.orientation, "polarity": self.polarity, "domain_doubt": self.domain_doubt}
         return {topic: words for topic, words in said.items() if words}
 
     def measured(self) -> list[Measured]:
@@ -175,7 +178,7 @@ class Found:
             model: name and version of what found the landmarks.
 
         Returns:
-            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}``, and ``orientation`` and
+            ``{"landmarks": [...], "unit", "spacing_source", "domain", "model"}``, and ``orientation``, ``polarity`` and
             ``domain_doubt`` where there is something to say. A landmark has ``name``, ``index``, ``x`` and ``y`` (``z``
             in a volume) in pixels of the image file, ``confidence`` and, where the scale is known, ``lps``: three
             numbers in mm, for a radiograph (x*sx, y*sy, 0), which is where Slicer shows an image without patient

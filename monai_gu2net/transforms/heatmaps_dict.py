@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +19,13 @@ from torch import Tensor
 from monai_gu2net.landmarks.coordinates import apply_affine
 from monai_gu2net.transforms.heatmaps import Refinement, decode_heatmaps, gaussian_heatmaps
 from monai_gu2net.uncertainty import heatmap_spread, spread_in_world
+
+__all__ = ["POLARITY_META", "HeatmapsToLandmarksd", "LandmarksToHeatmapsd"]
+
+POLARITY_META = "gu2net_polarity"
+"""Key of the metadata of heatmaps that says that the image was inverted, see :class:`HeatmapsToLandmarksd`."""
+
+_log = logging.getLogger(__name__)
 
 
 class LandmarksToHeatmapsd(MapTransform):
@@ -75,6 +84,8 @@ class HeatmapsToLandmarksd(MapTransform):
     of the image's affine (mm; pixels of the image file where the spacing is unknown), ``pred_confidence`` (N,), and
     ``pred_spread`` (N,), how widely the heatmap lies about the landmark, in the unit of the affine; see
     :func:`~monai_gu2net.uncertainty.heatmap_spread`. A landmark that is absent is a NaN row and has the spread NaN.
+    Where the heatmaps are those of the inverted image, as their metadata say, it is said as ``polarity`` and in a
+    warning with the file's name.
 
     Args:
         keys: heatmaps (N, *spatial) on the grid of the image.
@@ -116,6 +127,10 @@ class HeatmapsToLandmarksd(MapTransform):
         """Return a copy of the sample with points, landmarks, confidence and spread added."""
         sample = dict(data)
         for key in self.key_iterator(sample):
+            polarity = sample[key].meta.get(POLARITY_META) if isinstance(sample[key], MetaTensor) else None
+            if polarity:
+                sample["polarity"] = polarity
+                _log.warning("%s: %s", Path(str(sample.get(f"{self.image_key}_file", "the image"))).name, polarity)
             heatmaps = torch.as_tensor(sample[key]).unsqueeze(0)
             # map by map, for those of a volume are large
             damaged = sum(bool(heatmap.isnan().any()) for heatmap in heatmaps[0])

@@ -40,7 +40,7 @@ class SaveLandmarksd(MapTransform):
     JSON and CSV give pixels of the image file, JSON millimetres beside them where the spacing is known; both have the
     radius that holds the landmark at 90 percent and its presence where the model is calibrated for them. JSON has the
     domain's measurements (``all_measurements``), with standard errors of a calibrated model, and where there is
-    something to say ``orientation`` (:class:`~monai_gu2net.transforms.TurnUprightd`) and ``domain_doubt``
+    something to say ``orientation`` (:class:`~monai_gu2net.transforms.TurnUprightd`), ``polarity`` and ``domain_doubt``
     (:class:`~monai_gu2net.transforms.TellDomaind`), of which CSV has the latter too. Slicer's markups are in
     LPS mm, or in pixels without a unit; those of a DICOM image have the spacing at which Slicer shows it. Absent
     landmarks have no numbers. Every file is written whole or not at all.

@@ -151,7 +151,8 @@ def test_one_domain_is_taken_out_once_and_its_batch_norms_are_gone(
     for domain in ("knee", "hand", "knee", "hand"):
         predictor.predict(picture, domain=domain)
     predictor.with_options(min_confidence=0.5).predict(picture, domain="knee")
-    assert [seen.index(each) for each in seen] == [0, 1, 0, 1, 0]
+    # an untrained network is sure of nothing, so it looks at the inverse of each image as well
+    assert [seen.index(each) for each in seen] == [0, 0, 2, 2, 0, 0, 2, 2, 0, 0]
     assert not [module for module in seen[0].modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert seen[0].network.domain_names == ["knee"]
 
