@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_gu2net.transforms.heatmaps import decode_heatmaps
+from monai_gu2net.transforms.outliers import CLIP_PASSES, FARTHEST
 from monai_gu2net.transforms.resize import HALF
 
 __all__ = ["LandmarkDetector"]
@@ -79,10 +80,9 @@ class LandmarkDetector(nn.Module):
         axes = range(2, image.ndim)
         # the indices of the image's pixels along each axis, on its device
         pixels = [torch.ones_like(image.transpose(0, axis)[:, 0].flatten(1)[:, 0]).cumsum(0) - 1 for axis in axes]
-        x = image - _mean(image, pixels)
-        x = x - _mean(x, pixels)  # what rounding left
-        deviation = _mean(x * x, pixels).sqrt()
-        x = x / torch.where(deviation > 0, deviation, 1.0)
+        x = _normalised(image, pixels)
+        for _ in range(CLIP_PASSES if image.ndim == 4 else 0):  # as ClipOutliersd, which leaves volumes as they are
+            x = _normalised(x.clamp(-FARTHEST, FARTHEST), pixels)
         lengths = [(line[-1:] + 1).double() for line in pixels]  # as whole numbers are rounded in FitToDomaind
         if spacing is None or start is None or self.target_spacing is None:
             scale = torch.cat([target / n for target, n in zip(self.size, lengths, strict=True)]).amin(dim=0)
@@ -114,6 +114,14 @@ class LandmarkDetector(nn.Module):
             self.network(torch.where(inside, x, outside)), min_confidence=self.min_confidence
         )
         return (points - torch.cat(befores) + shift) * torch.cat(factors) - shift, confidence
+
+
+def _normalised(image: Tensor, pixels: Sequence[Tensor]) -> Tensor:
+    """Each image and channel with mean 0 and deviation 1."""
+    x = image - _mean(image, pixels)
+    x = x - _mean(x, pixels)  # what rounding left
+    deviation = _mean(x * x, pixels).sqrt()
+    return x / torch.where(deviation > 0, deviation, 1.0)
 
 
 def _mean(image: Tensor, pixels: Sequence[Tensor]) -> Tensor:

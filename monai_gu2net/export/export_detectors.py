@@ -25,6 +25,7 @@ from monai_gu2net.export.detector_formats import DETECTOR_FORMATS, RecordedDetec
 from monai_gu2net.files import whole_file, writable_folder
 from monai_gu2net.networks.ensemble import load_ensemble
 from monai_gu2net.networks.model_card import ModelCard
+from monai_gu2net.transforms.outliers import CLIP_PASSES, FARTHEST
 
 __all__ = ["ExportedDetector", "detector_description", "export_detectors"]
 
@@ -165,7 +166,8 @@ def detector_description(
         "INFERENCE_PRECISION_HINT is f32",
         "done_inside": {
             "normalization": "each channel of each image minus its mean, by its standard deviation (that of n, not "
-            "n - 1; 1 where it is 0)",
+            "n - 1; 1 where it is 0)"
+            + ("" if described.dims == 3 else f"; then {CLIP_PASSES} times clipped to +-{FARTHEST:g} and so again"),
             "network_size": list(described.size),
             **(_respacing(described) if described.target_spacing else _resizing(described)),
         },

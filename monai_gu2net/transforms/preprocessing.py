@@ -10,6 +10,7 @@ from monai.transforms import Compose, NormalizeIntensityd
 
 from monai_gu2net.data.domain import Domain
 from monai_gu2net.transforms.load import LoadRadiographd
+from monai_gu2net.transforms.outliers import ClipOutliersd
 from monai_gu2net.transforms.resize import FitToDomaind
 from monai_gu2net.transforms.resolve_spacing import PhysicalSpaced
 from monai_gu2net.transforms.tell_domain import TellDomaind
@@ -20,9 +21,9 @@ __all__ = ["RadiographPreprocessing"]
 
 
 class RadiographPreprocessing(Compose):
-    """Load, tell the domain, give physical spacing, turn upright, normalise to mean 0 and deviation 1, fit to a size.
+    """Load, tell the domain, give physical spacing, turn upright, clip, normalise, fit to a size.
 
-    None of the steps is random, so a caching dataset keeps their result.
+    Normalised is to mean 0 and deviation 1. None of the steps is random, so a caching dataset keeps their result.
 
     Args:
         domains: by name; the sample's ``domain`` picks one.
@@ -46,6 +47,7 @@ class RadiographPreprocessing(Compose):
                 *([] if appearances is None else [TellDomaind(domains=domains, appearances=appearances)]),
                 PhysicalSpaced("image", domains=domains, spacing=spacing, accept_spacing_source=accept_spacing_source),
                 TurnUprightd("image", domains=domains),
+                ClipOutliersd("image"),
                 NormalizeIntensityd("image", channel_wise=True),
                 FitToDomaind("image", domains=domains),
             ]
