@@ -73,9 +73,9 @@ class TestInfo:
     def test_domains_and_landmarks_are_shown(self, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["info", str(model)]) == 0
         shown = capsys.readouterr().out
-        assert "GU2Net, targets with sigma 3 px" in shown
         for name, domain in ModelCard.load(model).domains.items():
-            assert f"{name}: {len(domain.landmarks)} landmarks, input {domain.size[0]} x {domain.size[1]}" in shown
+            size = f"input {domain.size[0]} x {domain.size[1]}"
+            assert f"{name}: {len(domain.landmarks)} landmarks, {size}, targets with sigma 3 px, unit" in shown
             assert ", ".join(domain.landmarks) in shown
         assert "data: phantom" in shown
 

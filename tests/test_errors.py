@@ -58,8 +58,10 @@ def python(*arguments: str | os.PathLike[str], cwd: Path, **environment: str) ->
     )
 
 
-def break_network(monkeypatch: pytest.MonkeyPatch, error: BaseException, *, call: int = 2) -> None:
-    """The network raises the error at one of its calls."""
+def break_network(monkeypatch: pytest.MonkeyPatch, error: BaseException, *, call: int = 3) -> None:
+    """The network raises the error at one of its calls: the third is for the second image, for one that knows nothing
+    looks at the inverse of each as well.
+    """
     calls = []
     forward = GU2Net.forward
 
