@@ -6,9 +6,11 @@ What differs for volumes is in ``volume.json``, by the ids of the template's con
 
     python bundles/make.py [FOLDER]
     python bundles/make.py FOLDER --domain head [--checkpoint MODEL]
+    python bundles/make.py --weights MODEL
 
 The template is what to edit, and ``results.json`` for what the weights reached on test images; a test keeps the bundles
-equal to what this writes. Weights (``models/``) are not touched.
+equal to what this writes. Weights (``models/``) are not touched but by ``--weights``, which puts those of a universal
+model into ``gu2net`` and those of its domains alone into their own bundles, in half precision.
 
 With ``--domain`` it writes ``FOLDER/gu2net_DOMAIN`` for one domain of a trained model, which may be one of your own,
 and its weights alone with it: complete for MONAI Label's app ``monaibundle``, whose folder of models is ``model``.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,10 @@ MIXES = {
     "gu2net_head": ("head",),
     "gu2net_hand": ("hand",),
     "gu2net_chest": ("chest",),
-    "gu2net_spine": ("head", "hand", "chest", "spine"),
+    "gu2net_spine": ("spine",),
     "gu2net_volume": ("head_ct",),
 }
+"""The domains that the phantom draws for each bundle; one with weights has those of its model."""
 IMAGES: dict[int, dict[str, Any]] = {
     2: {
         "image": "radiograph",
@@ -53,13 +56,21 @@ IMAGES: dict[int, dict[str, Any]] = {
 """What the metadata say of images by their number of axes."""
 
 
-def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: ModelCard | None = None) -> None:
+def make_bundle(
+    name: str,
+    folder: Path,
+    domains: Mapping[str, Domain],
+    *,
+    drawn: Sequence[str] | None = None,
+    card: ModelCard | None = None,
+) -> None:
     """Write one bundle, without weights, into a folder.
 
     Args:
         name: of the bundle: one of `MIXES`, or ``gu2net_DOMAIN`` after the domain that it finds by default.
         folder: where the bundle's own folder goes.
         domains: by name, those of its model.
+        drawn: names of those that the phantom draws where there is no data; None: all.
         card: of a model of your own, whose network and targets the configurations are to describe.
     """
     mix = tuple(domains)
@@ -67,18 +78,20 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
     universal = len(mix) > 1 or named_after not in mix
     domain = named_after if named_after in mix else mix[0]
     landmarks, dims = domains[domain].landmarks, domains[domain].dims
+    results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
+    reached = {member: results[member] for member in mix if name in MIXES and member in results}
     values: dict[str, Any] = {
         **IMAGES[dims],
         "domain": domain,
         # A universal bundle takes whatever domains its data has; the others keep to their own.
         "domains": None if universal else list(mix),
-        "phantom_domains": list(mix),
+        "phantom_domains": list(mix if drawn is None else drawn),
         "declared_domains": {member: each.to_dict() for member, each in domains.items()},
         "in_channels": domains[domain].in_channels,
         "channels": len(landmarks),
         "channel_def": {str(i): landmark for i, landmark in enumerate(landmarks)},
         "version": __version__,
-        "eval_metrics": json.loads((HERE / "results.json").read_text(encoding="utf-8")).get(name, {}),
+        "eval_metrics": reached,
     }
     words = {
         "domain_name": domain,
@@ -87,6 +100,7 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
         "mix": ", ".join(mix),
         "image": IMAGES[dims]["image"],
         "pixels": IMAGES[dims]["pixels"],
+        "results": _results_in_words(reached),
     }
     differences = json.loads((HERE / "volume.json").read_text(encoding="utf-8")) if dims == 3 else {}
     for source in sorted((HERE / "template").rglob("*")):
@@ -107,11 +121,34 @@ def make_bundle(name: str, folder: Path, domains: Mapping[str, Domain], card: Mo
 def make_bundle_of_domain(domain: str, folder: Path, checkpoint: Path) -> None:
     """Write the bundle of one domain of a trained model, with its weights, into a folder."""
     network, card = keep_domains(checkpoint, [domain])
-    make_bundle(f"gu2net_{domain}", folder, card.domains, card)
+    make_bundle(f"gu2net_{domain}", folder, card.domains, card=card)
     numbers = [value for value in network.state_dict().values() if value.is_floating_point()]
     # weights that come in half precision are written in it again, for that loses nothing
     half = all(torch.equal(value, value.half().float()) for value in numbers)
     save_model(folder / f"gu2net_{domain}" / "models" / "model.pt", network, card, half=half)
+
+
+def put_weights(checkpoint: Path) -> None:
+    """Put the weights of a universal model, and of each of its domains that has a bundle, into the bundles."""
+    for name, mix in MIXES.items():
+        domains = list(ModelCard.load(checkpoint).domains)
+        kept = domains if len(mix) > 1 else [member for member in mix if member in domains]
+        if kept:
+            network, card = keep_domains(checkpoint, kept)
+            save_model(HERE / name / "models" / "model.pt", network, card, half=True)
+
+
+def _results_in_words(reached: Mapping[str, Any]) -> str:
+    """What the weights reached on test images, a Markdown table."""
+    if not reached:
+        return "This bundle has no weights: train it, or load your own."
+    lines = ["| domain | test images | mean radial error | 95 % interval | median |", "|---|---:|---:|---:|---:|"]
+    for name, found in reached.items():
+        low, high = found["mre_95_interval"]
+        error = f"{found['mre']:g} {found['unit']} | {low:g} to {high:g} | {found['median']:g}"
+        lines.append(f"| {name} | {found['images']} | {error} |")
+    above = "What its weights reach on test images (`docs/results/accuracy.md` has the protocol):"
+    return "\n".join([above, "", *lines])
 
 
 def _of_model(content: dict[str, Any], card: ModelCard) -> dict[str, Any]:
@@ -151,12 +188,17 @@ def _main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=HERE, help="where they go; by default bundles/ itself")
     parser.add_argument("--domain", help="only the bundle of this domain of a trained model, with its weights")
     parser.add_argument("--checkpoint", type=Path, default=HERE / "gu2net" / "models" / "model.pt", help="the model")
+    parser.add_argument("--weights", type=Path, help="a universal model, whose weights go into the bundles")
     options = parser.parse_args()
     if options.domain is not None:
         make_bundle_of_domain(options.domain, options.folder, options.checkpoint)
         return
+    if options.weights is not None:
+        put_weights(options.weights)
     for name, mix in MIXES.items():
-        make_bundle(name, options.folder, {member: EXAMINATIONS[member].domain for member in mix})
+        weights = HERE / name / "models" / "model.pt"
+        drawn = {member: EXAMINATIONS[member].domain for member in mix}
+        make_bundle(name, options.folder, ModelCard.load(weights).domains if weights.is_file() else drawn, drawn=mix)
 
 
 if __name__ == "__main__":

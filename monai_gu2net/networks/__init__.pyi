@@ -21,6 +21,7 @@ from .start import calibration_from as calibration_from
 from .start import domains_from as domains_from
 from .start import keep_domains as keep_domains
 from .start import parameter_groups as parameter_groups
+from .start import reach_from as reach_from
 from .start import ready_to_train as ready_to_train
 from .start import start_from as start_from
 from .synchronized_norms import synchronize_norms as synchronize_norms

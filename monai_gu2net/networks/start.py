@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +20,7 @@ from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
 from monai_gu2net.networks.card_state import CARD_KEY
 from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
+from monai_gu2net.networks.nets.gu2net import GU2Net
 
 __all__ = [
     "appearance_from",
@@ -26,6 +28,7 @@ __all__ = [
     "domains_from",
     "keep_domains",
     "parameter_groups",
+    "reach_from",
     "ready_to_train",
     "start_from",
 ]
@@ -101,6 +104,20 @@ def appearance_from(checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]
         By domain, for the new model's :class:`ModelCard`.
     """
     return {} if checkpoint is None else ModelCard.load(checkpoint).appearance
+
+
+def reach_from(checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """How far the global network of each domain sees, and in which cells: what a training begins with.
+
+    Args:
+        checkpoint: a trained model that the training goes on from; None: there is none.
+
+    Returns:
+        ``dilations`` and ``downsample`` of :class:`~monai_gu2net.networks.GU2Net`: the checkpoint's, else the defaults.
+    """
+    options = {} if checkpoint is None else ModelCard.load(checkpoint).network.get("options", {})
+    defaults = inspect.signature(GU2Net).parameters
+    return {name: options.get(name, defaults[name].default) for name in ("dilations", "downsample")}
 
 
 def start_from(

@@ -277,17 +277,18 @@ def test_the_inference_config_has_what_monai_asks_of_one(bundle: str, tiny_phant
     assert workflow.network_def.domain_names == list(card_of(tmp_path / "none.pt", declared).domains)
 
 
-def test_without_data_the_spine_bundle_draws_four_domains_of_which_the_spine_is_its_own() -> None:
-    domains = ["head", "hand", "chest", "spine"]
+@pytest.mark.parametrize(
+    ("bundle", "drawn", "kept"), [("gu2net", ["head", "hand", "chest"], None), ("gu2net_spine", ["spine"], ["spine"])]
+)
+def test_without_data_a_bundle_draws_its_domains(bundle: str, drawn: list[str], kept: list[str] | None) -> None:
     for name in ("train.json", "evaluate.json"):
-        parser = monai.bundle.ConfigParser(monai.bundle.ConfigParser.load_config_file(config("gu2net_spine", name)))
+        parser = monai.bundle.ConfigParser(monai.bundle.ConfigParser.load_config_file(config(bundle, name)))
         parser["data"] |= {"_target_": "builtins.dict"}
         data = parser.get_parsed_content("data")
-        assert data["phantom_domains"] == domains
-        assert data["domains"] is None
-    inference = json.loads(Path(config("gu2net_spine", "inference.json")).read_text())
-    assert list(inference["card"]["domains"]) == domains
-    assert inference["domain"] == "spine"
+        assert (data["phantom_domains"], data["domains"]) == (drawn, kept)
+    inference = json.loads(Path(config(bundle, "inference.json")).read_text())
+    assert set(drawn) <= set(inference["card"]["domains"])
+    assert inference["domain"] == drawn[0]
 
 
 TWO_PROCESSES = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
@@ -572,29 +573,34 @@ def test_a_domain_is_added_without_forgetting_the_others(tiny_phantom: Path, tmp
         add_domain(path, new, output_dir=tmp_path / "again", config_file=config("gu2net", "train.json"))
 
 
+ALONE = ["head", "hand", "chest", "spine"]
+UNIVERSAL = [*ALONE, "fetal_head", "lung_frame"]
+
+
 @pytest.mark.parametrize(
-    ("bundle", "domains"),
-    [("gu2net", ["head", "hand", "chest"]), ("gu2net_spine", ["head", "hand", "chest", "spine"])],
+    ("bundle", "domains"), [("gu2net", UNIVERSAL), *((f"gu2net_{domain}", [domain]) for domain in ALONE)]
 )
 def test_the_weights_that_ship_describe_themselves(bundle: str, domains: list[str]) -> None:
     path = BUNDLES / bundle / "models" / "model.pt"
-    assert path.stat().st_size <= 20_000_000
+    assert path.stat().st_size <= 25_000_000
     network, card = load_model(path)
     assert list(card.domains) == domains
     assert set(card.calibration) == set(domains)
-    metrics = json.loads(Path(config(bundle, "metadata.json")).read_text())["eval_metrics"]
-    assert set(metrics) == set(domains)
+    metadata = json.loads(Path(config(bundle, "metadata.json")).read_text())
+    assert set(metadata["eval_metrics"]) == set(domains)
+    page = (BUNDLES / bundle / "docs" / "README.md").read_text()
     for name in domains:
         image = torch.zeros(1, 1, *card.domains[name].size)
         assert network(image, name).shape == (1, len(card.domains[name].landmarks), *card.domains[name].size)
+        assert f"| {name} | {metadata['eval_metrics'][name]['images']} | {metadata['eval_metrics'][name]['mre']:g} " in page
 
 
-def test_adding_the_spine_left_the_shipped_models_other_domains_as_they_were() -> None:
-    first, _ = load_model(BUNDLES / "gu2net" / "models" / "model.pt")
-    second, _ = load_model(BUNDLES / "gu2net_spine" / "models" / "model.pt")
+def test_the_bundle_of_one_domain_finds_what_the_universal_one_does() -> None:
+    universal, _ = load_model(BUNDLES / "gu2net" / "models" / "model.pt")
     image = torch.randn(1, 1, 64, 80)
-    for name in ("head", "hand", "chest"):
-        assert torch.equal(first(image, name), second(image, name))
+    for name in ALONE:
+        alone, _ = load_model(BUNDLES / f"gu2net_{name}" / "models" / "model.pt")
+        assert torch.equal(universal(image, name), alone(image, name))
 
 
 def test_the_readmes_first_command_needs_no_data(tmp_path: Path) -> None:

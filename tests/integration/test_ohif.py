@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _DIST = Path(os.environ.get("OHIF_DIST") or _ROOT / ".ci" / "cache" / "ohif" / "package" / "dist")
-_MODEL = _ROOT / "bundles" / "gu2net_spine" / "models" / "model.pt"
+_MODEL = _ROOT / "bundles" / "gu2net" / "models" / "model.pt"
 
 DOMAINS = ("head", "hand", "chest", "spine")
 SPECIAL = {

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from monai_gu2net.data import Domain
-from monai_gu2net.networks import GlobalNet, GU2Net, ModelCard, keep_domains, load_model, save_model, start_from
+from monai_gu2net.networks import GlobalNet, GU2Net, ModelCard, keep_domains, load_model, reach_from, save_model, start_from
 
 COUNTS = {"head": 3, "spine": 2}
 HEAD = Domain("head", ("a", "b", "c"), (32, 24))
@@ -132,3 +132,12 @@ def test_at_twice_the_size_a_domain_may_go_on_in_the_same_cells(tmp_path: Path) 
     larger = image.repeat_interleave(2, -1).repeat_interleave(2, -2)
     expected = model(image, "spine").repeat_interleave(2, -1).repeat_interleave(2, -2)
     torch.testing.assert_close(started(larger, "spine"), expected, rtol=0, atol=1e-5)
+
+
+def test_a_training_begins_with_the_reach_of_the_model_that_it_goes_on_from(tmp_path: Path) -> None:
+    path = saved(tmp_path / "model.pt", network(HEAD, SPINE), HEAD, SPINE)
+    assert reach_from(path) == {
+        "dilations": {"head": [1, 2, 5, 2, 1], "spine": [2, 6, 3, 1, 1]},
+        "downsample": {"head": 4, "spine": 8},
+    }
+    assert GU2Net(2, 1, COUNTS, **reach_from(None)).options == GU2Net(2, 1, COUNTS).options
