@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -409,6 +410,24 @@ def test_calibrating_lists_the_cases_that_cannot_be_read(
     shown = capsys.readouterr()
     assert "failed: head torn: torn.png must be a whole picture" in shown.err
     assert f"Wrote {tmp_path / 'new.pt'}" in shown.out
+
+
+def test_calibrating_by_folds_takes_their_own_data_and_models(
+    model: Path, tiny_phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Datalist.load(tiny_phantom).only(["head"])
+    for fold in range(2):
+        (tmp_path / f"fold{fold}").mkdir()
+        shutil.copy(model, tmp_path / f"fold{fold}" / "model.pt")
+        part = Datalist(f"fold {fold}", data.domains, test=data.training[fold::2])
+        part.save(tmp_path / f"fold{fold}" / "datalist.json")
+    folds = [str(tmp_path / f"fold{fold}") for fold in range(2)]
+    assert main(["calibrate", "-m", str(model), "--folds", *folds, "-o", str(tmp_path / "new.pt")]) == 0
+    shown = capsys.readouterr().out
+    assert f"of {len(data.training)} images" in shown
+    assert ModelCard.load(model).calibration == {}
+    assert main(["calibrate", "-m", str(model), "--folds", *folds, "--datalist", "x.json"]) == 2
+    assert "--folds must stand without --datalist" in capsys.readouterr().err
 
 
 def test_a_device_that_is_not_there_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,29 +22,55 @@ def add(commands: Any) -> None:
     command.add_argument(
         "-o", "--output", type=Path, metavar="MODEL", help="the calibrated model; by default the model's own file"
     )
+    command.add_argument(
+        "--folds",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        help="instead of cases: the trainings of a cross-validation (model.pt, datalist.json), each measured on its "
+        "test part",
+    )
     add_case_options(command, cases="annotated cases", split="validation", which="cases that were not trained on")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from monai_gu2net.engines import calibrate_model
+    from monai_gu2net.data import Datalist
+    from monai_gu2net.engines import calibrate_by_folds, calibrate_model
     from monai_gu2net.networks import ModelCard
 
     device = device_of(options)
     written = options.checkpoints[0] if options.output is None else options.output
-    data = data_of(options, written.parent)
-    with progress("calibrating", len(data.cases(options.split))) as on_case:
-        written, failures = calibrate_model(
-            options.checkpoints,
-            data,
-            split=options.split,
-            output=options.output,
-            tta=options.tta,
-            device=device,
-            backend=options.backend,
-            precision=options.precision,
-            on_case=on_case,
-        )
+    given = {
+        "output": options.output,
+        "tta": options.tta,
+        "device": device,
+        "backend": options.backend,
+        "precision": options.precision,
+    }
+    if options.folds:
+        _check_only_folds(options)
+        total = sum(len(Datalist.load(folder / "datalist.json").test) for folder in options.folds)
+        with progress("calibrating", total) as on_case:
+            written, failures = calibrate_by_folds(
+                options.checkpoints[0], options.folds, allow_outside=options.allow_outside, on_case=on_case, **given
+            )
+    else:
+        data = data_of(options, written.parent)
+        with progress("calibrating", len(data.cases(options.split))) as on_case:
+            written, failures = calibrate_model(
+                options.checkpoints, data, split=options.split, on_case=on_case, **given
+            )
     for line in calibration_lines(ModelCard.load(written)):
         say(line)
     say(f"Wrote {written}")
     return list_failures(failures, any_done=True)
+
+
+def _check_only_folds(options: argparse.Namespace) -> None:
+    """Raise ValueError where cases, or several models, are named beside the folds."""
+    beside = [name for name in ("datalist", "dataset_dir", "domain", "domains") if getattr(options, name)]
+    if beside or len(options.checkpoints) > 1:
+        other = f"--{beside[0].replace('_', '-')}" if beside else "a second --checkpoint"
+        raise ValueError(
+            f"--folds must stand without {other}, for the folds name their own data and models. Leave one of them out."
+        )

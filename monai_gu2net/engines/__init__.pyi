@@ -4,6 +4,7 @@
 from .add_domain import add_domain as add_domain
 from .appearances import fit_appearances as fit_appearances
 from .batch_of_process import batch_of_process as batch_of_process
+from .calibration import calibrate_by_folds as calibrate_by_folds
 from .calibration import calibrate_model as calibrate_model
 from .evaluation import evaluate_model as evaluate_model
 from .memory import keep_freed_memory as keep_freed_memory

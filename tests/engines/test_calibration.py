@@ -16,6 +16,7 @@ import torch
 from monai_gu2net.data import Datalist, Domain
 from monai_gu2net.data.domain import ReferenceLength
 from monai_gu2net.engines import (
+    calibrate_by_folds,
     calibrate_model,
     evaluate_model,
 )
@@ -24,7 +25,7 @@ from monai_gu2net.networks import GU2Net, ModelCard, save_model
 from monai_gu2net.networks.card_state import card_from_tensor
 from monai_gu2net.prediction import CalibratedRadiusd, calibrations_of, load
 from monai_gu2net.transforms import ScaleByPredictiond
-from monai_gu2net.uncertainty import Calibration
+from monai_gu2net.uncertainty import Calibration, calibrate
 
 KNOWN = Calibration({0.5: 1.0, 0.9: 2.0}, (1.0, 0.5), (0.2, 0.4, 0.6), 2, 3)
 
@@ -104,6 +105,60 @@ def test_predictions_of_another_kind_get_no_radius(calibrated: Path, caplog: pyt
 def test_augmentation_and_models_are_calibrated_together(model: Path, data: Datalist, tmp_path: Path) -> None:
     both, _ = calibrate_model([model, model], data.only(["head"]), tta=2, output=tmp_path / "both.pt")
     assert set(calibrations_of(ModelCard.load(both), tta=2, members=2)) == {"head"}
+
+
+@pytest.fixture(scope="module")
+def folds(data: Datalist, model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two trainings that ended before they began, each with other images left out."""
+    made = []
+    for number in range(2):
+        folder = tmp_path_factory.mktemp(f"fold{number}")
+        torch.manual_seed(number)
+        network = GU2Net(2, 1, data.landmark_counts, features=(4, 8), global_features=4, dilations=(1, 2))
+        save_model(folder / "model.pt", network, ModelCard(dict(data.domains), network.description))
+        left_out = [case for index, case in enumerate(data.training) if index % 2 == number]
+        Datalist(f"fold {number}", dict(data.domains), test=left_out).save(folder / "datalist.json")
+        made.append(folder)
+    return made
+
+
+def test_a_cross_validation_calibrates_by_the_errors_of_each_fold_on_its_own_images(
+    model: Path, data: Datalist, folds: list[Path], tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    path, failures = calibrate_by_folds(model, folds, output=tmp_path / "new.pt", on_case=seen.append)
+    assert (path, failures) == (tmp_path / "new.pt", [])
+    assert seen == list(range(1, len(data.training) + 1))
+    made = calibrations_of(ModelCard.load(path))
+    assert set(made) == {"head", "chest"}
+    for name, domain in data.domains.items():
+        columns: dict[str, list[float]] = {"error": [], "spread": [], "confidence": []}
+        for folder in folds:
+            part = Datalist.load(folder / "datalist.json")
+            rows, _ = load(folder / "model.pt").run(part.test, domains=part.domains)
+            for column, values in columns.items():
+                values += [row[column] for row in rows if row["domain"] == name]
+        arrays = [np.array(values, dtype=float).reshape(-1, len(domain.landmarks)) for values in columns.values()]
+        expected = calibrate(*arrays)
+        assert made[name].images == sum(case["domain"] == name for case in data.training)
+        assert made[name].quantiles == pytest.approx(expected.quantiles)
+        assert made[name].to_dict() == expected.to_dict()
+
+
+def test_folds_that_do_not_fit_are_refused(model: Path, data: Datalist, folds: list[Path], tmp_path: Path) -> None:
+    before = model.read_bytes()
+    with pytest.raises(ValueError, match=r"A case must be measured in one fold; got .*Name each fold once"):
+        calibrate_by_folds(model, [folds[0], folds[1], folds[0]])
+    with pytest.raises(ValueError, match="folds must be folders of trainings; got none"):
+        calibrate_by_folds(model, [])
+    with pytest.raises(FileNotFoundError, match="datalist"):
+        calibrate_by_folds(model, [tmp_path])
+    other = {"head": replace(data.domains["head"], landmarks=data.domains["head"].landmarks[::-1])}
+    network = GU2Net(2, 1, {"head": len(other["head"].landmarks)}, features=(4, 8), global_features=4, dilations=(1, 2))
+    save_model(tmp_path / "other.pt", network, ModelCard(other, network.description))
+    with pytest.raises(ValueError, match="domain 'head' must have the landmarks of that of"):
+        calibrate_by_folds(tmp_path / "other.pt", folds)
+    assert model.read_bytes() == before
 
 
 def test_several_models_are_not_calibrated_into_the_first(model: Path, data: Datalist) -> None:

@@ -12,7 +12,16 @@ import pytest
 import torch
 
 from monai_gu2net.data import Domain
-from monai_gu2net.networks import GlobalNet, GU2Net, ModelCard, keep_domains, load_model, reach_from, save_model, start_from
+from monai_gu2net.networks import (
+    GlobalNet,
+    GU2Net,
+    ModelCard,
+    keep_domains,
+    load_model,
+    reach_from,
+    save_model,
+    start_from,
+)
 
 COUNTS = {"head": 3, "spine": 2}
 HEAD = Domain("head", ("a", "b", "c"), (32, 24))
