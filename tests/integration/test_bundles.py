@@ -592,10 +592,8 @@ def test_the_weights_that_ship_describe_themselves(bundle: str, domains: list[st
     for name in domains:
         image = torch.zeros(1, 1, *card.domains[name].size)
         assert network(image, name).shape == (1, len(card.domains[name].landmarks), *card.domains[name].size)
-        assert (
-            f"| {name} | {metadata['eval_metrics'][name]['images']} | {metadata['eval_metrics'][name]['mre']:g} "
-            in page
-        )
+        reached = metadata["eval_metrics"][name]
+        assert f"| {name} | {reached['images']} | {reached['mre']:g} {reached['unit']} |" in page
 
 
 def test_the_bundle_of_one_domain_finds_what_the_universal_one_does() -> None:
