@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from monai_gu2net.commands.command import add_command, say
 from monai_gu2net.commands.options import add_options, spacing_or_unknown
 from monai_gu2net.data import SPLITS, Datalist, Domain
 from monai_gu2net.files import left_out_lines
+from monai_gu2net.landmarks import mirror_pairs
 from monai_gu2net.landmarks.formats import POINTS
 from monai_gu2net.sources import LAYOUTS
 
@@ -21,7 +23,7 @@ __all__ = ["add"]
 
 _OF_VOLUMES = ("orientation", "target_spacing", "points", "any_pose")
 _OF_SPLITS = ("validation", "test", "draw_test")
-_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "doubtful", *_OF_SPLITS, *_OF_VOLUMES)
+_OF_FOLDERS = ("layout", "domain", "size", "spacing", "annotator", "mirror", "doubtful", *_OF_SPLITS, *_OF_VOLUMES)
 _OF_PHANTOM = ("images", "domains")
 
 
@@ -73,6 +75,12 @@ def add(commands: Any) -> None:
     spacing = {"type": spacing_or_unknown, "metavar": "MM[,MM]|unknown", "help": "mm per pixel of the image files"}
     add_options(command, "--spacing", **spacing)
     command.add_argument("--annotator", choices=["mean", "senior", "junior"], help="ground truth of the head layout")
+    command.add_argument(
+        "--mirror",
+        metavar="names|LEFT:RIGHT,...",
+        help="lets training mirror images, and says which landmarks change places then: those whose names differ in "
+        "left and right only, or the pairs given. Not for what looks otherwise from the other side, as a heart",
+    )
     command.add_argument(
         "--validation", type=_amount, help="patients held out of training: a count, or a fraction such as 0.1"
     )
@@ -181,7 +189,23 @@ def _source(path: Path, options: argparse.Namespace) -> Datalist:
         leave_out_doubtful=options.doubtful == "leave-out",
         allow_outside=options.allow_outside,
     )
+    if options.mirror is not None:
+        data = replace(data, domains={name: _mirrored(domain, options.mirror) for name, domain in data.domains.items()})
     return with_mean_shapes(data, any_pose={"yes": True, "no": False}.get(options.any_pose))
+
+
+def _mirrored(domain: Domain, mirror: str) -> Domain:
+    """The domain with the pairs that the option says."""
+    if mirror != "names":
+        given: Any = tuple(tuple(pair.split(":")) for pair in mirror.split(","))
+        return replace(domain, mirror=given)
+    pairs = mirror_pairs(domain.landmarks)
+    if not pairs:
+        raise ValueError(
+            f"Domain {domain.name!r}: --mirror names needs landmarks whose names differ in left and right only; got "
+            f"{list(domain.landmarks)}. Give the pairs: --mirror LEFT:RIGHT,LEFT:RIGHT"
+        )
+    return replace(domain, mirror=pairs)
 
 
 def _size(text: str) -> tuple[int, ...]:

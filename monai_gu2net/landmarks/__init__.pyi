@@ -12,6 +12,7 @@ from .formats import read_landmarks as read_landmarks
 from .formats import write_landmarks as write_landmarks
 from .implausible import implausible_landmarks as implausible_landmarks
 from .landmark_set import LandmarkSet as LandmarkSet
+from .mirror_pairs import mirror_pairs as mirror_pairs
 from .shape import Pose as Pose
 from .shape import mean_shape as mean_shape
 from .shape import pose_of as pose_of
