@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from monai_gu2net.evaluation.result_table import Rows, points_of, result_table
-from monai_gu2net.evaluation.summary import bootstrap_mean_interval
 from monai_gu2net.landmarks.anatomical_names import vertebral_levels
 
 __all__ = ["Levels", "shifted_levels", "summarize_shifts"]
@@ -69,15 +69,15 @@ def summarize_shifts(shifts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A table with a row per domain: ``domain``; ``images`` with any level found; ``shifted_images``, those with any
-        level shifted; ``share``, percent of the images, with ``share_low`` and ``share_high``, its 95 % bootstrap
-        interval over images; ``levels`` found, ``shifted_levels`` of them, and ``not_found``, annotated levels of
-        which nothing was found, in whatever images.
+        level shifted; ``share``, percent of the images, with ``share_low`` and ``share_high``, its exact 95 % interval
+        (Clopper and Pearson 1934), which a bootstrap has not where none or all are shifted; ``levels`` found,
+        ``shifted_levels`` of them, and ``not_found``, annotated levels of which nothing was found, in whatever images.
     """
     summaries = []
     for domain, group in shifts.groupby("domain", sort=False):
         judged = group[group["nearest"].notna()]
         any_shifted = judged.groupby("case", sort=False)["shifted"].any().astype(float)
-        low, high = bootstrap_mean_interval(any_shifted.to_numpy()[:, None])
+        low, high = _share_interval(int(any_shifted.sum()), len(any_shifted))
         summaries.append(
             {
                 "domain": domain,
@@ -92,6 +92,13 @@ def summarize_shifts(shifts: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(summaries)
+
+
+def _share_interval(count: int, of: int) -> tuple[float, float]:
+    if not of:
+        return math.nan, math.nan
+    interval = binomtest(count, of).proportion_ci(method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def _by_level(case: pd.DataFrame, kind: str, levels: Sequence[Sequence[str]], places: Mapping[str, int]) -> np.ndarray:

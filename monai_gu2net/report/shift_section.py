@@ -13,8 +13,8 @@ __all__ = ["shift_section"]
 
 _NOTE = (
     "A level, such as a vertebra, is shifted where the mean of its found landmarks lies nearer to the reference mean "
-    "of another level than to its own. Share: percent of the images with any level shifted, with the 95 % percentile "
-    "bootstrap over images. Not found: levels of which no annotated landmark was found."
+    "of another level than to its own. Share: percent of the images with any level shifted, with its exact 95 % "
+    "interval (Clopper and Pearson). Not found: levels of which no annotated landmark was found."
 )
 
 

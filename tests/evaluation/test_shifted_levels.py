@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from monai_gu2net.evaluation import Protocol, shifted_levels, summarize_shifts
@@ -142,17 +141,23 @@ def test_a_domain_without_levels_has_no_shifts() -> None:
     assert shifted_levels(spine(), {"spine": ()}).empty
 
 
-def test_images_with_any_level_shifted_are_counted_with_a_bootstrap_interval() -> None:
+def test_images_with_any_level_shifted_are_counted_with_an_exact_interval() -> None:
     cases = [spine(str(number), moved={"T5": (0, 15), "T6": (0, 15)} if number < 2 else None) for number in range(8)]
     (summary,) = summarize_shifts(shifted_levels([row for case in cases for row in case])).to_dict("records")
     assert (summary["domain"], summary["images"], summary["shifted_images"]) == ("spine", 8, 2)
     assert (summary["levels"], summary["shifted_levels"]) == (8 * 17, 4)
     assert summary["share"] == pytest.approx(25)
-    # 8 images drawn from 8, a quarter of them shifted: the quantiles of a binomial distribution
-    draws = np.random.default_rng(7).binomial(8, 0.25, size=100_000) / 8
-    low, high = 100 * np.quantile(draws, [0.025, 0.975])
-    assert (summary["share_low"], summary["share_high"]) == pytest.approx((low, high), abs=100 / 8 + 1e-9)
-    assert summary["share_low"] < 25 < summary["share_high"]
+    # the shares of which 2 and more, or 2 and fewer, of 8 images are drawn once in 40 times
+    low, high = summary["share_low"] / 100, summary["share_high"] / 100
+    assert sum(math.comb(8, k) * low**k * (1 - low) ** (8 - k) for k in range(2, 9)) == pytest.approx(0.025)
+    assert sum(math.comb(8, k) * high**k * (1 - high) ** (8 - k) for k in range(3)) == pytest.approx(0.025)
+
+
+def test_of_no_shifted_image_the_interval_says_how_many_there_may_be() -> None:
+    rows = [row for number in range(40) for row in spine(str(number))]
+    (summary,) = summarize_shifts(shifted_levels(rows)).to_dict("records")
+    assert (summary["share"], summary["share_low"]) == (0, 0)
+    assert summary["share_high"] == pytest.approx(100 * (1 - 0.025 ** (1 / 40)))  # none of 40 once in 40 times
 
 
 def test_a_report_says_how_many_levels_and_images_are_shifted(tmp_path: Path) -> None:
@@ -164,8 +169,8 @@ def test_a_report_says_how_many_levels_and_images_are_shifted(tmp_path: Path) ->
     report = write_report(tmp_path, rows, images={}, undoubted=undoubted, worst=0)
     lines = report.path.read_text().splitlines()
     assert "## Shifted levels" in lines
-    assert "| spine | 2 | 1 | 50.0 | 0.0 to 100.0 | 34 | 1 | 0 |" in lines
-    assert "| spine, without doubtful | 2 | 0 | 0.0 | 0.0 to 0.0 | 32 | 0 | 0 |" in lines
+    assert "| spine | 2 | 1 | 50.0 | 1.3 to 98.7 | 34 | 1 | 0 |" in lines
+    assert "| spine, without doubtful | 2 | 0 | 0.0 | 0.0 to 84.2 | 32 | 0 | 0 |" in lines
     assert "Shifted levels" in (tmp_path / "report.html").read_text()
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["shifts"][0]["share"] == pytest.approx(50)
