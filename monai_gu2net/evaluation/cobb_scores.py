@@ -21,7 +21,7 @@ def smape(found: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 
     Two definitions are in use. This is the challenge's, the mean over the images of
 
-        100 * sum |found - reference| / sum (found + reference),
+        100 * sum abs(found - reference) / sum (found + reference),
 
     both sums over the angles of one image. The other one has both sums over all angles of all images, so that straight
     spines, of which a degree is a large share, count for less; it is not the mean of these.
