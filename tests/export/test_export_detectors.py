@@ -59,13 +59,16 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="module")
 def images(tiny_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A head of the phantom, moved and darkened, for a batch; one of 16 bits and a radiograph's size; another head."""
+    """A head of the phantom, moved and darkened, for a batch; one of 16 bits and a radiograph's size; the same with wild
+    pixels; another head."""
     folder = tmp_path_factory.mktemp("images")
     first, second, *_ = sorted((tiny_phantom.parent / "head").glob("*.png"))
     grey = np.asarray(Image.open(first))
     large = np.asarray(Image.fromarray(grey).resize((1101, 1333), Image.Resampling.BICUBIC))
     arrays = (grey, np.roll(grey, 9, axis=1), (grey.astype(float) ** 2 / 300).astype(np.uint8))
-    for index, array in enumerate((*arrays, large.astype(np.uint16) * 200 + 5000)):
+    wild = large.astype(np.uint16) * 16
+    wild[::53, ::29] = 65535
+    for index, array in enumerate((*arrays, large.astype(np.uint16) * 200 + 5000, wild)):
         Image.fromarray(array).save(folder / f"{index}.png")
     return [*sorted(folder.iterdir()), second]
 
