@@ -59,8 +59,8 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="module")
 def images(tiny_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A head of the phantom, moved and darkened, for a batch; one of 16 bits and a radiograph's size; the same with wild
-    pixels; another head."""
+    """A head of the phantom, moved and darkened, for a batch; one of 16 bits and a radiograph's size; and that with
+    wild pixels; another head."""
     folder = tmp_path_factory.mktemp("images")
     first, second, *_ = sorted((tiny_phantom.parent / "head").glob("*.png"))
     grey = np.asarray(Image.open(first))
