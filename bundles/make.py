@@ -62,6 +62,7 @@ def make_bundle(
     domains: Mapping[str, Domain],
     *,
     drawn: Sequence[str] | None = None,
+    weights: ModelCard | None = None,
     card: ModelCard | None = None,
 ) -> None:
     """Write one bundle, without weights, into a folder.
@@ -71,6 +72,7 @@ def make_bundle(
         folder: where the bundle's own folder goes.
         domains: by name, those of its model.
         drawn: names of those that the phantom draws where there is no data; None: all.
+        weights: the card of those that the bundle has.
         card: of a model of your own, whose network and targets the configurations are to describe.
     """
     mix = tuple(domains)
@@ -113,6 +115,7 @@ def make_bundle(
             text = text.replace(f"{{{key}}}", word)
         if source.suffix == ".json":
             content = _changed(_filled(json.loads(text), values), differences.get(source.name, {}))
+            content = content if weights is None else _of_weights(content, weights)
             text = json.dumps(content if card is None else _of_model(content, card), indent=4) + "\n"
         target.write_text(text, encoding="utf-8")
     shutil.copy(HERE.parent / "LICENSE", folder / name / "LICENSE")
@@ -149,6 +152,17 @@ def _results_in_words(reached: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {found['images']} | {error} |")
     above = "What its weights reach on test images (`docs/results/accuracy.md` has the protocol):"
     return "\n".join([above, "", *lines])
+
+
+def _of_weights(content: dict[str, Any], card: ModelCard) -> dict[str, Any]:
+    """A configuration whose network is that of the bundle's weights, so that they can be loaded into it."""
+    reach = {key: card.network["options"][key] for key in ("dilations", "downsample")}
+    if content.get("card", {}).get("_target_") == "monai_gu2net.networks.card_of":
+        content["card"] |= {"options": reach}
+    # by domain it is of more domains than the phantom has, of which each has the default
+    if "reach" in content and not any(isinstance(value, Mapping) for value in reach.values()):
+        content["reach"] |= reach
+    return content
 
 
 def _of_model(content: dict[str, Any], card: ModelCard) -> dict[str, Any]:
@@ -198,7 +212,8 @@ def _main() -> None:
     for name, mix in MIXES.items():
         weights = HERE / name / "models" / "model.pt"
         drawn = {member: EXAMINATIONS[member].domain for member in mix}
-        make_bundle(name, options.folder, ModelCard.load(weights).domains if weights.is_file() else drawn, drawn=mix)
+        card = ModelCard.load(weights) if weights.is_file() else None
+        make_bundle(name, options.folder, drawn if card is None else card.domains, drawn=mix, weights=card)
 
 
 if __name__ == "__main__":

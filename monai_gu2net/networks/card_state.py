@@ -6,13 +6,23 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CARD_KEY", "CardState", "card_from_tensor", "card_to_tensor", "first_not_finite", "without_card"]
+from monai_gu2net.data.of_domains import as_setting
+
+__all__ = [
+    "CARD_KEY",
+    "CardState",
+    "card_from_tensor",
+    "card_of_some",
+    "card_to_tensor",
+    "first_not_finite",
+    "without_card",
+]
 
 CARD_KEY = "card._extra_state"
 """Name of the card in the state dict of a network."""
@@ -83,6 +93,27 @@ def card_from_tensor(state: Tensor) -> dict[str, Any] | None:
     if not isinstance(card, dict):
         raise ValueError(f"The card of the weights must be a dictionary; got {type(card).__name__}. It is damaged.")
     return card
+
+
+def card_of_some(card: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The card of a network of some of the domains.
+
+    Args:
+        card: as :func:`card_from_tensor` gives it.
+        names: of domains that it has.
+    """
+
+    def kept(value: Any) -> Any:
+        return as_setting([value[name] for name in names], names) if isinstance(value, Mapping) else value
+
+    options = {key: kept(value) for key, value in card["network"].get("options", {}).items()}
+    by_domain = {key: card.get(key) or {} for key in ("domains", "calibration", "appearance")}
+    return {
+        **card,
+        **{key: {name: values[name] for name in names if name in values} for key, values in by_domain.items()},
+        "network": {**card["network"], "options": options},
+        "sigma": kept(card.get("sigma")),
+    }
 
 
 def without_card(weights: Mapping[str, Any]) -> dict[str, Any]:

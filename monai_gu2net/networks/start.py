@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +14,11 @@ import torch
 from torch import nn
 
 from monai_gu2net.data.domain import Domain, spatial_dims_of
-from monai_gu2net.data.of_domains import as_setting
 from monai_gu2net.networks.blocks.domain_switch import DomainSwitch
-from monai_gu2net.networks.card_state import CARD_KEY
+from monai_gu2net.networks.card_state import CARD_KEY, card_of_some
 from monai_gu2net.networks.model_card import ModelCard, load_model
 from monai_gu2net.networks.nets.domain_network import DomainNetwork
-from monai_gu2net.networks.nets.gu2net import GU2Net
+from monai_gu2net.networks.nets.global_net import DILATIONS, DOWNSAMPLE
 
 __all__ = [
     "appearance_from",
@@ -106,18 +104,27 @@ def appearance_from(checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]
     return {} if checkpoint is None else ModelCard.load(checkpoint).appearance
 
 
-def reach_from(checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]:
+def reach_from(
+    checkpoint: str | os.PathLike[str] | None,
+    *,
+    dilations: Sequence[int] | Mapping[str, Sequence[int]] = DILATIONS,
+    downsample: int | Mapping[str, int] = DOWNSAMPLE,
+) -> dict[str, Any]:
     """How far the global network of each domain sees, and in which cells: what a training begins with.
 
     Args:
         checkpoint: a trained model that the training goes on from; None: there is none.
+        dilations: without a checkpoint.
+        downsample: without a checkpoint.
 
     Returns:
-        ``dilations`` and ``downsample`` of :class:`~monai_gu2net.networks.GU2Net`: the checkpoint's, else the defaults.
+        ``dilations`` and ``downsample`` of :class:`~monai_gu2net.networks.GU2Net`.
     """
     options = {} if checkpoint is None else ModelCard.load(checkpoint).network.get("options", {})
-    defaults = inspect.signature(GU2Net).parameters
-    return {name: options.get(name, defaults[name].default) for name in ("dilations", "downsample")}
+    return {
+        "dilations": options.get("dilations", dilations),
+        "downsample": options.get("downsample", downsample),
+    }
 
 
 def start_from(
@@ -203,15 +210,7 @@ def keep_domains(checkpoint: str | os.PathLike[str], names: Sequence[str]) -> tu
         raise ValueError(
             f"names must be among the model's domains {list(card.domains)}; got {list(names)}. Correct it."
         )
-    by_domain = {key: _of_those(value, names) for key, value in card.network.get("options", {}).items()}
-    kept = replace(
-        card,
-        domains={name: card.domains[name] for name in names},
-        network={**card.network, "options": by_domain},
-        sigma=_of_those(card.sigma, names),
-        calibration={name: card.calibration[name] for name in names if name in card.calibration},
-        appearance={name: card.appearance[name] for name in names if name in card.appearance},
-    )
+    kept = ModelCard.from_state_dict(card_of_some(card.state_dict(), names))
     return start_from(kept.build_network(), checkpoint).eval(), kept
 
 
@@ -219,11 +218,6 @@ def _setting(network: DomainNetwork, key: str, domain: str) -> Any:
     """An option of a network, of those by domain that of one."""
     value = network.options.get(key)
     return value[domain] if isinstance(value, Mapping) and domain in value else value
-
-
-def _of_those(value: Any, names: Sequence[str]) -> Any:
-    """A setting of some of the domains that it is of."""
-    return as_setting([value[name] for name in names], names) if isinstance(value, Mapping) else value
 
 
 def ready_to_train(

@@ -15,7 +15,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from monai_gu2net.networks.blocks.domain_switch import DomainModule, DomainSwitch
 from monai_gu2net.networks.blocks.u_shape import UShapedBody
-from monai_gu2net.networks.card_state import CARD_KEY, CardState, card_from_tensor, first_not_finite
+from monai_gu2net.networks.card_state import (
+    CARD_KEY,
+    CardState,
+    card_from_tensor,
+    card_of_some,
+    card_to_tensor,
+    first_not_finite,
+)
 
 
 class DomainNetwork(DomainModule):
@@ -170,8 +177,20 @@ class DomainNetwork(DomainModule):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         if self.card is not None:
+            self._take_own_card(state_dict, prefix + CARD_KEY)
             self._check_state({key: value for key, value in state_dict.items() if key.startswith(prefix)}, prefix)
         super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def _take_own_card(self, state: dict[str, Any], key: str) -> None:
+        """Leave the card of this network's domains where the weights have more domains after them.
+
+        MONAI's ``bundle.load`` fills the network that a bundle trains without data, of fewer domains than its weights
+        may have, with those weights that it has; they are numbered from the first domain on.
+        """
+        theirs = card_from_tensor(state[key]) if key in state else None
+        own = self.domain_names
+        if theirs is not None and len(theirs["domains"]) > len(own) and list(theirs["domains"])[: len(own)] == own:
+            state[key] = card_to_tensor(card_of_some(theirs, own))
 
     def _check_state(self, state: Mapping[str, Any], prefix: str) -> None:
         """Refuse weights that are not finite, and those whose card is of another network.
