@@ -170,8 +170,7 @@ def read_layout(
         checked_frames(frames, domain=made.name, target_spacing=target_spacing)
         training = [frames[case["case"]] for case in splits["training"]] or list(frames.values())
         made = replace(made, orientation=orientation or made.orientation)
-        letters = str(made.orientation)
-        chosen = volume_input(training, orientation=letters, size=size, target_spacing=target_spacing)
+        chosen = volume_input(training, orientation=str(made.orientation), size=size, target_spacing=target_spacing)
         made = replace(made, size=chosen.size, target_spacing=chosen.target_spacing)
         notes["input"] = f"the network sees the volumes {chosen.words}"
     origin = notes or None
