@@ -426,8 +426,9 @@ def test_calibrating_by_folds_takes_their_own_data_and_models(
     shown = capsys.readouterr().out
     assert f"of {len(data.training)} images" in shown
     assert ModelCard.load(model).calibration == {}
-    assert main(["calibrate", "-m", str(model), "--folds", *folds, "--datalist", "x.json"]) == 2
-    assert "--folds must stand without --datalist" in capsys.readouterr().err
+    for option, value in (("--datalist", "x.json"), ("--split", "test"), ("--domain", "head")):
+        assert main(["calibrate", "-m", str(model), "--folds", *folds, option, value]) == 2
+        assert f"--folds must stand without {option}" in capsys.readouterr().err
 
 
 def test_a_device_that_is_not_there_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from monai_gu2net.commands.options import MODELS, add_case_options, add_options,
 
 __all__ = ["add"]
 
+_SPLIT = "validation"
+
 
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
@@ -30,7 +32,7 @@ def add(commands: Any) -> None:
         help="instead of cases: the trainings of a cross-validation (model.pt, datalist.json), each measured on its "
         "test part",
     )
-    add_case_options(command, cases="annotated cases", split="validation", which="cases that were not trained on")
+    add_case_options(command, cases="annotated cases", split=_SPLIT, which="cases that were not trained on")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -69,6 +71,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check_only_folds(options: argparse.Namespace) -> None:
     """Raise ValueError where cases, or several models, are named beside the folds."""
     beside = [name for name in ("datalist", "dataset_dir", "domain", "domains") if getattr(options, name)]
+    beside += ["split"] if options.split != _SPLIT else []
     if beside or len(options.checkpoints) > 1:
         other = f"--{beside[0].replace('_', '-')}" if beside else "a second --checkpoint"
         raise ValueError(

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from monai.data import MetaTensor
 from torch import Tensor
 
-from monai_gu2net.transforms.heatmaps import decode_heatmaps
 from monai_gu2net.transforms.heatmaps_dict import POLARITY_META
 
 __all__ = ["TURNED", "logits_of_either_polarity"]
@@ -55,4 +54,4 @@ def logits_of_either_polarity(image: Tensor, look: Callable[[Tensor], Tensor]) -
 
 def _mean_confidence(logits: Tensor) -> Tensor:
     """(B,) of all landmarks; NaN, which decides nothing, where a heatmap has NaN."""
-    return decode_heatmaps(logits)[1].mean(dim=-1)
+    return logits.flatten(2).amax(dim=-1).sigmoid().mean(dim=-1)
