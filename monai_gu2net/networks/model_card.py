@@ -117,7 +117,7 @@ class ModelCard:
             "domains": {name: domain.to_dict() for name, domain in self.domains.items()},
             "network": self.network,
             "sigma": self.sigma,
-            "normalization": "zero mean, unit standard deviation of each image; of two axes after wild values are clipped",
+            "normalization": "zero mean, unit deviation of each image; of radiographs after wild values are clipped",
             "provenance": self.provenance,
             "calibration": self.calibration,
             "appearance": self.appearance,
